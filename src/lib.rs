@@ -1,0 +1,4 @@
+//! The library behind `entitled`, `entitlectl` and `entitle-portal`.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod codes;
