@@ -1,0 +1,172 @@
+//! Why a document is refused: what was expected, what was found, what mends it.
+
+use super::{KeyStatus, Purpose, Sequence, Thumbprint};
+use crate::codes::SerialNumber;
+use jiff::Timestamp;
+use std::fmt;
+
+/// Why a document is refused. A refused document changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each message names its fields")]
+pub enum DocumentError {
+    #[error(
+        "the document is larger than {limit} bytes ({found}): choose the file that the portal gave, `entitlectl license inspect FILE` shows what one is"
+    )]
+    TooLarge { limit: usize, found: usize },
+    #[error(
+        "expected a signed document (three parts of letters, digits, '-' and '_' joined by '.'), found {found}: choose the file that the portal gave; it is carried as it is, unchanged"
+    )]
+    NotCompact { found: String },
+    #[error("the {part} of the document is damaged ({reason}): carry or download it again")]
+    Malformed { part: &'static str, reason: String },
+    #[error(
+        "expected the algorithm EdDSA, found {found:?}: the document was not made by a Licensing Portal; download it again"
+    )]
+    Algorithm { found: String },
+    #[error(
+        "expected a document of type {expected}, found {found:?}: choose the right file, `entitlectl license inspect FILE` names a file's type"
+    )]
+    Type { expected: &'static str, found: String },
+    #[error(
+        "the document demands extensions that this program does not know (crit: {names}): install a newer entitled"
+    )]
+    Critical { names: String },
+    #[error(
+        "expected a sound Ed25519 public key, found {found}: the document was not made by a Licensing Portal; download it again"
+    )]
+    Key { found: &'static str },
+    #[error(
+        "signed by a key that the trust document does not name ({kid}): compare the vendor of the file with the product installed here, then `entitlectl refresh`, which fetches a newer trust document"
+    )]
+    UnknownKey { kid: Thumbprint },
+    #[error(
+        "signed by a portal key that the vendor has declared {status} ({kid}): fetch a new one with `entitlectl refresh`"
+    )]
+    KeyNotBelieved { kid: Thumbprint, status: KeyStatus },
+    #[error(
+        "no trust document is held and none came with this one, so no portal key is known: `entitlectl activate`, or install the whole answer of the portal instead of the license in it"
+    )]
+    NoTrust,
+    #[error(
+        "the trust document is signed by {kid}, which is none of the vendor's root keys here ({known}): check /usr/share/entitled/roots.d and that the portal is the right vendor's"
+    )]
+    UnknownRoot { kid: Thumbprint, known: String },
+    #[error(
+        "expected a trust document of version {held} or higher, found {found}: an older one is never taken back; fetch the current one with `entitlectl refresh`"
+    )]
+    TrustVersion { held: u64, found: u64 },
+    #[error(
+        "the signature does not match: the document was changed or damaged on its way; carry or download it again"
+    )]
+    Signature,
+    #[error(
+        "expected a document for the product {expected:?}, found one for {found:?}: choose this product's license"
+    )]
+    Audience { expected: String, found: String },
+    #[error(
+        "expected a license for Serial Number {expected}, found one for {found}: choose this environment's license, or `entitlectl activate` to get one"
+    )]
+    Serial { expected: SerialNumber, found: SerialNumber },
+    #[error(
+        "the license is bound to another environment key (expected {expected}, found {found}): it was made for another installation; `entitlectl activate` to get one for this"
+    )]
+    Binding { expected: Thumbprint, found: Thumbprint },
+    #[error("the dates contradict each other ({reason}): ask the vendor for a new license")]
+    Dates { reason: String },
+    #[error(
+        "the license ended for good at {ended}, it is {now} now: renew the subscription, then `entitlectl refresh`"
+    )]
+    Expired { ended: Timestamp, now: Timestamp },
+    #[error(
+        "expected a license of sequence {held} or higher, found {found}: a newer one is held already; `entitlectl license show` shows it"
+    )]
+    Sequence { held: Sequence, found: Sequence },
+    #[error(
+        "sequence {sequence} is held already with other contents: `entitlectl refresh` fetches the current one"
+    )]
+    SequenceReused { sequence: Sequence },
+    #[error(
+        "expected a license for environment {expected}, found one for {found} ({purpose}): choose this environment's license"
+    )]
+    Environment { expected: String, found: String, purpose: Purpose },
+    #[error(
+        "expected the answer to request {expected}, found the answer to {found}: install the answer to the newest request, or `entitlectl refresh`"
+    )]
+    Reply { expected: String, found: String },
+    #[error(
+        "{member} is missing or wrong in the request ({reason}): make a new one with the current entitled"
+    )]
+    Request { member: &'static str, reason: String },
+}
+
+impl DocumentError {
+    /// A stable code for programs, also the label of metrics.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "document-too-large",
+            Self::NotCompact { .. } => "document-not-compact",
+            Self::Malformed { .. } => "document-malformed",
+            Self::Algorithm { .. } => "document-algorithm",
+            Self::Type { .. } => "document-type",
+            Self::Critical { .. } => "document-critical",
+            Self::Key { .. } => "document-key",
+            Self::UnknownKey { .. } => "document-unknown-key",
+            Self::KeyNotBelieved { .. } => "document-key-not-believed",
+            Self::NoTrust => "document-no-trust",
+            Self::UnknownRoot { .. } => "document-unknown-root",
+            Self::TrustVersion { .. } => "document-trust-version",
+            Self::Signature => "document-signature",
+            Self::Audience { .. } => "document-audience",
+            Self::Serial { .. } => "document-serial",
+            Self::Binding { .. } => "document-binding",
+            Self::Dates { .. } => "document-dates",
+            Self::Expired { .. } => "document-expired",
+            Self::Sequence { .. } => "document-sequence",
+            Self::SequenceReused { .. } => "document-sequence-reused",
+            Self::Environment { .. } => "document-environment",
+            Self::Reply { .. } => "document-reply",
+            Self::Request { .. } => "document-request",
+        }
+    }
+}
+
+/// Every reason for which one license can't be installed; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faults(Vec<DocumentError>);
+
+impl Faults {
+    pub(super) fn from_found(found: Vec<DocumentError>) -> Result<(), Self> {
+        if found.is_empty() { Ok(()) } else { Err(Self(found)) }
+    }
+
+    /// The faults in the order in which they were found.
+    pub fn all(&self) -> &[DocumentError] {
+        &self.0
+    }
+
+    /// The stable code of the first.
+    pub fn code(&self) -> &'static str {
+        self.0.first().map_or("document", DocumentError::code)
+    }
+}
+
+impl From<DocumentError> for Faults {
+    fn from(error: DocumentError) -> Self {
+        Self(vec![error])
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, fault) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}

@@ -1,0 +1,33 @@
+//! The signed documents: license, revocation, trust, request and answer.
+//!
+//! All are compact JWS (RFC 7515) with EdDSA over Ed25519 (RFC 8037), so that any JWT library reads them. Here are
+//! their claims, how they are signed, and how they are verified: `alg` is pinned, each kind has its own `typ`, `kid`
+//! is the RFC 7638 thumbprint, and nothing is believed but through a vendor root key. Pure: no I/O, no clock (time is an
+//! argument). Everything but `codes` may call this; this calls only `codes`.
+
+mod answer;
+mod error;
+mod json;
+mod jwk;
+mod jws;
+mod license_claims;
+mod request;
+mod trust;
+mod verify;
+
+pub use answer::{AnswerClaims, Outcome, RevocationClaims};
+pub use error::{DocumentError, Faults};
+pub use jwk::{KeyPair, PublicKey, Thumbprint};
+pub use jws::{Document, MAX_DOCUMENT, MEDIA_TYPE, Unverified, sign};
+pub use license_claims::{
+    Confirmation, Enforcement, Environment, LicenseClaims, Limit, Purpose, Sequence, Subscription,
+};
+pub use request::{
+    Activation, Candidate, MachineFacts, RequestClaims, RequestId, RequestKind,
+    RequestedEnvironment, sign_request, verify_request,
+};
+pub use trust::{KeyStatus, PortalKey, Roots, TrustClaims, VerifiedTrust};
+pub use verify::{InstallCheck, OpenedAnswer, VerifiedLicense, open_answer, verify_license};
+
+#[cfg(test)]
+mod tests;
