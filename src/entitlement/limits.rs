@@ -1,0 +1,56 @@
+//! Limits and what is used of them.
+
+use crate::license::{Enforcement, Limit};
+use serde::{Deserialize, Serialize};
+
+/// From this share of a limit on it is warned of, in percent.
+const NEAR_PERCENT: u128 = 80;
+
+/// How usage stands to a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitState {
+    /// Under 80 %.
+    Within,
+    /// 80 % or more.
+    Near,
+    /// All of it.
+    Reached,
+    /// More than it.
+    Exceeded,
+    /// There is no limit.
+    Unlimited,
+    /// Nobody reports usage.
+    Unreported,
+}
+
+/// A limit with its usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LimitStatus {
+    /// The limit; `null` for unlimited.
+    pub limit: Option<u64>,
+    /// What happens at the limit.
+    pub enforcement: Enforcement,
+    /// What is used; `null` where nobody reports it.
+    pub used: Option<u64>,
+    /// How the two stand to each other.
+    pub state: LimitState,
+}
+
+/// How `used` stands to `limit`.
+pub fn limit_status(limit: Limit, used: Option<u64>) -> LimitStatus {
+    let Limit { limit, enforcement } = limit;
+    let state = match (limit, used) {
+        (None, _) => LimitState::Unlimited,
+        (Some(_), None) => LimitState::Unreported,
+        (Some(limit), Some(used)) if used > limit => LimitState::Exceeded,
+        (Some(limit), Some(used)) if used == limit => LimitState::Reached,
+        (Some(limit), Some(used))
+            if u128::from(used) * 100 >= u128::from(limit) * NEAR_PERCENT =>
+        {
+            LimitState::Near
+        }
+        _ => LimitState::Within,
+    };
+    LimitStatus { limit, enforcement, used, state }
+}

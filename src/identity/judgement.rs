@@ -1,0 +1,160 @@
+//! From votes to the verdict that the status shows, with the two rules that need a clock.
+
+use super::{
+    DigestedSurvey, Enrolled, FactComparison, LocalSecret, MachineKind, Outcome, Survey,
+    matching::{Decision, Tally, compare},
+};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Drivers may come up this long after boot, in seconds.
+const SETTLING_SECONDS: u64 = 5 * 60;
+/// How long too little readable evidence holds, from the last full match.
+const DEGRADED_HOLDS: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How old the stored time of the last full match may grow before it is written anew.
+const FULL_MATCH_IS_WRITTEN: SignedDuration = SignedDuration::from_hours(24);
+
+/// What the hardware says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything enrolled that could be read agrees.
+    Unchanged,
+    /// The same machine with something changed; it was enrolled anew.
+    Drifted,
+    /// Too little could be read; held for 30 days from the last full match.
+    Degraded,
+    /// Not the machine that was enrolled.
+    DifferentMachine,
+    /// The operator's override stands in place of evidence: nothing to compare.
+    Overridden,
+}
+
+impl Verdict {
+    /// The word of JSON and of metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Drifted => "drifted",
+            Self::Degraded => "degraded",
+            Self::DifferentMachine => "different_machine",
+            Self::Overridden => "overridden",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Why the verdict is what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Every enrolled fact that could be read agrees.
+    AllAgree,
+    /// Enough agrees; some facts changed.
+    EnoughAgrees,
+    /// Too few facts could be read to say.
+    TooLittleReadable,
+    /// Too few facts could be read, for more than 30 days.
+    UnreadableTooLong,
+    /// Less than 60 % of the enrolled weight agrees.
+    TooLittleAgrees,
+    /// A virtual machine with another system UUID or instance id: a clone.
+    OtherSystemId,
+    /// The identity of a machine was found in a container.
+    InContainer,
+    /// The operator's override is in use.
+    Override,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AllAgree => "every enrolled fact that could be read agrees",
+            Self::EnoughAgrees => "some facts changed, and 60 % or more of the weight agrees",
+            Self::TooLittleReadable => "too few facts could be read to say",
+            Self::UnreadableTooLong => "too few facts could be read for more than 30 days",
+            Self::TooLittleAgrees => "less than 60 % of the enrolled weight agrees",
+            Self::OtherSystemId => "a virtual machine with another system UUID or instance id",
+            Self::InContainer => "the identity of a machine was found in a container",
+            Self::Override => "the operator's override stands in place of evidence",
+        })
+    }
+}
+
+/// The verdict with everything that explains it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What the hardware says.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// Per cent of the enrolled, readable weight that agrees; 100 under an override.
+    pub score: u8,
+    /// Every fact, enrolled and now.
+    pub facts: Vec<FactComparison>,
+    /// Until when `degraded` holds.
+    pub holds_until: Option<Timestamp>,
+    /// What to store in place of the enrolled identity; none where nothing changed that is worth a write.
+    pub reenrolled: Option<Enrolled>,
+}
+
+/// Judges a survey against the enrolled identity. `now` is effective time.
+pub fn judge(
+    enrolled: &Enrolled,
+    survey: &Survey,
+    secret: &LocalSecret,
+    now: Timestamp,
+) -> Judgement {
+    judge_digested(enrolled, &survey.digested(secret), now)
+}
+
+/// The same over digests, for a saved report. They must be keyed by the secret that the enrolled ones are keyed by.
+pub fn judge_digested(enrolled: &Enrolled, survey: &DigestedSurvey, now: Timestamp) -> Judgement {
+    let settling = survey.uptime_seconds.is_some_and(|seconds| seconds < SETTLING_SECONDS);
+    let facts = compare(&enrolled.facts, &survey.facts, settling);
+    let tally = Tally::of(&facts);
+    let virtual_machine = enrolled.virtual_machine || survey.machine.is_virtual();
+    let holds_until =
+        enrolled.last_full_match.checked_add(DEGRADED_HOLDS).unwrap_or(Timestamp::MAX);
+    let in_container = matches!(survey.machine, MachineKind::Container { .. });
+
+    let (verdict, reason) = match tally.decide(virtual_machine) {
+        _ if enrolled.overridden => (Verdict::Overridden, Reason::Override),
+        _ if in_container => (Verdict::DifferentMachine, Reason::InContainer),
+        Decision::Vetoed => (Verdict::DifferentMachine, Reason::OtherSystemId),
+        Decision::TooLittleAgrees => (Verdict::DifferentMachine, Reason::TooLittleAgrees),
+        Decision::Undecided if now >= holds_until => {
+            (Verdict::DifferentMachine, Reason::UnreadableTooLong)
+        }
+        Decision::Undecided => (Verdict::Degraded, Reason::TooLittleReadable),
+        Decision::Kept if something_changed(&facts) => (Verdict::Drifted, Reason::EnoughAgrees),
+        Decision::Kept => (Verdict::Unchanged, Reason::AllAgree),
+    };
+    let kept = matches!(verdict, Verdict::Unchanged | Verdict::Drifted);
+    let reenrolled = kept.then(|| enrolled.reenroll(survey, &facts, now));
+    Judgement {
+        verdict,
+        reason,
+        score: if enrolled.overridden { 100 } else { tally.score() },
+        holds_until: (verdict == Verdict::Degraded).then_some(holds_until),
+        reenrolled: reenrolled.filter(|new| is_worth_a_write(enrolled, new)),
+        facts,
+    }
+}
+
+/// A fact that votes and is no longer as it was enrolled. New facts are not a change: a machine may grow.
+fn something_changed(facts: &[FactComparison]) -> bool {
+    facts.iter().any(|f| f.weight > 0 && matches!(f.result, Outcome::Differs | Outcome::Gone))
+}
+
+fn is_worth_a_write(old: &Enrolled, new: &Enrolled) -> bool {
+    old.facts != new.facts
+        || old.virtual_machine != new.virtual_machine
+        || new.last_full_match.duration_since(old.last_full_match) >= FULL_MATCH_IS_WRITTEN
+}

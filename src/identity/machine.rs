@@ -1,0 +1,124 @@
+//! The real hardware: every probe, each in a thread of its own with a time limit.
+
+use super::{
+    Fact, Hardware, Reading, Survey,
+    probe::{self, Probe},
+    tree::Tree,
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A probe that takes longer has met a driver that hangs. Its facts are unreadable, not changed.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+const STACK_BYTES: usize = 512 * 1024;
+
+/// What the probes read from: the live system, or a captured tree laid out as /sys and /proc are.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    pub(super) tree: Tree,
+    /// Whether this is the running system, which may be asked beyond its files.
+    pub(super) live: bool,
+    pub(super) state_dir: PathBuf,
+}
+
+/// The hardware of the live system or of a captured tree.
+#[derive(Debug)]
+pub struct Machine {
+    site: Site,
+    /// Whether the probe of this place still hangs in an earlier survey; it is not started again beside itself.
+    hanging: [Arc<AtomicBool>; probe::ALL.len()],
+}
+
+impl Machine {
+    /// The machine that this runs on. `state_dir` need not exist yet: the disk below it is one of the facts.
+    pub fn live(state_dir: impl Into<PathBuf>) -> Self {
+        Self::new(Path::new("/"), true, state_dir.into())
+    }
+
+    /// The machine whose /sys and /proc were captured under `root`. Nothing of the machine that this runs on is asked.
+    /// A `root` of `/` is the live system.
+    pub fn at(root: &Path, state_dir: impl Into<PathBuf>) -> Self {
+        let live = root.canonicalize().is_ok_and(|root| root == Path::new("/"));
+        Self::new(root, live, state_dir.into())
+    }
+
+    fn new(root: &Path, live: bool, state_dir: PathBuf) -> Self {
+        let site = Site { tree: Tree::new(root.to_owned()), live, state_dir };
+        Self { site, hanging: Default::default() }
+    }
+}
+
+impl Hardware for Machine {
+    fn survey(&self) -> Survey {
+        let deadline = Instant::now() + TIME_LIMIT;
+        // All are started before the first is waited for: together they take as long as the slowest.
+        let running: Vec<_> = (probe::ALL.iter().zip(&self.hanging))
+            .map(|(probe, hanging)| (probe, start(probe, &self.site, hanging)))
+            .collect();
+        // What is virtual and how long ago it booted is told by a handful of files of /proc and never waits.
+        let machine = probe::machine_kind(&self.site);
+        let uptime = probe::uptime(&self.site);
+        let facts = running.into_iter().flat_map(|(probe, answer)| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            answer
+                .and_then(|answer| answer.recv_timeout(left).map_err(why_none))
+                .unwrap_or_else(|why| unreadable(probe, why))
+        });
+        Survey::new(machine, uptime, facts.collect::<Vec<_>>())
+    }
+}
+
+const HANGS: &str =
+    "the probe did not answer within 5 seconds: a driver may hang, see the kernel log";
+
+fn start(
+    probe: &'static Probe,
+    site: &Site,
+    hanging: &Arc<AtomicBool>,
+) -> Result<mpsc::Receiver<Vec<Fact>>, &'static str> {
+    if hanging.swap(true, Ordering::AcqRel) {
+        return Err(HANGS);
+    }
+    let (tell, answer) = mpsc::channel();
+    let (site, done) = (site.clone(), Done(Arc::clone(hanging)));
+    let body = move || {
+        let _done = done;
+        // Nobody listens any more where the time limit has passed.
+        let _ = tell.send((probe.read)(&site));
+    };
+    let thread =
+        thread::Builder::new().name(format!("probe {}", probe.name)).stack_size(STACK_BYTES);
+    thread.spawn(body).map_err(|_| "no thread could be started for the probe")?;
+    Ok(answer)
+}
+
+/// Marks a probe as done however its thread ends.
+struct Done(Arc<AtomicBool>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+fn why_none(error: mpsc::RecvTimeoutError) -> &'static str {
+    match error {
+        mpsc::RecvTimeoutError::Timeout => HANGS,
+        mpsc::RecvTimeoutError::Disconnected => {
+            "the probe failed: this is a fault of entitled, please report it"
+        }
+    }
+}
+
+fn unreadable(probe: &Probe, why: &str) -> Vec<Fact> {
+    let fact = |source: &_| Fact::new(*source, probe.name, Reading::unreadable(why));
+    probe.sources.iter().map(fact).collect()
+}

@@ -1,0 +1,157 @@
+//! The state directory: its lock, and the files in it that hold keys.
+
+use super::{StoreError, files, write_durably};
+use crate::{codes::ActivationCode, identity::LocalSecret, license::KeyPair};
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+const LOCK: &str = "entitled.lock";
+const ENVIRONMENT_KEY: &str = "environment.key";
+const LOCAL_SECRET: &str = "hardware.secret";
+const ACTIVATION_CODE: &str = "activation-code";
+
+/// The directory that holds one agent's state.
+#[derive(Debug, Clone)]
+pub struct StateDirectory(PathBuf);
+
+/// Shows that this process alone writes to a state directory; dropped, the next may.
+#[derive(Debug)]
+pub struct DirectoryLock(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl StateDirectory {
+    /// The directory, made with mode 0700 where it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| {
+            StoreError::File { operation: "create", path: path.into(), source }
+        })?;
+        Ok(Self(path.into()))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Takes the lock.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] where another process has it, with that process's id.
+    pub fn lock(&self) -> Result<DirectoryLock, StoreError> {
+        let path = self.0.join(LOCK);
+        let error = |operation| {
+            let path = path.clone();
+            move |source| StoreError::File { operation, path, source }
+        };
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let mut file = options.open(&path).map_err(error("open"))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(&path).unwrap_or_default();
+                let holder = match holder.trim() {
+                    "" => String::new(),
+                    pid => format!(" (process {pid})"),
+                };
+                return Err(StoreError::Locked { path: self.0.clone(), holder });
+            }
+            Err(TryLockError::Error(source)) => return Err(error("lock")(source)),
+        }
+        // For the message above alone: a full disk must not stop the daemon.
+        let noted = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the process id could not be noted in the lock file");
+        }
+        Ok(DirectoryLock(file))
+    }
+
+    /// The environment key, made at the first call.
+    ///
+    /// # Errors
+    /// [`StoreError::File`], and [`StoreError::Contents`] for a file that holds no key: a damaged key is never
+    /// replaced without the operator's word.
+    pub fn environment_key(&self) -> Result<KeyPair, StoreError> {
+        let path = self.0.join(ENVIRONMENT_KEY);
+        let expected = "an Ed25519 private key in PKCS #8 PEM";
+        if let Some(pem) = files::read(&path)?.map(Zeroizing::new) {
+            return KeyPair::from_pem(&pem).map_err(|_| StoreError::Contents { path, expected });
+        }
+        let key = KeyPair::generate().map_err(StoreError::Random)?;
+        let pem = key
+            .to_pem()
+            .map_err(|_| StoreError::Contents { path: path.clone(), expected })?;
+        write_durably(&path, pem.as_bytes())?;
+        Ok(key)
+    }
+
+    /// The secret that the digests of stored hardware facts are keyed by, made at the first call.
+    ///
+    /// # Errors
+    /// As [`environment_key`](Self::environment_key).
+    pub fn local_secret(&self) -> Result<LocalSecret, StoreError> {
+        let path = self.0.join(LOCAL_SECRET);
+        if let Some(hex) = files::read(&path)?.map(Zeroizing::new) {
+            let expected = "64 hexadecimal digits";
+            let bytes = from_hex(hex.trim()).ok_or(StoreError::Contents { path, expected })?;
+            return Ok(LocalSecret::new(*bytes));
+        }
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(bytes.as_mut()).map_err(StoreError::Random)?;
+        let hex = Zeroizing::new(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>());
+        write_durably(&path, hex.as_bytes())?;
+        Ok(LocalSecret::new(*bytes))
+    }
+
+    /// The Activation Code, once one was used here.
+    ///
+    /// # Errors
+    /// As [`environment_key`](Self::environment_key).
+    pub fn activation_code(&self) -> Result<Option<ActivationCode>, StoreError> {
+        let path = self.0.join(ACTIVATION_CODE);
+        let Some(text) = files::read(&path)?.map(Zeroizing::new) else { return Ok(None) };
+        let expected = "an Activation Code";
+        text.parse().map(Some).map_err(|_| StoreError::Contents { path, expected })
+    }
+
+    /// Keeps the Activation Code.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn keep_activation_code(&self, code: &ActivationCode) -> Result<(), StoreError> {
+        let text = Zeroizing::new(code.expose());
+        write_durably(&self.0.join(ACTIVATION_CODE), text.as_bytes())
+    }
+
+    /// Forgets the Activation Code.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn forget_activation_code(&self) -> Result<(), StoreError> {
+        let path = self.0.join(ACTIVATION_CODE);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::File { operation: "remove", path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn from_hex(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}

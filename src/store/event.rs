@@ -1,0 +1,100 @@
+//! The audit: who did what, when, and what came of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// The Serial Number was minted and the hardware enrolled.
+    Enrolled,
+    /// The hardware was enrolled again after a part of it changed.
+    Reenrolled,
+    /// The verdict on the hardware changed.
+    HardwareJudged,
+    /// A request was stored, to be sent.
+    Requested,
+    /// The portal's answer was stored.
+    Answered,
+    /// The portal refused a request.
+    Refused,
+    /// A license was installed.
+    LicenseInstalled,
+    /// A document was refused; nothing changed.
+    DocumentRefused,
+    /// The vendor revoked the license.
+    Revoked,
+    /// The license was released.
+    Released,
+    /// A newer trust document was taken.
+    TrustUpdated,
+    /// The entitlement status changed.
+    StatusChanged,
+    /// The store was mended or set aside.
+    StoreRecovered,
+}
+
+impl Action {
+    /// The word in JSON and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enrolled => "enrolled",
+            Self::Reenrolled => "reenrolled",
+            Self::HardwareJudged => "hardware-judged",
+            Self::Requested => "requested",
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::LicenseInstalled => "license-installed",
+            Self::DocumentRefused => "document-refused",
+            Self::Revoked => "revoked",
+            Self::Released => "released",
+            Self::TrustUpdated => "trust-updated",
+            Self::StatusChanged => "status-changed",
+            Self::StoreRecovered => "store-recovered",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One audit entry, to be stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, by effective time.
+    pub at: Timestamp,
+    /// By whom: `agent`, or the user at the other end of the admin socket.
+    pub actor: String,
+    /// What.
+    pub action: Action,
+    /// A sentence; never a secret.
+    pub detail: String,
+}
+
+impl Event {
+    pub(super) fn stored(self, id: i64) -> StoredEvent {
+        let Self { at, actor, action, detail } = self;
+        StoredEvent { id, at, actor, action: action.as_str().to_owned(), detail }
+    }
+}
+
+/// One audit entry as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct StoredEvent {
+    /// Its number, growing.
+    pub id: i64,
+    /// When, by effective time.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// By whom.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// A sentence.
+    pub detail: String,
+}

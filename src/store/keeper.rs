@@ -1,0 +1,80 @@
+//! The state in memory, with a store behind it that may fail.
+
+use super::{AgentState, Event, Store, StoreError, StoredEvent};
+
+/// Entries kept for a store that can't take them yet; the oldest go first.
+const WAITING: usize = 1_000;
+
+/// Holds the state and commits each change of it. Where the store fails, the change stands in memory and waits.
+pub struct Keeper {
+    state: AgentState,
+    store: Box<dyn Store>,
+    waiting: Vec<Event>,
+    /// What the last commit failed of.
+    failed: Option<String>,
+}
+
+impl Keeper {
+    /// Loads the state.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn load(mut store: Box<dyn Store>) -> Result<Self, StoreError> {
+        let state = store.load()?;
+        Ok(Self { state, store, waiting: Vec::new(), failed: None })
+    }
+
+    /// The state.
+    pub const fn state(&self) -> &AgentState {
+        &self.state
+    }
+
+    /// Why the store could not take the last change whole, if it could not.
+    pub fn failure(&self) -> Option<String> {
+        self.failed.clone().or_else(|| self.store.complaint())
+    }
+
+    /// Puts `state` in the place of the current one, with the audit entries that belong to it, in one transaction.
+    /// True where it is stored; otherwise it stands in memory until [`retry`](Self::retry) stores it.
+    pub fn commit(&mut self, state: AgentState, events: impl IntoIterator<Item = Event>) -> bool {
+        let revision = self.state.revision + 1;
+        self.state = AgentState { revision, ..state };
+        self.waiting.extend(events);
+        let excess = self.waiting.len().saturating_sub(WAITING);
+        self.waiting.drain(..excess);
+        self.store_now()
+    }
+
+    /// Tries again to store what waits; true where nothing waits any more.
+    pub fn retry(&mut self) -> bool {
+        self.failure().is_none() || self.store_now()
+    }
+
+    /// The newest audit entries, newest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.store.events(limit)
+    }
+
+    fn store_now(&mut self) -> bool {
+        match self.store.commit(&self.state, &self.waiting) {
+            Ok(()) => {
+                self.waiting.clear();
+                if self.failed.take().is_some() {
+                    tracing::info!("the state is stored again");
+                }
+                true
+            }
+            Err(error) => {
+                let message = error.to_string();
+                if self.failed.as_ref() != Some(&message) {
+                    tracing::error!(%error, "the state could not be stored; it is kept in memory");
+                }
+                self.failed = Some(message);
+                false
+            }
+        }
+    }
+}

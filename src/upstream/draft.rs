@@ -1,0 +1,89 @@
+//! From what the agent knows to the claims of a request.
+
+use crate::{
+    codes::{ActivationCode, SerialNumber},
+    identity::Survey,
+    license::{
+        Activation, Candidate, DocumentError, KeyPair, MachineFacts, RequestClaims, RequestId,
+        RequestKind, RequestedEnvironment, sign_request,
+    },
+    store::Chain,
+};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// What goes into a request.
+pub struct Draft<'a> {
+    /// Its id.
+    pub id: RequestId,
+    /// What is asked for.
+    pub kind: RequestKind,
+    /// The product.
+    pub product: &'a str,
+    /// The Serial Number.
+    pub serial_number: SerialNumber,
+    /// Whether that comes from the override.
+    pub overridden: bool,
+    /// The environment.
+    pub environment: RequestedEnvironment,
+    /// The Activation Code: needed to activate, and to key the digests of the hardware.
+    pub code: Option<&'a ActivationCode>,
+    /// The hardware.
+    pub survey: &'a Survey,
+    /// The place in the chain.
+    pub chain: &'a Chain,
+    /// The license that is held.
+    pub held: Option<&'a str>,
+    /// The version of the trust document that is held; 0 for none.
+    pub trust_version: u64,
+    /// Effective time.
+    pub now: Timestamp,
+}
+
+impl Draft<'_> {
+    /// The signed request.
+    ///
+    /// # Errors
+    /// As [`sign_request`].
+    pub fn sign(self, key: &KeyPair) -> Result<String, DocumentError> {
+        let activation = self
+            .code
+            .filter(|_| self.kind == RequestKind::Activate)
+            .map(|code| Activation::new(code, self.id, &key.public()));
+        let candidates = self
+            .survey
+            .candidates()
+            .into_iter()
+            .map(|minted| Candidate {
+                serial_number: minted.serial_number,
+                source: minted.source.to_string(),
+            })
+            .collect();
+        let claims = RequestClaims {
+            aud: self.product.to_owned(),
+            jti: self.id,
+            iat: self.now,
+            request: self.kind,
+            sub: self.serial_number,
+            activation,
+            environment: self.environment,
+            candidates,
+            evidence: self.code.map(|code| self.survey.portal_digests(code)).unwrap_or_default(),
+            machine: MachineFacts {
+                kind: self.survey.machine().to_string(),
+                overridden: self.overridden,
+                agent: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+            previous: self.chain.previous,
+            unsettled: self.chain.unsettled.iter().map(|pending| pending.id).collect(),
+            held: self.held.map(ToOwned::to_owned),
+            trust_version: self.trust_version,
+        };
+        sign_request(&claims, key)
+    }
+}
+
+/// A new id, of version 7: ordered by time, and unique by 74 random bits.
+pub fn new_request_id() -> RequestId {
+    RequestId(Uuid::now_v7())
+}

@@ -1,0 +1,27 @@
+//! The way to the Licensing Portal: requests, and their exchange for answers.
+//!
+//! What is sent on-line and what a courier carries are the very same bytes. `agent` and `cli` call this; this calls
+//! `store`, `entitlement`, `license`, `identity` and `codes`.
+
+mod backoff;
+mod draft;
+mod error;
+mod http;
+
+pub use backoff::{Backoff, splayed};
+pub use draft::{Draft, new_request_id};
+pub use error::ExchangeError;
+pub use http::{HttpPortal, PortalSettings};
+
+use std::{future::Future, pin::Pin};
+
+/// An exchange under way.
+pub type Exchange = Pin<Box<dyn Future<Output = Result<String, ExchangeError>> + Send>>;
+
+/// Whoever answers requests: the portal over HTTP, or a simulated one.
+pub trait Portal: Send + Sync {
+    /// Its address, for people.
+    fn url(&self) -> &str;
+    /// Exchanges a signed request for a signed answer. Dropping the future gives the exchange up.
+    fn exchange(&self, request: String) -> Exchange;
+}
