@@ -3,5 +3,8 @@
 
 pub mod api;
 pub mod codes;
+pub mod entitlement;
 pub mod identity;
 pub mod license;
+pub mod store;
+pub mod upstream;

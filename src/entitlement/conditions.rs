@@ -5,7 +5,17 @@ use serde::{Deserialize, Serialize};
 
 /// The kinds of condition. One that a status does not list is false.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[expect(missing_docs, reason = "the messages say what each means")]
 pub enum ConditionType {

@@ -12,8 +12,6 @@ use std::collections::BTreeMap;
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// From so many days to the end of the term on, the state is `expiring`.
 const EXPIRING_DAYS: i64 = 60;
-/// How long too little readable hardware is put up with, counted from the last full match.
-pub const DEGRADED_DAYS: i64 = 30;
 
 /// What the environment holds.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +33,8 @@ pub struct HardwareStanding {
     pub verdict: Verdict,
     /// The agreeing share of what could be read, percent.
     pub score: u8,
-    /// When everything enrolled agreed for the last time.
-    pub last_full_match: Timestamp,
+    /// Until when too little readable evidence is put up with, where it is.
+    pub holds_until: Option<Timestamp>,
     /// Since when this is other hardware, where it is.
     pub changed_since: Option<Timestamp>,
 }
@@ -135,9 +133,11 @@ fn judge(license: &LicenseClaims, inputs: &Inputs<'_>) -> (State, Reason, String
         );
         return (State::Restricted, Reason::CheckInOverdue, message);
     }
-    if let Some((deadline, reason)) = hardware_deadline(license, inputs).filter(|(d, _)| now >= *d)
-    {
-        return (State::Restricted, reason, hardware_over(reason, deadline));
+    if let Some(deadline) = hardware_deadline(license, inputs).filter(|deadline| now >= *deadline) {
+        let message = format!(
+            "this is not the hardware that the license is for, and its grace ended at {deadline}: `entitlectl hardware` shows what differs, `entitlectl activate` activates this hardware"
+        );
+        return (State::Restricted, Reason::HardwareChanged, message);
     }
     let days = days_until(ends_at, now);
     if now >= ends_at {
@@ -151,18 +151,6 @@ fn judge(license: &LicenseClaims, inputs: &Inputs<'_>) -> (State, Reason, String
         (State::Expiring, Reason::TermEnds, message)
     } else {
         (State::Active, Reason::InTerm, format!("in term until {ends_at}"))
-    }
-}
-
-fn hardware_over(reason: Reason, deadline: Timestamp) -> String {
-    if reason == Reason::HardwareChanged {
-        format!(
-            "this is not the hardware that the license is for, and its grace ended at {deadline}: `entitlectl hardware` shows what differs; `entitlectl activate` activates this hardware"
-        )
-    } else {
-        format!(
-            "too little of the hardware could be read since {deadline} less {DEGRADED_DAYS} days: `entitlectl hardware` shows what could not be read"
-        )
     }
 }
 
@@ -202,26 +190,18 @@ fn check_in_deadline(license: &LicenseClaims, inputs: &Inputs<'_>) -> Option<Tim
     Some(after(heard, DAY * i32::try_from(days).unwrap_or(i32::MAX)))
 }
 
-/// When hardware that differs, or can't be read, stops being put up with.
-fn hardware_deadline(license: &LicenseClaims, inputs: &Inputs<'_>) -> Option<(Timestamp, Reason)> {
-    let hardware = inputs.hardware?;
-    match hardware.verdict {
-        Verdict::DifferentMachine => {
-            let grace = SignedDuration::from_hours(i64::from(license.hardware_grace_hours));
-            Some((after(hardware.changed_since?, grace), Reason::HardwareChanged))
-        }
-        Verdict::Degraded => {
-            let grace = SignedDuration::from_hours(24 * DEGRADED_DAYS);
-            Some((after(hardware.last_full_match, grace), Reason::HardwareUnreadable))
-        }
-        _ => None,
-    }
+/// When other hardware stops being put up with.
+fn hardware_deadline(license: &LicenseClaims, inputs: &Inputs<'_>) -> Option<Timestamp> {
+    let hardware = inputs.hardware.filter(|h| h.verdict == Verdict::DifferentMachine)?;
+    let grace = SignedDuration::from_hours(i64::from(license.hardware_grace_hours));
+    Some(after(hardware.changed_since?, grace))
 }
 
 fn hardware_findings(inputs: &Inputs<'_>, license: Option<&LicenseClaims>) -> Vec<Finding> {
     let Some(hardware) = inputs.hardware else { return Vec::new() };
     let deadline = license.and_then(|license| hardware_deadline(license, inputs));
-    let until = deadline.map_or(String::new(), |(at, _)| format!("; put up with until {at}"));
+    let until = deadline.or(hardware.holds_until);
+    let until = until.map_or(String::new(), |at| format!("; put up with until {at}"));
     let score = hardware.score;
     let finding = match hardware.verdict {
         Verdict::Unchanged => return Vec::new(),
@@ -294,7 +274,7 @@ fn next_change(license: &LicenseClaims, inputs: &Inputs<'_>) -> Option<Timestamp
         next_day,
         Some(license.exp),
         check_in_deadline(license, inputs),
-        hardware_deadline(license, inputs).map(|(at, _)| at),
+        hardware_deadline(license, inputs),
     ]
     .into_iter()
     .flatten()

@@ -45,9 +45,7 @@ pub fn limit_status(limit: Limit, used: Option<u64>) -> LimitStatus {
         (Some(_), None) => LimitState::Unreported,
         (Some(limit), Some(used)) if used > limit => LimitState::Exceeded,
         (Some(limit), Some(used)) if used == limit => LimitState::Reached,
-        (Some(limit), Some(used))
-            if u128::from(used) * 100 >= u128::from(limit) * NEAR_PERCENT =>
-        {
+        (Some(limit), Some(used)) if u128::from(used) * 100 >= u128::from(limit) * NEAR_PERCENT => {
             LimitState::Near
         }
         _ => LimitState::Within,

@@ -12,7 +12,7 @@ mod status;
 mod time;
 
 pub use conditions::{Condition, ConditionStatus, ConditionType, Finding, merge};
-pub use evaluate::{DEGRADED_DAYS, Evaluation, HardwareStanding, Held, Inputs, evaluate};
+pub use evaluate::{Evaluation, HardwareStanding, Held, Inputs, evaluate};
 pub use limits::{LimitState, LimitStatus, limit_status};
 pub use state::{Reason, State};
 pub use status::{

@@ -5,7 +5,17 @@ use std::fmt;
 
 /// The entitlement of an environment in one word.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -61,7 +71,17 @@ impl fmt::Display for State {
 
 /// Why the state is what it is.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
@@ -83,8 +103,6 @@ pub enum Reason {
     CheckInOverdue,
     /// This is other hardware, and its grace is over.
     HardwareChanged,
-    /// Too little of the hardware could be read for too long.
-    HardwareUnreadable,
     /// The license is for another Serial Number.
     OtherSerialNumber,
     /// The license is bound to another environment key.

@@ -23,7 +23,7 @@ pub use license_claims::{
     Confirmation, Enforcement, Environment, LicenseClaims, Limit, Purpose, Sequence, Subscription,
 };
 pub use request::{
-    Activation, Candidate, MachineFacts, RequestClaims, RequestId, RequestKind,
+    Activation, Candidate, EvidenceDigest, MachineFacts, RequestClaims, RequestId, RequestKind,
     RequestedEnvironment, sign_request, verify_request,
 };
 pub use trust::{KeyStatus, PortalKey, Roots, TrustClaims, VerifiedTrust};

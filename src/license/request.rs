@@ -7,7 +7,7 @@ use crate::codes::{ActivationCode, ActivationId, SerialNumber};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{Timestamp, fmt::serde::timestamp::second::required as numeric_date};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 use uuid::Uuid;
 
 /// The id of a request, a UUID of version 7.
@@ -66,9 +66,9 @@ pub struct RequestClaims {
     /// Every Serial Number that could be minted from this hardware, for the portal to know an environment again.
     #[serde(default)]
     pub candidates: Vec<Candidate>,
-    /// Digest of each hardware fact by its source, keyed from the Activation Code.
+    /// The hardware in digests, keyed from the Activation Code.
     #[serde(default)]
-    pub evidence: BTreeMap<String, String>,
+    pub evidence: Vec<EvidenceDigest>,
     /// What kind of machine asks.
     pub machine: MachineFacts,
     /// The last request whose answer was stored.
@@ -143,6 +143,19 @@ pub struct Candidate {
     pub serial_number: SerialNumber,
     /// From which source.
     pub source: String,
+}
+
+/// One hardware fact, of use to this subscription's portal alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceDigest {
+    /// The group that it votes in.
+    pub group: String,
+    /// Where it was read.
+    pub source: String,
+    /// HMAC-SHA-256 of it, keyed from the Activation Code.
+    pub digest: String,
+    /// Its vote.
+    pub weight: u8,
 }
 
 /// What kind of machine asks, for the vendor's policy.

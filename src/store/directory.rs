@@ -85,9 +85,8 @@ impl StateDirectory {
             return KeyPair::from_pem(&pem).map_err(|_| StoreError::Contents { path, expected });
         }
         let key = KeyPair::generate().map_err(StoreError::Random)?;
-        let pem = key
-            .to_pem()
-            .map_err(|_| StoreError::Contents { path: path.clone(), expected })?;
+        let pem =
+            key.to_pem().map_err(|_| StoreError::Contents { path: path.clone(), expected })?;
         write_durably(&path, pem.as_bytes())?;
         Ok(key)
     }
@@ -101,13 +100,13 @@ impl StateDirectory {
         if let Some(hex) = files::read(&path)?.map(Zeroizing::new) {
             let expected = "64 hexadecimal digits";
             let bytes = from_hex(hex.trim()).ok_or(StoreError::Contents { path, expected })?;
-            return Ok(LocalSecret::new(*bytes));
+            return Ok(LocalSecret::from_bytes(*bytes));
         }
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut()).map_err(StoreError::Random)?;
         let hex = Zeroizing::new(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>());
         write_durably(&path, hex.as_bytes())?;
-        Ok(LocalSecret::new(*bytes))
+        Ok(LocalSecret::from_bytes(*bytes))
     }
 
     /// The Activation Code, once one was used here.

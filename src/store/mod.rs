@@ -41,15 +41,25 @@ pub trait Store: Send {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each message names its fields")]
 pub enum StoreError {
-    #[error("could not {operation} {path}: {source}: check the directory's owner and space; `entitlectl doctor` tries it")]
+    #[error(
+        "could not {operation} {path}: {source}: check the directory's owner and space; `entitlectl doctor` tries it"
+    )]
     File { operation: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("could not {operation} the database {path}: {source}: check the disk; the license is served from memory meanwhile")]
+    #[error(
+        "could not {operation} the database {path}: {source}: check the disk; the license is served from memory meanwhile"
+    )]
     Database { operation: &'static str, path: PathBuf, source: rusqlite::Error },
-    #[error("{path} is in use by another entitled{holder}: stop that one, or give this one a state directory of its own")]
+    #[error(
+        "{path} is in use by another entitled{holder}: stop that one, or give this one a state directory of its own"
+    )]
     Locked { path: PathBuf, holder: String },
-    #[error("{path} was written by a newer entitled (layout {found}, this one knows {known}): install that version again, or move the file away to start from the copy beside it")]
+    #[error(
+        "{path} was written by a newer entitled (layout {found}, this one knows {known}): install that version again, or move the file away to start from the copy beside it"
+    )]
     Newer { path: PathBuf, found: i64, known: i64 },
-    #[error("{path} does not hold {expected}: restore it from a backup; without one move it away and run `entitlectl activate`")]
+    #[error(
+        "{path} does not hold {expected}: restore it from a backup; without one move it away and run `entitlectl activate`"
+    )]
     Contents { path: PathBuf, expected: &'static str },
     #[error("the operating system has no random numbers: {0}")]
     Random(getrandom::Error),

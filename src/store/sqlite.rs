@@ -241,16 +241,16 @@ impl SqliteStore {
     }
 }
 
-fn database_error(operation: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StoreError {
+fn database_error(
+    operation: &'static str,
+    path: &Path,
+) -> impl FnOnce(rusqlite::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Database { operation, path, source }
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Renames a damaged database, with what SQLite keeps beside it.

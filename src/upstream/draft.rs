@@ -4,8 +4,8 @@ use crate::{
     codes::{ActivationCode, SerialNumber},
     identity::Survey,
     license::{
-        Activation, Candidate, DocumentError, KeyPair, MachineFacts, RequestClaims, RequestId,
-        RequestKind, RequestedEnvironment, sign_request,
+        Activation, Candidate, DocumentError, EvidenceDigest, KeyPair, MachineFacts, RequestClaims,
+        RequestId, RequestKind, RequestedEnvironment, sign_request,
     },
     store::Chain,
 };
@@ -56,7 +56,7 @@ impl Draft<'_> {
             .into_iter()
             .map(|minted| Candidate {
                 serial_number: minted.serial_number,
-                source: minted.source.to_string(),
+                source: minted.source.name().to_owned(),
             })
             .collect();
         let claims = RequestClaims {
@@ -68,7 +68,7 @@ impl Draft<'_> {
             activation,
             environment: self.environment,
             candidates,
-            evidence: self.code.map(|code| self.survey.portal_digests(code)).unwrap_or_default(),
+            evidence: self.code.map(|code| evidence(self.survey, code)).unwrap_or_default(),
             machine: MachineFacts {
                 kind: self.survey.machine().to_string(),
                 overridden: self.overridden,
@@ -81,6 +81,18 @@ impl Draft<'_> {
         };
         sign_request(&claims, key)
     }
+}
+
+fn evidence(survey: &Survey, code: &ActivationCode) -> Vec<EvidenceDigest> {
+    let facts = survey.portal_facts(code).into_iter();
+    facts
+        .map(|fact| EvidenceDigest {
+            group: fact.group.name().to_owned(),
+            source: fact.source.name().to_owned(),
+            digest: fact.digest.to_string(),
+            weight: fact.weight,
+        })
+        .collect()
 }
 
 /// A new id, of version 7: ordered by time, and unique by 74 random bits.

@@ -8,17 +8,25 @@ use std::time::Duration;
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each message names its fields")]
 pub enum ExchangeError {
-    #[error("the portal {url} can't be reached ({reason}): check the network, the proxy settings and [portal] url; `entitlectl doctor` tries each")]
+    #[error(
+        "the portal {url} can't be reached ({reason}): check the network, the proxy settings and [portal] url; `entitlectl doctor` tries each"
+    )]
     Unreachable { url: String, reason: String },
     #[error("the portal {url} is busy (status {status}); it is asked again later")]
     Busy { url: String, status: u16, retry_after: Option<Duration> },
     #[error("{detail}")]
     Refused { code: String, title: String, detail: String },
-    #[error("expected a signed answer from {url}, found {found}: check that [portal] url is the Licensing Portal's address")]
+    #[error(
+        "expected a signed answer from {url}, found {found}: check that [portal] url is the Licensing Portal's address"
+    )]
     NotAnAnswer { url: String, found: String },
-    #[error("expected an https address of the portal (http is for this machine alone), found {found:?}: set [portal] url")]
+    #[error(
+        "expected an https address of the portal (http is for this machine alone), found {found:?}: set [portal] url"
+    )]
     Address { found: String },
-    #[error("the settings for the way to the portal can't be used ({reason}): check [portal] ca_file and the proxy settings")]
+    #[error(
+        "the settings for the way to the portal can't be used ({reason}): check [portal] ca_file and the proxy settings"
+    )]
     Settings { reason: String },
     #[error("no portal is set: set [portal] url, or carry the request by hand")]
     NoPortal,

@@ -156,7 +156,11 @@ fn refusal(body: &str, url: &str) -> ExchangeError {
         Ok(Problem { kind, title, detail }) => {
             let code = kind.rsplit(':').next().unwrap_or_default();
             let detail = if detail.is_empty() { title.clone() } else { detail };
-            ExchangeError::Refused { code: shown(code), title: shown(&title), detail: shown(&detail) }
+            ExchangeError::Refused {
+                code: shown(code),
+                title: shown(&title),
+                detail: shown(&detail),
+            }
         }
         Err(_) => {
             let found = "a problem document that can't be read".to_owned();
