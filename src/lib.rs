@@ -1,9 +1,11 @@
 //! The library behind `entitled`, `entitlectl` and `entitle-portal`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod agent;
 pub mod api;
 pub mod codes;
 pub mod entitlement;
+pub mod health;
 pub mod identity;
 pub mod license;
 pub mod store;

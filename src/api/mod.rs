@@ -1,9 +1,19 @@
 //! HTTP on the local sockets: the server, who is at the other end, problem documents, and the agent's routes.
 //!
-//! `agent` and `portal` call this; this calls `entitlement`, `license`, `identity` and `codes`.
+//! What the agent publishes and what it can be asked stands in [`contract`](AgentHandle): the sockets know the agent by
+//! that alone. `agent`, `portal` and `cli` call this; this calls `health`, `store`, `entitlement`, `license`, `identity` and
+//! `codes`.
 
+mod change;
+mod contract;
 mod problem;
+mod read;
+mod routers;
 mod server;
 
+pub use contract::{
+    AgentHandle, Call, Command, Done, Published, PublishedLicense, Reply, UsageReport,
+};
 pub use problem::{PROBLEM_MEDIA_TYPE, Problem};
+pub use routers::{admin_router, openapi, read_router, usage_router};
 pub use server::{Listener, Peer, ServerOptions, serve};

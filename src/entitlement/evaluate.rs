@@ -7,6 +7,7 @@ use crate::{
     license::{DocumentError, LicenseClaims, RevocationClaims, Thumbprint, VerifiedLicense},
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -27,7 +28,7 @@ pub enum Held<'a> {
 }
 
 /// What the hardware says, and since when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HardwareStanding {
     /// The verdict of the last survey.
     pub verdict: Verdict,

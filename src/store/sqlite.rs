@@ -229,7 +229,7 @@ impl Store for SqliteStore {
                     detail: row.get(4)?,
                 })
             })?;
-            rows.collect()
+            rows.collect::<rusqlite::Result<Vec<_>>>()
         };
         read().map_err(database_error("read", &self.path))
     }

@@ -1,7 +1,7 @@
 //! Everything that the agent must know again after a restart.
 
 use crate::{
-    entitlement::{Condition, LicenseSource, State, TimeMark},
+    entitlement::{Condition, HardwareStanding, LicenseSource, State, TimeMark},
     identity::Enrolled,
     license::{Environment, RequestId, RequestKind, Sequence},
 };
@@ -16,8 +16,8 @@ pub struct AgentState {
     pub revision: u64,
     /// The Serial Number and the hardware that it was made from.
     pub enrolled: Option<Enrolled>,
-    /// Since when this is other hardware.
-    pub hardware_changed_since: Option<Timestamp>,
+    /// What the last survey said, so that a restart changes nothing before the next one.
+    pub hardware: Option<HardwareStanding>,
     /// The license that is held.
     pub license: Option<HeldLicense>,
     /// The revocation document, where the license was revoked.
@@ -57,8 +57,35 @@ pub struct HeldLicense {
 pub struct Chain {
     /// The last request whose answer was stored.
     pub previous: Option<RequestId>,
-    /// Requests stored since, oldest first; the last of them is asked again until it is answered.
-    pub unsettled: Vec<PendingRequest>,
+    /// Requests stored since, oldest first: one of them may have been answered without the answer coming through.
+    pub unsettled: Vec<RequestId>,
+    /// The newest of them, as long as it is to be sent.
+    pub pending: Option<PendingRequest>,
+}
+
+impl Chain {
+    /// Requests named at the most; a portal that answered an older one has answered a newer one as well.
+    const MOST_UNSETTLED: usize = 64;
+
+    /// Takes a new request in the place of the one that was to be sent.
+    pub fn push(&mut self, request: PendingRequest) {
+        let excess = (self.unsettled.len() + 1).saturating_sub(Self::MOST_UNSETTLED);
+        self.unsettled.drain(..excess);
+        self.unsettled.push(request.id);
+        self.pending = Some(request);
+    }
+
+    /// The answer to one of the requests is being stored.
+    pub fn settle(&mut self, answered: RequestId) {
+        self.previous = Some(answered);
+        self.unsettled.clear();
+        self.pending = None;
+    }
+
+    /// The request that was to be sent is not sent again.
+    pub fn give_up(&mut self) {
+        self.pending = None;
+    }
 }
 
 /// A request that was stored before it was sent.

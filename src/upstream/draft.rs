@@ -75,7 +75,7 @@ impl Draft<'_> {
                 agent: env!("CARGO_PKG_VERSION").to_owned(),
             },
             previous: self.chain.previous,
-            unsettled: self.chain.unsettled.iter().map(|pending| pending.id).collect(),
+            unsettled: self.chain.unsettled.clone(),
             held: self.held.map(ToOwned::to_owned),
             trust_version: self.trust_version,
         };

@@ -1,0 +1,94 @@
+//! Activation, release, and the Activation Code that they need.
+
+use super::Agent;
+use crate::{
+    api::Problem,
+    codes::ActivationCode,
+    license::{Purpose, RequestKind, RequestedEnvironment},
+};
+use axum::http::StatusCode;
+
+impl Agent {
+    /// Asks the portal for a slot of the subscription.
+    pub(super) fn activate(
+        &mut self,
+        code: Option<ActivationCode>,
+        name: Option<String>,
+        purpose: Option<Purpose>,
+        actor: &str,
+    ) -> Result<(), Problem> {
+        self.need_portal()?;
+        let code =
+            code.or_else(|| self.code.clone()).or_else(|| self.parts.configured_code.clone());
+        let Some(code) = code else {
+            let detail = "expected an Activation Code, found none kept or configured: give it to `entitlectl activate` on standard input";
+            return Err(refused(StatusCode::BAD_REQUEST, "no-activation-code", detail));
+        };
+        let environment = RequestedEnvironment {
+            id: None,
+            name: name.unwrap_or_else(|| self.parts.environment_name.clone()),
+            purpose: purpose.unwrap_or(self.parts.purpose),
+        };
+        self.keep_code(code)?;
+        self.ask(RequestKind::Activate, environment, actor)
+    }
+
+    /// Activates with the Activation Code of the settings, which nobody has to type.
+    pub(super) fn activate_as_configured(&mut self) {
+        if let Err(problem) = self.activate(None, None, None, "settings") {
+            tracing::warn!(detail = %problem.detail, "the environment could not be activated");
+            let uptime = self.uptime();
+            self.schedule.failed(uptime, None);
+        }
+    }
+
+    /// Gives the license back.
+    pub(super) fn release(&mut self, actor: &str) -> Result<(), Problem> {
+        self.need_portal()?;
+        let environment = self.activated_environment()?;
+        self.ask(RequestKind::Release, environment, actor)
+    }
+
+    /// The environment, for a request that needs one.
+    pub(super) fn activated_environment(&self) -> Result<RequestedEnvironment, Problem> {
+        let environment = self.parts.keeper.state().environment.clone();
+        environment.map(Into::into).ok_or_else(|| {
+            let detail = "no license was ever installed here: `entitlectl activate` fetches one";
+            refused(StatusCode::CONFLICT, "not-activated", detail)
+        })
+    }
+
+    pub(super) fn need_portal(&self) -> Result<(), Problem> {
+        if self.parts.portal.is_some() {
+            return Ok(());
+        }
+        let detail = "no portal is set: set `url` under [portal] in the settings, or carry a license by hand (`entitlectl license install FILE`)";
+        Err(refused(StatusCode::CONFLICT, "portal-not-set", detail))
+    }
+
+    fn keep_code(&mut self, code: ActivationCode) -> Result<(), Problem> {
+        if self.code.as_ref() == Some(&code) {
+            return Ok(());
+        }
+        if let Some(directory) = &self.parts.directory {
+            directory.keep_activation_code(&code).map_err(|error| {
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                refused(status, error.code(), &error.to_string())
+            })?;
+        }
+        self.code = Some(code);
+        Ok(())
+    }
+
+    pub(super) fn forget_code(&mut self) {
+        self.code = None;
+        let forgotten = self.parts.directory.as_ref().map(|d| d.forget_activation_code());
+        if let Some(Err(error)) = forgotten {
+            tracing::warn!(%error, "the Activation Code could not be forgotten");
+        }
+    }
+}
+
+fn refused(status: StatusCode, code: &str, detail: &str) -> Problem {
+    Problem::new(status, code, "It can't be done", detail)
+}

@@ -1,0 +1,107 @@
+//! What the sockets ask.
+
+use super::Agent;
+use crate::{
+    api::{Call, Command, Problem, Reply},
+    license::{Faults, RequestKind},
+};
+use axum::http::StatusCode;
+use tokio::sync::oneshot;
+
+type Waiting = oneshot::Sender<Result<Reply, Problem>>;
+
+impl Agent {
+    /// Does what is asked. Where the portal must be asked, the answer comes when it answers.
+    pub(super) fn call(&mut self, call: Call) {
+        let Call { command, actor, reply } = call;
+        match command {
+            Command::Activate { code, name, purpose } => {
+                self.exchanging(reply, |agent| agent.activate(code, name, purpose, &actor));
+            }
+            Command::Release => self.exchanging(reply, |agent| agent.release(&actor)),
+            Command::Refresh => self.refresh(&actor, reply),
+            Command::Install { text } => answer(reply, self.install(&text, &actor)),
+            Command::Events { limit } => {
+                let events = self.parts.keeper.events(limit);
+                let events = events.map(Reply::Events).map_err(|error| {
+                    let status = StatusCode::INTERNAL_SERVER_ERROR;
+                    let title = "The audit can't be read";
+                    Problem::new(status, error.code(), title, error.to_string())
+                });
+                answer(reply, events);
+            }
+            Command::ReportUsage(report) => {
+                let uptime = self.uptime();
+                let license = self.holdings.license.as_ref();
+                let result = self.usage.report(report, license, uptime).and_then(|()| {
+                    let state = self.draft();
+                    self.conclude(state, Vec::new());
+                    self.done("the usage was taken note of".to_owned())
+                });
+                answer(reply, result);
+            }
+        }
+    }
+
+    fn install(&mut self, text: &str, actor: &str) -> Result<Reply, Problem> {
+        match self.install_text(text, actor) {
+            Ok(message) => {
+                if self.schedule.refresh_at.is_none() {
+                    let uptime = self.uptime();
+                    self.schedule.answered(uptime, self.refresh_interval());
+                }
+                self.done(message)
+            }
+            Err(faults) => {
+                self.note_refusal(&faults, actor);
+                Err(refused_document(&faults))
+            }
+        }
+    }
+
+    /// A refresh joins the one that is under way.
+    fn refresh(&mut self, actor: &str, reply: Waiting) {
+        let pending = self.parts.keeper.state().chain.pending.as_ref().map(|p| p.kind);
+        if self.exchange.is_some() && pending == Some(RequestKind::Refresh) {
+            self.waiting.push(reply);
+            return;
+        }
+        let waits = pending.is_some();
+        self.exchanging(reply, |agent| {
+            agent.need_portal()?;
+            if waits {
+                // What waits to be sent is sent: an activation that could not be reached for, say.
+                agent.send();
+                return Ok(());
+            }
+            let environment = agent.activated_environment()?;
+            agent.ask(RequestKind::Refresh, environment, actor)
+        });
+    }
+
+    /// Begins an exchange for a command, which is answered when it ends.
+    fn exchanging(&mut self, reply: Waiting, begin: impl FnOnce(&mut Self) -> Result<(), Problem>) {
+        if self.exchange.is_some() {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let detail =
+                "another request is under way to the portal: try again when it is answered";
+            let problem = Problem::new(status, "exchange-under-way", "The agent is busy", detail);
+            answer(reply, Err(problem.retry_after(5)));
+            return;
+        }
+        match begin(self) {
+            Ok(()) => self.waiting.push(reply),
+            Err(problem) => answer(reply, Err(problem)),
+        }
+    }
+}
+
+fn refused_document(faults: &Faults) -> Problem {
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    Problem::new(status, faults.code(), "The document was refused", faults.to_string())
+}
+
+fn answer(reply: Waiting, result: Result<Reply, Problem>) {
+    // One who does not wait any more needs no answer.
+    let _ = reply.send(result);
+}

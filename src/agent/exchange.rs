@@ -1,0 +1,185 @@
+//! Requests: stored before they are sent, sent until they are answered.
+
+use super::{Agent, documents::Road};
+use crate::{
+    api::{Done, Problem, Reply},
+    entitlement::LicenseSource,
+    license::{RequestKind, RequestedEnvironment, open_answer},
+    store::{Action, PendingRequest},
+    upstream::{Draft, ExchangeError, new_request_id},
+};
+use axum::http::StatusCode;
+use std::time::Duration;
+
+/// The interval where no license says one.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(86_400);
+
+impl Agent {
+    /// Stores a new request, to be sent at once.
+    pub(super) fn ask(
+        &mut self,
+        kind: RequestKind,
+        environment: RequestedEnvironment,
+        actor: &str,
+    ) -> Result<(), Problem> {
+        let mut state = self.draft();
+        let (Some(enrolled), Some(survey)) = (&state.enrolled, &self.survey) else {
+            return Err(self.no_serial_number());
+        };
+        let id = new_request_id();
+        let now = self.time.at(self.parts.clock.read());
+        let draft = Draft {
+            id,
+            kind,
+            product: &self.parts.product,
+            serial_number: enrolled.serial_number,
+            overridden: enrolled.overridden,
+            environment,
+            code: self.code.as_ref(),
+            survey,
+            chain: &state.chain,
+            held: state.license.as_ref().map(|held| held.text.as_str()),
+            trust_version: self.holdings.trust_version(),
+            now,
+        };
+        let text = draft.sign(&self.parts.key).map_err(|error| {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Problem::new(status, error.code(), "The request can't be made", error.to_string())
+        })?;
+        state.chain.push(PendingRequest { id, kind, text, made_at: now });
+        let event = self.event_by(actor, Action::Requested, format!("{} {id}", kind.as_str()));
+        self.conclude(state, vec![event]);
+        self.send();
+        Ok(())
+    }
+
+    fn no_serial_number(&self) -> Problem {
+        let detail = self.mint_error.as_ref().map_or_else(
+            || "the hardware is still being read: try again in a second".to_owned(),
+            ToString::to_string,
+        );
+        let code = self.mint_error.as_ref().map_or("not-ready", |error| error.code());
+        Problem::new(StatusCode::CONFLICT, code, "There is no Serial Number", detail)
+    }
+
+    /// Sends the request that is to be sent, unless it is under way.
+    pub(super) fn send(&mut self) {
+        let Some(portal) = &self.parts.portal else { return };
+        let Some(pending) = &self.parts.keeper.state().chain.pending else { return };
+        if self.exchange.is_none() {
+            self.exchange = Some(portal.exchange(pending.text.clone()));
+        }
+    }
+
+    /// What is due at the portal: the request that waits, or a refresh, or the activation that the settings ask for.
+    pub(super) fn turn_to_portal(&mut self) {
+        let state = self.parts.keeper.state();
+        if self.parts.portal.is_none() || self.exchange.is_some() {
+            return;
+        }
+        if state.chain.pending.is_some() {
+            self.send();
+        } else if let Some(environment) = state.environment.clone() {
+            let asked = self.ask(RequestKind::Refresh, environment.into(), "agent");
+            if let Err(problem) = asked {
+                tracing::warn!(detail = %problem.detail, "no refresh could be asked for");
+                let uptime = self.uptime();
+                self.schedule.failed(uptime, None);
+            }
+        } else if !state.released && self.parts.configured_code.is_some() {
+            self.activate_as_configured();
+        } else {
+            self.schedule.refresh_at = None;
+        }
+    }
+
+    /// An exchange ended: takes the answer, or decides when to try again, and tells who waits.
+    pub(super) fn settle(&mut self, ended: Result<String, ExchangeError>) {
+        self.exchange = None;
+        let taken = ended.and_then(|text| {
+            let held = self.holdings.trust.as_ref();
+            let opened = open_answer(&text, &self.parts.product, &self.parts.roots, held);
+            opened.map_err(ExchangeError::from)
+        });
+        let uptime = self.uptime();
+        let reply = match taken {
+            Ok(answer) => {
+                let road = Road { source: LicenseSource::Portal, actor: "portal" };
+                match self.take_answer(answer, &road) {
+                    Ok(message) => {
+                        self.parts.metrics.exchanged("answered");
+                        self.heard(None, true);
+                        self.schedule.answered(uptime, self.refresh_interval());
+                        Ok(message)
+                    }
+                    Err(faults) => {
+                        self.parts.metrics.exchanged(faults.code());
+                        self.note_refusal(&faults, "portal");
+                        self.heard(None, true);
+                        self.schedule.failed(uptime, None);
+                        Err(Problem::new(
+                            StatusCode::BAD_GATEWAY,
+                            faults.code(),
+                            "The portal's answer was refused",
+                            faults.to_string(),
+                        ))
+                    }
+                }
+            }
+            Err(error) => Err(self.not_answered(&error, uptime)),
+        };
+        self.tell(reply);
+    }
+
+    fn not_answered(&mut self, error: &ExchangeError, uptime: Duration) -> Problem {
+        tracing::warn!(code = error.code(), "{error}");
+        self.parts.metrics.exchanged(error.code());
+        if error.is_passing() {
+            self.heard(Some(error.to_string()), false);
+            self.schedule.failed(uptime, error.retry_after());
+            let detail = error.to_string();
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return Problem::new(status, error.code(), "The portal gave no answer", detail);
+        }
+        let mut state = self.draft();
+        state.chain.give_up();
+        let event = self.event(Action::Refused, format!("{}: {error}", error.code()));
+        self.conclude(state, vec![event]);
+        self.heard(None, true);
+        self.schedule.refused(uptime);
+        let detail = error.to_string();
+        Problem::new(StatusCode::CONFLICT, error.code(), "The portal refused", detail)
+    }
+
+    fn heard(&mut self, unreachable: Option<String>, reachable: bool) {
+        self.unreachable = unreachable;
+        self.reachable = Some(reachable);
+    }
+
+    /// Tells everyone who waits how the exchange ended, after the status that follows from it was published.
+    fn tell(&mut self, result: Result<String, Problem>) {
+        let state = self.draft();
+        self.conclude(state, Vec::new());
+        let reply = result.and_then(|message| self.done(message));
+        for waiting in self.waiting.drain(..) {
+            // One who does not wait any more needs no answer.
+            let _ = waiting.send(reply.clone());
+        }
+    }
+
+    /// The answer to a change that was made.
+    pub(super) fn done(&self, message: String) -> Result<Reply, Problem> {
+        let published = self.published.borrow().clone();
+        let published = published.ok_or_else(|| {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            Problem::new(status, "not-ready", "The agent can't answer yet", "try again")
+        })?;
+        Ok(Reply::Done(Done { message, status: published.status.clone() }))
+    }
+
+    pub(super) fn refresh_interval(&self) -> Duration {
+        let license = self.holdings.license.as_ref();
+        let interval = license.map(|license| license.claims().refresh_interval());
+        interval.and_then(|interval| interval.try_into().ok()).unwrap_or(DEFAULT_INTERVAL)
+    }
+}

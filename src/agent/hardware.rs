@@ -1,0 +1,114 @@
+//! From surveys to the enrolled identity and its verdict.
+
+use super::Agent;
+use crate::{
+    entitlement::HardwareStanding,
+    identity::{
+        Enrolled, HardwareReport, MintError, Minted, Survey, Verdict, judge, mint_override,
+    },
+    store::Action,
+};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+impl Agent {
+    /// Begins to read the hardware, beside the loop: a probe may hang.
+    pub(super) fn start_survey(&mut self) {
+        if self.surveying.is_some() {
+            return;
+        }
+        let (sender, receiver) = oneshot::channel();
+        let hardware = Arc::clone(&self.parts.hardware);
+        tokio::task::spawn_blocking(move || {
+            // The loop may have ended meanwhile.
+            let _ = sender.send(hardware.survey());
+        });
+        self.surveying = Some(receiver);
+    }
+
+    /// Takes a survey: enrols the machine, or judges whether it is still the same.
+    pub(super) fn surveyed(&mut self, survey: Survey) {
+        if self.parts.keeper.state().enrolled.is_none() {
+            self.enroll(&survey);
+        } else {
+            self.compare(&survey);
+        }
+        let enrolled = self.parts.keeper.state().enrolled.clone();
+        let now = self.now();
+        let report = HardwareReport::new(&survey, enrolled.as_ref(), &self.parts.secret, now);
+        self.report = Some(Arc::new(report));
+        self.survey = Some(survey);
+        let sure = self.parts.keeper.state().hardware.is_some_and(|hardware| {
+            !matches!(hardware.verdict, Verdict::Degraded | Verdict::DifferentMachine)
+        });
+        let uptime = self.uptime();
+        self.schedule.surveyed(uptime, !sure);
+    }
+
+    fn enroll(&mut self, survey: &Survey) {
+        let minted = match self.mint(survey) {
+            Ok(minted) => minted,
+            Err(error) => {
+                if self.mint_error.as_ref() != Some(&error) {
+                    tracing::error!(code = error.code(), "{error}");
+                }
+                self.mint_error = Some(error);
+                return;
+            }
+        };
+        self.mint_error = None;
+        let now = self.now();
+        let enrolled = Enrolled::enroll(&minted, survey, &self.parts.secret, now);
+        let detail = format!("Serial Number {} from {}", minted.serial_number, minted.source);
+        let verdict = if enrolled.overridden { Verdict::Overridden } else { Verdict::Unchanged };
+        let mut state = self.draft();
+        state.enrolled = Some(enrolled);
+        state.hardware =
+            Some(HardwareStanding { verdict, score: 100, holds_until: None, changed_since: None });
+        let event = self.event(Action::Enrolled, detail);
+        self.conclude(state, vec![event]);
+    }
+
+    /// The Serial Number of this machine: from its hardware, or from the operator's text where that is set.
+    pub(super) fn mint(&self, survey: &Survey) -> Result<Minted, MintError> {
+        match &self.parts.identity_override {
+            Some(text) => mint_override(text),
+            None => survey.mint(),
+        }
+    }
+
+    fn compare(&mut self, survey: &Survey) {
+        let mut state = self.draft();
+        let Some(enrolled) = &state.enrolled else { return };
+        let now = self.now();
+        let judgement = judge(enrolled, survey, &self.parts.secret, now);
+        let before = state.hardware;
+        let changed_since = (judgement.verdict == Verdict::DifferentMachine)
+            .then(|| before.and_then(|before| before.changed_since).unwrap_or(now));
+        let standing = HardwareStanding {
+            verdict: judgement.verdict,
+            score: judgement.score,
+            holds_until: (judgement.verdict == Verdict::Degraded)
+                .then_some(judgement.holds_until)
+                .flatten(),
+            changed_since,
+        };
+        state.hardware = Some(standing);
+        let mut events = Vec::new();
+        if before.map(|before| before.verdict) != Some(standing.verdict) {
+            let detail = format!(
+                "the hardware is {}: {} ({} %)",
+                judgement.verdict, judgement.reason, judgement.score
+            );
+            events.push(self.event(Action::HardwareJudged, detail));
+        }
+        if let Some(reenrolled) = judgement.reenrolled {
+            if judgement.verdict == Verdict::Drifted {
+                let detail = "what agreed was enrolled again with what changed";
+                events.push(self.event(Action::Reenrolled, detail));
+            }
+            state.enrolled = Some(reenrolled);
+        }
+        self.conclude(state, events);
+    }
+}

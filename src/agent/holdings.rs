@@ -1,0 +1,67 @@
+//! The stored documents, verified.
+
+use crate::{
+    entitlement::Held,
+    license::{
+        RevocationClaims, Roots, Unverified, VerifiedLicense, VerifiedTrust, verify_license,
+    },
+    store::AgentState,
+};
+
+/// What the stored texts amount to. Derived from the state and never stored itself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Holdings {
+    pub(super) trust: Option<VerifiedTrust>,
+    pub(super) license: Option<VerifiedLicense>,
+    pub(super) revocation: Option<RevocationClaims>,
+    released: bool,
+    /// Why a stored license can't be used, where one is.
+    pub(super) problem: Option<String>,
+}
+
+impl Holdings {
+    /// Verifies what is stored.
+    pub(super) fn of(state: &AgentState, product: &str, roots: &Roots) -> Self {
+        let mut holdings = Self { released: state.released, ..Self::default() };
+        let verified = holdings.verify(state, product, roots);
+        if let Err(error) = verified {
+            tracing::error!(%error, "a stored document can't be verified");
+            holdings.problem = Some(error.to_string());
+        }
+        holdings
+    }
+
+    fn verify(
+        &mut self,
+        state: &AgentState,
+        product: &str,
+        roots: &Roots,
+    ) -> Result<(), crate::license::DocumentError> {
+        let Some(trust) = &state.trust else { return Ok(()) };
+        let trust = roots.verify_trust(trust, product, None)?;
+        if let Some(held) = &state.license {
+            self.license = Some(verify_license(&held.text, product, &trust)?);
+        }
+        if let Some(text) = &state.revocation {
+            let document = Unverified::parse(text)?;
+            self.revocation = Some(document.verify(trust.portal_key(&document.kid())?)?);
+        }
+        self.trust = Some(trust);
+        Ok(())
+    }
+
+    /// The same for the evaluation.
+    pub(super) const fn held(&self) -> Held<'_> {
+        match (&self.license, &self.revocation) {
+            _ if self.released => Held::Released,
+            (Some(license), Some(revocation)) => Held::Revoked(license, revocation),
+            (Some(license), None) => Held::License(license),
+            (None, _) => Held::Nothing,
+        }
+    }
+
+    /// The version of the trust document; 0 for none.
+    pub(super) fn trust_version(&self) -> u64 {
+        self.trust.as_ref().map_or(0, |trust| trust.claims().version)
+    }
+}

@@ -1,0 +1,169 @@
+//! The agent of a controller: one loop that owns the state and does one thing at a time.
+//!
+//! It judges the hardware, asks the portal, installs documents, and publishes the status whenever that changes. The
+//! clock, the hardware, the portal and the store are behind traits, so the same loop runs in a simulation. `bin` and
+//! `cli` start it; it calls `api` (for the contract with the sockets), `upstream`, `store`, `health`, `entitlement`,
+//! `license`, `identity` and `codes`.
+
+mod activation;
+mod calls;
+mod clock;
+mod daemon;
+mod documents;
+mod exchange;
+mod hardware;
+mod holdings;
+mod publish;
+mod run;
+mod schedule;
+mod usage;
+
+pub use clock::{Clock, SystemClock};
+pub use daemon::{Daemon, DaemonError, DaemonSettings, SocketPaths};
+pub use run::stop_signal;
+
+use crate::{
+    api::{AgentHandle, Call, Problem, Published, Reply},
+    codes::ActivationCode,
+    entitlement::{EffectiveTime, Finding},
+    health::{Heartbeat, Metrics, ServiceManager},
+    identity::{Hardware, HardwareReport, LocalSecret, MintError, Survey},
+    license::{KeyPair, Purpose, Roots},
+    store::{Keeper, StateDirectory},
+    upstream::{Exchange, Portal},
+};
+use holdings::Holdings;
+use schedule::Schedule;
+use std::{path::PathBuf, sync::Arc};
+use tokio::sync::{mpsc, oneshot, watch};
+use usage::Usage;
+
+/// Commands that wait for the loop; further ones are told to come again.
+const CALLS_WAITING: usize = 64;
+
+/// What an agent is made of.
+pub struct Parts {
+    /// The product.
+    pub product: String,
+    /// The environment's name, until the portal has given the license.
+    pub environment_name: String,
+    /// What the environment is for, until the portal has given the license.
+    pub purpose: Purpose,
+    /// The operator's text in the place of hardware.
+    pub identity_override: Option<String>,
+    /// The Activation Code from the settings.
+    pub configured_code: Option<ActivationCode>,
+    /// The vendor's root keys.
+    pub roots: Roots,
+    /// The environment key.
+    pub key: KeyPair,
+    /// What the digests of the hardware are keyed by.
+    pub secret: LocalSecret,
+    /// Where the Activation Code is kept; nowhere in a simulation.
+    pub directory: Option<StateDirectory>,
+    /// The state.
+    pub keeper: Keeper,
+    /// What the store's opening had to mend.
+    pub recovered: Option<String>,
+    /// The hardware.
+    pub hardware: Arc<dyn Hardware>,
+    /// The portal; none where licenses are carried by hand.
+    pub portal: Option<Arc<dyn Portal>>,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The service manager.
+    pub service_manager: ServiceManager,
+    /// Conditions that hold since the start, such as bad settings.
+    pub standing: Vec<Finding>,
+    /// Differs between agents, so that they do not ask one portal in one second.
+    pub seed: u64,
+}
+
+/// The agent.
+pub struct Agent {
+    parts: Parts,
+    time: EffectiveTime,
+    holdings: Holdings,
+    schedule: Schedule,
+    usage: Usage,
+    code: Option<ActivationCode>,
+    survey: Option<Survey>,
+    mint_error: Option<MintError>,
+    report: Option<Arc<HardwareReport>>,
+    /// Why the last exchange failed; nothing after one that did not.
+    unreachable: Option<String>,
+    reachable: Option<bool>,
+    exchange: Option<Exchange>,
+    /// Who waits for the exchange.
+    waiting: Vec<oneshot::Sender<Result<Reply, Problem>>>,
+    surveying: Option<oneshot::Receiver<Survey>>,
+    calls: mpsc::Receiver<Call>,
+    published: watch::Sender<Option<Arc<Published>>>,
+    heartbeat: Heartbeat,
+}
+
+impl Agent {
+    /// An agent that goes on from the stored state, and the handle by which the sockets reach it.
+    pub fn new(parts: Parts) -> (Self, AgentHandle) {
+        let (call_sender, calls) = mpsc::channel(CALLS_WAITING);
+        let (publisher, published) = watch::channel(None);
+        let heartbeat = Heartbeat::start();
+        let handle = AgentHandle {
+            published,
+            calls: call_sender,
+            metrics: Arc::clone(&parts.metrics),
+            heartbeat: heartbeat.clone(),
+        };
+        let agent = Self {
+            time: EffectiveTime::new(parts.keeper.state().time),
+            holdings: Holdings::of(parts.keeper.state(), &parts.product, &parts.roots),
+            schedule: Schedule::new(parts.seed),
+            usage: Usage::default(),
+            code: stored_code(parts.directory.as_ref()),
+            survey: None,
+            mint_error: None,
+            report: None,
+            unreachable: None,
+            reachable: None,
+            exchange: None,
+            waiting: Vec::new(),
+            surveying: None,
+            calls,
+            published: publisher,
+            heartbeat,
+            parts,
+        };
+        (agent, handle)
+    }
+}
+
+fn stored_code(directory: Option<&StateDirectory>) -> Option<ActivationCode> {
+    let code = directory?.activation_code();
+    code.unwrap_or_else(|error| {
+        tracing::error!(%error, "the kept Activation Code can't be used");
+        None
+    })
+}
+
+/// Folders of root keys: the vendor's package's, and the operator's.
+pub const ROOT_FOLDERS: [&str; 2] = ["/usr/share/entitled/roots.d", "/etc/entitled/roots.d"];
+
+/// Reads every `*.jwks` of the folders. A file that is no key set is named and left out: the others still count.
+pub fn read_roots(folders: &[PathBuf]) -> (Roots, Vec<String>) {
+    let mut roots = Roots::none();
+    let mut complaints = Vec::new();
+    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+    let mut paths: Vec<_> = files.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "jwks")) {
+        let added = std::fs::read_to_string(path)
+            .map_err(|error| error.to_string())
+            .and_then(|text| roots.add_key_set(&text).map_err(|error| error.to_string()));
+        if let Err(error) = added {
+            complaints.push(format!("{}: {error}", path.display()));
+        }
+    }
+    (roots, complaints)
+}

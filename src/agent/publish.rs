@@ -1,0 +1,285 @@
+//! Judges, stores and publishes: the one way by which anything changes.
+
+use super::Agent;
+use crate::{
+    api::{Published, PublishedLicense},
+    entitlement::{
+        ConditionType, EnvironmentStatus, Evaluation, Finding, HardwareStatus, Inputs,
+        LicenseStatus, Role, Status, UpstreamStatus, evaluate, merge,
+    },
+    store::{Action, AgentState, Event, StatusMark},
+};
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use std::{sync::Arc, time::Duration};
+
+impl Agent {
+    /// Takes note of the clocks and says which time it is.
+    pub(super) fn now(&mut self) -> Timestamp {
+        self.time.read(self.parts.clock.read())
+    }
+
+    pub(super) fn uptime(&self) -> Duration {
+        self.parts.clock.read().uptime
+    }
+
+    /// The state, to be changed and given to [`conclude`](Self::conclude).
+    pub(super) fn draft(&self) -> AgentState {
+        self.parts.keeper.state().clone()
+    }
+
+    /// An audit entry of the agent's own.
+    pub(super) fn event(&mut self, action: Action, detail: impl Into<String>) -> Event {
+        self.event_by("agent", action, detail)
+    }
+
+    /// An audit entry.
+    pub(super) fn event_by(
+        &mut self,
+        actor: &str,
+        action: Action,
+        detail: impl Into<String>,
+    ) -> Event {
+        Event { at: self.now(), actor: actor.to_owned(), action, detail: detail.into() }
+    }
+
+    /// Puts `state` in the place of the current one: the status that follows from it is made, both are stored with
+    /// their audit entries in one transaction, and the status is published. Returns the time of the next change that
+    /// the calendar brings.
+    pub(super) fn conclude(
+        &mut self,
+        mut state: AgentState,
+        mut events: Vec<Event>,
+    ) -> Option<Timestamp> {
+        let now = self.now();
+        for Event { actor, action, detail, .. } in &events {
+            tracing::info!(%actor, %action, "{detail}");
+        }
+        state.time = self.time.mark();
+        let (status, evaluation) = self.judge(&mut state, now, &mut events);
+        let time_moved = moved(self.parts.keeper.state().time, state.time);
+        let same = AgentState { time: self.parts.keeper.state().time, ..state.clone() };
+        let failed_before = self.parts.keeper.failure().is_some();
+        if !events.is_empty() || time_moved || same != *self.parts.keeper.state() {
+            self.parts.keeper.commit(state, events);
+        }
+        self.publish(status);
+        if self.parts.keeper.failure().is_some() != failed_before {
+            // The store's own trouble is part of the status: once more, with it.
+            let state = self.draft();
+            return self.conclude(state, Vec::new());
+        }
+        evaluation.next_change
+    }
+
+    /// The status that follows from `state`; its mark and, where it changed, an audit entry are added.
+    fn judge(
+        &mut self,
+        state: &mut AgentState,
+        now: Timestamp,
+        events: &mut Vec<Event>,
+    ) -> (Status, Evaluation) {
+        let uptime = self.uptime();
+        let usage = self.usage.totals(uptime);
+        let evaluation = evaluate(&Inputs {
+            held: self.holdings.held(),
+            serial_number: state.enrolled.as_ref().map(|enrolled| enrolled.serial_number),
+            environment_key: &self.parts.key.thumbprint(),
+            hardware: state.hardware,
+            last_contact: state.last_contact,
+            usage: &usage,
+            now,
+        });
+        let mut findings = evaluation.findings.clone();
+        findings.extend(self.own_findings());
+        let mut status = self.status(state, &evaluation, now);
+        status.conditions = merge(&state.status.conditions, findings, now);
+        let digest = digest(&status);
+        let before = &state.status;
+        if digest != before.digest {
+            let changed = before.state != Some(status.state);
+            status.generation = before.generation + 1;
+            status.since = before.since.filter(|_| !changed).unwrap_or(now);
+            events.push(Event {
+                at: now,
+                actor: "agent".to_owned(),
+                action: Action::StatusChanged,
+                detail: describe(before, &status),
+            });
+            state.status = StatusMark {
+                generation: status.generation,
+                state: Some(status.state),
+                since: Some(status.since),
+                conditions: status.conditions.clone(),
+                digest,
+            };
+        }
+        (status, evaluation)
+    }
+
+    /// Conditions that the evaluation does not know of.
+    fn own_findings(&self) -> Vec<Finding> {
+        let mut findings = self.parts.standing.clone();
+        if let Some(behind) = self.time.behind(self.parts.clock.read()) {
+            let message = format!(
+                "the clock of this machine is {behind:#} behind what is known of the time: set it, `timedatectl` shows it"
+            );
+            findings.push(Finding::new(ConditionType::ClockSkewed, "Behind", message));
+        }
+        if let Some(reason) = &self.unreachable {
+            let kind = ConditionType::PortalUnreachable;
+            findings.push(Finding::new(kind, "ExchangeFailed", reason.clone()));
+        }
+        if let Some(failure) = self.parts.keeper.failure() {
+            findings.push(Finding::new(ConditionType::StoreDegraded, "NotStored", failure));
+        }
+        findings
+    }
+
+    fn status(&self, state: &AgentState, evaluation: &Evaluation, now: Timestamp) -> Status {
+        let license = self.holdings.license.as_ref().filter(|_| !state.released);
+        let claims = license.map(crate::license::VerifiedLicense::claims);
+        let message = match (&self.mint_error, &self.holdings.problem) {
+            (_, Some(problem)) => problem.clone(),
+            (Some(error), None) if state.enrolled.is_none() => error.to_string(),
+            _ => evaluation.message.clone(),
+        };
+        Status {
+            serial_number: state.enrolled.as_ref().map(|enrolled| enrolled.serial_number),
+            role: Role::Controller,
+            state: evaluation.state,
+            entitled: evaluation.state.entitled(),
+            reason: evaluation.reason,
+            message,
+            generation: state.status.generation,
+            since: state.status.since.unwrap_or(now),
+            environment: claims.map(|claims| EnvironmentStatus {
+                id: claims.environment.id,
+                name: claims.environment.name.clone(),
+                purpose: claims.environment.purpose,
+            }),
+            license: claims.and_then(|claims| self.license_status(state, claims, evaluation)),
+            features: claims.map(|claims| claims.features.clone()).unwrap_or_default(),
+            limits: evaluation.limits.clone(),
+            conditions: Vec::new(),
+            upstream: self.upstream_status(state, now),
+            hardware: state.hardware.map(|hardware| HardwareStatus {
+                verdict: hardware.verdict,
+                score: hardware.score,
+            }),
+        }
+    }
+
+    fn license_status(
+        &self,
+        state: &AgentState,
+        claims: &crate::license::LicenseClaims,
+        evaluation: &Evaluation,
+    ) -> Option<LicenseStatus> {
+        let held = state.license.as_ref()?;
+        let subscription = &claims.subscription;
+        Some(LicenseStatus {
+            id: claims.jti,
+            sequence: claims.seq,
+            subscription_id: subscription.id,
+            edition: subscription.edition.clone(),
+            support_level: subscription.support_level.clone(),
+            trial: subscription.trial,
+            activation_code: self.code.as_ref().map(crate::codes::ActivationCode::masked),
+            issued_at: claims.iat,
+            starts_at: subscription.starts_at,
+            ends_at: subscription.ends_at,
+            grace_ends_at: claims.exp,
+            days_left: evaluation.days_left.unwrap_or_default(),
+            source: held.source,
+        })
+    }
+
+    fn upstream_status(&self, state: &AgentState, now: Timestamp) -> UpstreamStatus {
+        let uptime = self.uptime();
+        let until = self.schedule.refresh_at.map(|at| at.saturating_sub(uptime));
+        let next = until.and_then(|until| now.checked_add(until).ok());
+        let shown = (self.published.borrow().as_ref()).and_then(|p| p.status.upstream.next_refresh);
+        let next = next.and_then(|next| match shown {
+            // The same time, reckoned again: what is published stays as it is.
+            Some(shown) if next.duration_since(shown).abs() < SignedDuration::from_secs(2) => {
+                Some(shown)
+            }
+            _ => Timestamp::from_second(next.as_second()).ok(),
+        });
+        let portal = self.parts.portal.as_ref();
+        UpstreamStatus {
+            kind: if portal.is_some() { "portal" } else { "none" }.to_owned(),
+            url: portal.map(|portal| portal.url().to_owned()),
+            reachable: self.reachable,
+            last_contact: state.last_contact,
+            next_refresh: next.filter(|_| portal.is_some()),
+        }
+    }
+
+    fn publish(&self, status: Status) {
+        let json = match serde_json::to_vec(&status) {
+            Ok(json) => Bytes::from(json),
+            Err(error) => {
+                tracing::error!(%error, "the status can't be written as JSON; the last one stays");
+                return;
+            }
+        };
+        let license = (self.holdings.license.as_ref())
+            .zip(self.holdings.trust.as_ref())
+            .filter(|_| status.license.is_some())
+            .map(|(license, trust)| PublishedLicense {
+                claims: license.claims().clone(),
+                text: license.text().to_owned(),
+                trust: trust.text().to_owned(),
+            });
+        self.parts.metrics.show(&status);
+        let hardware = self.report.clone();
+        let next = Published { status, json, license, hardware };
+        self.published.send_if_modified(|published| {
+            let unchanged = published.as_ref().is_some_and(|p| {
+                p.json == next.json && p.license == next.license && p.hardware == next.hardware
+            });
+            if unchanged {
+                return false;
+            }
+            if published.as_ref().is_none_or(|p| p.status.message != next.status.message) {
+                self.parts.service_manager.status(&next.status.message);
+            }
+            *published = Some(Arc::new(next));
+            true
+        });
+    }
+}
+
+/// A digest of what a change of makes a new generation: everything but the times of the next and the last contact.
+fn digest(status: &Status) -> String {
+    let mut lasting = status.clone();
+    lasting.generation = 0;
+    lasting.since = Timestamp::UNIX_EPOCH;
+    lasting.upstream.last_contact = None;
+    lasting.upstream.next_refresh = None;
+    let json = serde_json::to_vec(&lasting).unwrap_or_default();
+    let digest = Sha256::digest(json);
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn describe(before: &StatusMark, after: &Status) -> String {
+    let from = before.state.map_or("nothing", crate::entitlement::State::as_str);
+    let conditions: Vec<_> = after.conditions.iter().map(|c| c.kind.as_str()).collect();
+    let with =
+        if conditions.is_empty() { "no conditions".to_owned() } else { conditions.join(", ") };
+    format!("generation {}: {from} to {}, with {with}", after.generation, after.state)
+}
+
+/// Whether the mark of time moved far enough to be worth a write of its own.
+fn moved(stored: crate::entitlement::TimeMark, current: crate::entitlement::TimeMark) -> bool {
+    let far = |stored: Option<Timestamp>, current: Option<Timestamp>| match (stored, current) {
+        (Some(stored), Some(current)) => {
+            stored.duration_since(current).abs() >= SignedDuration::from_hours(1)
+        }
+        (stored, current) => stored != current,
+    };
+    stored.proven != current.proven || far(stored.observed, current.observed)
+}

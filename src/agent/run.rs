@@ -1,0 +1,146 @@
+//! The loop.
+
+use super::{Agent, documents::refresh_due};
+use crate::{identity::Survey, store::Action, upstream::ExchangeError};
+use jiff::Timestamp;
+use std::{
+    future::{Future, pending},
+    time::Duration,
+};
+use tokio::sync::oneshot;
+
+/// The longest pause: clocks are set and calendars go on while nothing else happens.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl Agent {
+    /// Runs until `stop` is done. The stored state is published first, before anything outside is looked at.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) {
+        self.start();
+        tokio::pin!(stop);
+        loop {
+            self.heartbeat.beat();
+            self.parts.service_manager.alive();
+            let pause = self.turn();
+            tokio::select! {
+                () = &mut stop => break,
+                call = self.calls.recv() => match call {
+                    Some(call) => self.call(call),
+                    None => break,
+                },
+                ended = exchanged(&mut self.exchange) => self.settle(ended),
+                survey = surveyed(&mut self.surveying) => {
+                    self.surveying = None;
+                    match survey {
+                        Some(survey) => self.surveyed(survey),
+                        None => tracing::error!("the survey of the hardware failed"),
+                    }
+                }
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        self.parts.service_manager.stopping();
+    }
+
+    fn start(&mut self) {
+        let mut events = Vec::new();
+        if let Some(recovered) = self.parts.recovered.take() {
+            events.push(self.event(Action::StoreRecovered, recovered));
+        }
+        let uptime = self.uptime();
+        let interval = self.refresh_interval();
+        let now = self.now();
+        let due = refresh_due(self.parts.keeper.state(), interval.try_into().unwrap_or_default());
+        let left = due.map_or(Duration::ZERO, |due| {
+            due.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(interval)
+        });
+        let state = self.draft();
+        if state.chain.pending.is_some() || state.environment.is_none() {
+            // Somebody waits for this one.
+            self.schedule.refresh_at = Some(uptime);
+        } else {
+            self.schedule.started(uptime, left);
+        }
+        if state.enrolled.is_some() {
+            self.conclude(state, events);
+            self.parts.service_manager.ready("the stored license is served");
+        } else {
+            self.parts.keeper.commit(state, events);
+        }
+    }
+
+    /// Does what is due, and says how long there is nothing more.
+    fn turn(&mut self) -> Duration {
+        let uptime = self.uptime();
+        if uptime >= self.schedule.survey_at {
+            self.start_survey();
+        }
+        let surveyed = self.survey.is_some();
+        if surveyed && self.schedule.refresh_at.is_some_and(|at| uptime >= at) {
+            self.turn_to_portal();
+        }
+        self.parts.keeper.retry();
+        let next_change = surveyed.then(|| {
+            let first = self.published.borrow().is_none();
+            let state = self.draft();
+            let next_change = self.conclude(state, Vec::new());
+            if first {
+                self.parts.service_manager.ready("the hardware was read");
+            }
+            next_change
+        });
+        self.pause(uptime, next_change.flatten())
+    }
+
+    fn pause(&self, uptime: Duration, next_change: Option<Timestamp>) -> Duration {
+        let now = self.time.at(self.parts.clock.read());
+        let until_change = next_change.and_then(|at| at.duration_since(now).try_into().ok());
+        let until_refresh = self.schedule.refresh_at.filter(|_| self.exchange.is_none());
+        [
+            until_change,
+            until_refresh.map(|at| at.saturating_sub(uptime)),
+            self.surveying.is_none().then(|| self.schedule.survey_at.saturating_sub(uptime)),
+            self.usage.next_expiry().map(|at| at.saturating_sub(uptime)),
+            self.parts.service_manager.watchdog_interval(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(LONGEST_PAUSE)
+        // A time that has come is a matter of the next turn, and a turn at least a tick of the clock apart.
+        .clamp(Duration::from_millis(10), LONGEST_PAUSE)
+    }
+}
+
+/// The end of the exchange under way; never, where there is none.
+async fn exchanged(
+    exchange: &mut Option<crate::upstream::Exchange>,
+) -> Result<String, ExchangeError> {
+    match exchange {
+        Some(exchange) => exchange.await,
+        None => pending().await,
+    }
+}
+
+/// The end of the survey under way; never, where there is none.
+async fn surveyed(surveying: &mut Option<oneshot::Receiver<Survey>>) -> Option<Survey> {
+    match surveying {
+        Some(surveying) => surveying.await.ok(),
+        None => pending().await,
+    }
+}
+
+/// Done when the process is told to stop: SIGTERM, or Ctrl-C.
+///
+/// # Errors
+/// Where the operating system lets no signals be waited for.
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

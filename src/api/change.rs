@@ -1,0 +1,179 @@
+//! What changes something: the routes of `admin.sock` and `usage.sock`.
+
+use super::{AgentHandle, Command, Done, Peer, Problem, Reply, UsageReport};
+use crate::{codes::ActivationCode, license::Purpose, store::StoredEvent};
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{Path, Query, State as From, rejection::JsonRejection},
+    http::StatusCode,
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use zeroize::Zeroizing;
+
+/// How long a gauge counts at the most, seconds.
+const LONGEST_TIME_TO_LIVE: u64 = 86_400;
+
+/// The routes of `admin.sock` beside those that everyone may use.
+pub(super) fn admin_routes() -> OpenApiRouter<AgentHandle> {
+    OpenApiRouter::new()
+        .routes(routes!(activate))
+        .routes(routes!(install))
+        .routes(routes!(refresh))
+        .routes(routes!(release))
+        .routes(routes!(events))
+}
+
+/// The routes of `usage.sock`.
+pub(super) fn usage_routes() -> OpenApiRouter<AgentHandle> {
+    OpenApiRouter::new().routes(routes!(usage))
+}
+
+/// An activation.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Activation {
+    /// The Activation Code; left out: the one that is kept or configured.
+    #[schema(value_type = Option<String>)]
+    activation_code: Option<Zeroizing<String>>,
+    /// The environment's name; left out: the configured one.
+    environment_name: Option<String>,
+    /// What the environment is for; left out: the configured one.
+    purpose: Option<Purpose>,
+}
+
+/// Activates this environment at the portal
+#[utoipa::path(post, path = "/v1/activate", tag = "admin", request_body = Activation, responses(
+    (status = 200, description = "It is activated", body = Done),
+    (status = "4XX", description = "It was refused; nothing changed", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The portal can't be reached; the request is kept and sent again", body = Problem, content_type = "application/problem+json"),
+))]
+async fn activate(
+    From(agent): From<AgentHandle>,
+    Extension(peer): Extension<Peer>,
+    body: Result<Json<Activation>, JsonRejection>,
+) -> Result<Json<Done>, Problem> {
+    // The rejection would repeat the body, in which there may be a code.
+    let Json(Activation { activation_code, environment_name, purpose }) = body.map_err(|_| {
+        let detail = "expected JSON with the members activation_code, environment_name and purpose, all optional";
+        bad_request("bad-body", detail)
+    })?;
+    let code = activation_code.map(|text| text.parse::<ActivationCode>()).transpose();
+    let code = code.map_err(|error| bad_request(error.code(), &error.to_string()))?;
+    let command = Command::Activate { code, name: environment_name, purpose };
+    done(agent.call(peer.actor(), command).await)
+}
+
+/// Installs a license, or an answer of the portal, that was carried by hand
+#[utoipa::path(post, path = "/v1/install", tag = "admin", request_body(content = String, content_type = "application/jose"), responses(
+    (status = 200, description = "It is installed", body = Done),
+    (status = "4XX", description = "It was refused; nothing changed", body = Problem, content_type = "application/problem+json"),
+))]
+async fn install(
+    From(agent): From<AgentHandle>,
+    Extension(peer): Extension<Peer>,
+    body: Bytes,
+) -> Result<Json<Done>, Problem> {
+    let text = String::from_utf8(body.into()).map_err(|_| {
+        bad_request("document-not-compact", "expected a signed document, found bytes that are no text: choose the file that the portal gave")
+    })?;
+    done(agent.call(peer.actor(), Command::Install { text }).await)
+}
+
+/// Asks the portal for the newest license now
+#[utoipa::path(post, path = "/v1/refresh", tag = "admin", responses(
+    (status = 200, description = "The portal answered", body = Done),
+    (status = "4XX", description = "It was refused; nothing changed", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The portal can't be reached; nothing changed", body = Problem, content_type = "application/problem+json"),
+))]
+async fn refresh(
+    From(agent): From<AgentHandle>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Json<Done>, Problem> {
+    done(agent.call(peer.actor(), Command::Refresh).await)
+}
+
+/// Gives the license back to the portal
+#[utoipa::path(post, path = "/v1/release", tag = "admin", responses(
+    (status = 200, description = "The slot is free again", body = Done),
+    (status = "4XX", description = "It was refused; nothing changed", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The portal can't be reached; the request is kept and sent again", body = Problem, content_type = "application/problem+json"),
+))]
+async fn release(
+    From(agent): From<AgentHandle>,
+    Extension(peer): Extension<Peer>,
+) -> Result<Json<Done>, Problem> {
+    done(agent.call(peer.actor(), Command::Release).await)
+}
+
+/// How many events.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+struct Newest {
+    /// At most so many, 100 unless told, 10,000 at the most.
+    limit: Option<u32>,
+}
+
+/// The audit, newest first
+#[utoipa::path(get, path = "/v1/events", tag = "admin", params(Newest), responses(
+    (status = 200, description = "What happened", body = Vec<StoredEvent>),
+))]
+async fn events(
+    From(agent): From<AgentHandle>,
+    Extension(peer): Extension<Peer>,
+    Query(Newest { limit }): Query<Newest>,
+) -> Result<Json<Vec<StoredEvent>>, Problem> {
+    let command = Command::Events { limit: limit.unwrap_or(100).min(10_000) };
+    match agent.call(peer.actor(), command).await? {
+        Reply::Events(events) => Ok(Json(events)),
+        Reply::Done(_) => Err(unexpected()),
+    }
+}
+
+/// A gauge.
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Usage {
+    /// Who reports: each reporter has one gauge a limit, and their sum counts.
+    reporter: String,
+    /// How much is used now.
+    value: u64,
+    /// Seconds that it counts unless it is reported again, 300 unless told, a day at the most.
+    ttl_seconds: Option<u64>,
+}
+
+/// Reports what is used of a limit
+#[utoipa::path(put, path = "/v1/usage/{limit}", tag = "usage", params(("limit" = String, Path, description = "The limit's name")), request_body = Usage, responses(
+    (status = 200, description = "It is taken note of", body = Done),
+    (status = "4XX", description = "It was refused", body = Problem, content_type = "application/problem+json"),
+))]
+async fn usage(
+    From(agent): From<AgentHandle>,
+    Extension(peer): Extension<Peer>,
+    Path(limit): Path<String>,
+    body: Result<Json<Usage>, JsonRejection>,
+) -> Result<Json<Done>, Problem> {
+    let Json(Usage { reporter, value, ttl_seconds }) =
+        body.map_err(|error| bad_request("bad-body", &error.body_text()))?;
+    let time_to_live = ttl_seconds.unwrap_or(300).clamp(1, LONGEST_TIME_TO_LIVE);
+    let time_to_live = Duration::from_secs(time_to_live);
+    let report = UsageReport { limit, reporter, value, time_to_live };
+    done(agent.call(peer.actor(), Command::ReportUsage(report)).await)
+}
+
+fn done(reply: Result<Reply, Problem>) -> Result<Json<Done>, Problem> {
+    match reply? {
+        Reply::Done(done) => Ok(Json(done)),
+        Reply::Events(_) => Err(unexpected()),
+    }
+}
+
+fn bad_request(code: &str, detail: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, code, "The request can't be used", detail)
+}
+
+fn unexpected() -> Problem {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    Problem::new(status, "internal", "The agent failed", "the agent answered something else")
+}

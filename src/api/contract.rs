@@ -1,0 +1,172 @@
+//! Between the sockets and the agent: what the agent publishes, and what it can be asked.
+
+use super::{Peer, Problem};
+use crate::{
+    codes::ActivationCode,
+    entitlement::Status,
+    health::{Heartbeat, Metrics},
+    identity::HardwareReport,
+    license::{LicenseClaims, Purpose},
+    store::StoredEvent,
+};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What everyone may read, made when it changes and not when it is asked for.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The status.
+    pub status: Status,
+    /// The same as JSON.
+    pub json: Bytes,
+    /// The license.
+    pub license: Option<PublishedLicense>,
+    /// The hardware behind the status; nothing before the first survey.
+    pub hardware: Option<Arc<HardwareReport>>,
+}
+
+/// The license with what is needed to verify it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedLicense {
+    /// What it says.
+    pub claims: LicenseClaims,
+    /// The document.
+    pub text: String,
+    /// The trust document that names the key which signed it.
+    pub trust: String,
+}
+
+/// What the agent can be asked to do. Each is answered when it is done.
+#[derive(Debug)]
+pub enum Command {
+    /// To activate this environment.
+    Activate {
+        /// With this Activation Code; without one, the one that is kept or configured.
+        code: Option<ActivationCode>,
+        /// Under this name; without one, the configured one.
+        name: Option<String>,
+        /// For this purpose; without one, the configured one.
+        purpose: Option<Purpose>,
+    },
+    /// To install a license or an answer that was carried by hand.
+    Install {
+        /// The document.
+        text: String,
+    },
+    /// To ask the portal for the newest license now.
+    Refresh,
+    /// To give the license back.
+    Release,
+    /// To tell what happened.
+    Events {
+        /// The newest so many.
+        limit: u32,
+    },
+    /// To take note of usage.
+    ReportUsage(UsageReport),
+}
+
+/// A gauge of something that is limited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageReport {
+    /// The limit's name.
+    pub limit: String,
+    /// Who reports; each reporter has one gauge a limit, and their sum counts.
+    pub reporter: String,
+    /// How much.
+    pub value: u64,
+    /// How long it counts unless it is reported again.
+    pub time_to_live: Duration,
+}
+
+/// What the agent answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// It is done.
+    Done(Done),
+    /// What happened, newest first.
+    Events(Vec<StoredEvent>),
+}
+
+/// A change that was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Done {
+    /// What was done, for people.
+    pub message: String,
+    /// The status after it.
+    pub status: Status,
+}
+
+/// A command on its way to the agent.
+#[derive(Debug)]
+pub struct Call {
+    /// What is asked.
+    pub command: Command,
+    /// Who asks, for the audit.
+    pub actor: String,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Reply, Problem>>,
+}
+
+/// How the sockets reach the agent.
+#[derive(Clone)]
+pub struct AgentHandle {
+    /// What is published; nothing before the first status.
+    pub published: watch::Receiver<Option<Arc<Published>>>,
+    /// The way for commands.
+    pub calls: mpsc::Sender<Call>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// Whether the agent's loop turns.
+    pub heartbeat: Heartbeat,
+}
+
+impl AgentHandle {
+    /// What is published now.
+    ///
+    /// # Errors
+    /// The problem `not-ready` before the first status.
+    pub fn current(&self) -> Result<Arc<Published>, Problem> {
+        self.published.borrow().clone().ok_or_else(|| {
+            let detail = "the agent is still reading the hardware: try again in a second";
+            unavailable("not-ready", detail).retry_after(1)
+        })
+    }
+
+    /// Asks the agent, and waits for its answer.
+    ///
+    /// # Errors
+    /// What the agent refuses, and the problem `agent-busy` where it does not take the command.
+    pub async fn call(&self, actor: String, command: Command) -> Result<Reply, Problem> {
+        let gone =
+            || unavailable("agent-busy", "the agent is stopping, or has too much to do: try again");
+        let (reply, answer) = oneshot::channel();
+        let call = Call { command, actor, reply };
+        self.calls.send_timeout(call, Duration::from_secs(5)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+impl fmt::Debug for AgentHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentHandle").finish_non_exhaustive()
+    }
+}
+
+impl Peer {
+    /// Who it is, for the audit.
+    pub fn actor(self) -> String {
+        match self {
+            Self::Process { pid: Some(pid), uid, .. } => format!("uid {uid}, process {pid}"),
+            Self::Process { uid, .. } => format!("uid {uid}"),
+            Self::Address(address) => address.to_string(),
+        }
+    }
+}
+
+fn unavailable(code: &str, detail: &str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, "The agent can't answer yet", detail)
+}

@@ -1,0 +1,74 @@
+//! One router a socket, and the OpenAPI document of all.
+
+use super::{AgentHandle, Problem, change, read};
+use axum::{
+    Json, Router,
+    extract::DefaultBodyLimit,
+    http::{Method, StatusCode, Uri},
+    routing::get,
+};
+use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+/// A document of 1 MiB and its surroundings.
+const LARGEST_BODY: usize = (1 << 20) + 1_024;
+
+/// The router of `entitled.sock`: what everyone may read.
+pub fn read_router(agent: AgentHandle) -> Router {
+    finish(read::routes(), agent)
+}
+
+/// The router of `usage.sock`: to report usage.
+pub fn usage_router(agent: AgentHandle) -> Router {
+    finish(change::usage_routes(), agent)
+}
+
+/// The router of `admin.sock`: everything.
+pub fn admin_router(agent: AgentHandle) -> Router {
+    finish(all_routes(), agent)
+}
+
+/// The OpenAPI document of all three sockets.
+pub fn openapi() -> OpenApi {
+    let mut info = Info::new("entitled", env!("CARGO_PKG_VERSION"));
+    info.description = Some(
+        "Entitlement of this environment, over HTTP/1.1 on unix sockets: entitled.sock has the routes tagged status, \
+         identity, license and health, usage.sock those tagged usage, admin.sock all."
+            .to_owned(),
+    );
+    let mut license = License::new("Apache-2.0");
+    license.identifier = Some("Apache-2.0".to_owned());
+    info.license = Some(license);
+    let (_, mut document) = all_routes().split_for_parts();
+    document.info = info;
+    OpenApiBuilder::from(document).build()
+}
+
+fn all_routes() -> OpenApiRouter<AgentHandle> {
+    read::routes().merge(change::admin_routes()).merge(change::usage_routes())
+}
+
+fn finish(routes: OpenApiRouter<AgentHandle>, agent: AgentHandle) -> Router {
+    let (serving, _) = routes.split_for_parts();
+    serving
+        .route("/v1/openapi.json", get(|| async { Json(openapi()) }))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(agent)
+}
+
+async fn unknown_route(uri: Uri) -> Problem {
+    let detail = format!(
+        "there is no {} on this socket: /v1/openapi.json lists the routes; changes go to admin.sock",
+        uri.path()
+    );
+    Problem::new(StatusCode::NOT_FOUND, "no-such-route", "There is no such route", detail)
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    let detail =
+        format!("{} does not take {method}: /v1/openapi.json lists the methods", uri.path());
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "method-not-allowed", "The method is not allowed", detail)
+}
