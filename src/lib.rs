@@ -4,3 +4,4 @@
 pub mod api;
 pub mod codes;
 pub mod license;
+pub mod portal;
