@@ -3,10 +3,15 @@
 
 pub mod agent;
 pub mod api;
+pub mod cli;
 pub mod codes;
+pub mod config;
+#[cfg(feature = "dev")]
+pub mod dev;
 pub mod entitlement;
 pub mod health;
 pub mod identity;
 pub mod license;
+pub mod portal;
 pub mod store;
 pub mod upstream;

@@ -1,0 +1,199 @@
+//! The portal's directory on the disk, and how it is made.
+//!
+//! | path | holds | mode |
+//! | --- | --- | --- |
+//! | `root-key.pem` | the vendor's root key, to be moved off-line | 0600 |
+//! | `keys/*.pem` | the portal's signing keys | 0600 |
+//! | `roots.jwks` | the public root key, for the agents' packages | 0644 |
+//! | `trust.jwt` | the trust document | 0644 |
+//! | `portal.db` | subscriptions, environments, requests, audit | 0600 |
+
+use super::{
+    PortalError,
+    clock::whole_second,
+    keys::{add_jwk_members, key_set},
+    store::{Store, WriterKind},
+};
+use crate::license::{KeyPair, KeyStatus, PortalKey, Thumbprint, TrustClaims, sign};
+use atomic_write_file::AtomicWriteFile;
+use jiff::Timestamp;
+use std::{
+    fs::DirBuilder,
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// Where a portal keeps its files.
+#[derive(Debug, Clone)]
+pub struct Directory(PathBuf);
+
+/// Who sells what.
+#[derive(Debug, Clone)]
+pub struct Vendor {
+    /// The product, `aud` of every document.
+    pub product: String,
+    /// The portal's name or address, `iss` of every document.
+    pub issuer: String,
+}
+
+impl Directory {
+    /// The directory at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The vendor's root key, where it was not moved away yet.
+    pub fn root_key(&self) -> PathBuf {
+        self.0.join("root-key.pem")
+    }
+
+    /// The folder of signing keys.
+    pub fn signing_keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+
+    /// The public root keys, a JWK set.
+    pub fn roots(&self) -> PathBuf {
+        self.0.join("roots.jwks")
+    }
+
+    /// The trust document.
+    pub fn trust(&self) -> PathBuf {
+        self.0.join("trust.jwt")
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.0.join("portal.db")
+    }
+
+    /// Whether it holds a portal.
+    pub fn is_initialized(&self) -> bool {
+        self.trust().exists()
+    }
+
+    /// Makes a portal: root key, signing key, trust document of version 1, database. The trust document is written last, so
+    /// that an `init` that was cut short is done by the next one, with the keys that are there.
+    ///
+    /// # Errors
+    /// [`PortalError::AlreadyInitialized`], [`PortalError::Name`], and what the file system says.
+    pub fn init(&self, vendor: &Vendor, now: Timestamp) -> Result<(), PortalError> {
+        check_name("product", &vendor.product)?;
+        check_name("issuer", &vendor.issuer)?;
+        if self.is_initialized() {
+            return Err(PortalError::AlreadyInitialized { path: self.0.clone() });
+        }
+        make_directory(&self.0)?;
+        make_directory(&self.signing_keys())?;
+        let root = self.root_key();
+        let root = if root.exists() { read_key(&root)? } else { create_key(|_| root.clone())? };
+        let signing = match self.read_signing_keys()?.pop() {
+            Some(key) => key,
+            None => self.create_signing_key()?,
+        };
+        write_file(&self.roots(), &key_set([add_jwk_members(&root.public())?])?)?;
+        Store::open(&self.database(), WriterKind::Inline)?;
+        let trust = TrustClaims {
+            iss: vendor.issuer.clone(),
+            aud: vendor.product.clone(),
+            iat: whole_second(now),
+            version: 1,
+            keys: vec![PortalKey { key: signing.public(), status: KeyStatus::Active }],
+        };
+        let trust = sign(&trust, &root).map_err(PortalError::Signing)?;
+        write_file(&self.trust(), &trust)
+    }
+
+    /// Makes one more signing key. Nothing is signed by it before a trust document names it.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn create_signing_key(&self) -> Result<KeyPair, PortalError> {
+        create_key(|kid| self.signing_keys().join(format!("{kid}.pem")))
+    }
+
+    /// Every signing key that is here, in the order of the files' names.
+    ///
+    /// # Errors
+    /// What the file system says, and [`PortalError::Document`] for a file that is no key.
+    pub fn read_signing_keys(&self) -> Result<Vec<KeyPair>, PortalError> {
+        let folder = self.signing_keys();
+        let failed = |source| PortalError::File { doing: "read", path: folder.clone(), source };
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|e| e == "pem") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        paths.iter().map(|path| read_key(path)).collect()
+    }
+}
+
+/// Reads a private key.
+///
+/// # Errors
+/// [`PortalError::File`] and [`PortalError::Document`].
+pub(super) fn read_key(path: &Path) -> Result<KeyPair, PortalError> {
+    let pem = Zeroizing::new(read_file(path)?);
+    KeyPair::from_pem(&pem)
+        .map_err(|source| PortalError::Document { path: path.to_owned(), source })
+}
+
+/// Reads a text file.
+///
+/// # Errors
+/// [`PortalError::File`].
+pub(super) fn read_file(path: &Path) -> Result<String, PortalError> {
+    std::fs::read_to_string(path).map_err(|source| PortalError::File {
+        doing: "read",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a file that anyone may read, durably and all at once.
+///
+/// # Errors
+/// [`PortalError::File`].
+pub(super) fn write_file(path: &Path, text: &str) -> Result<(), PortalError> {
+    write_with_mode(path, text.as_bytes(), 0o644)
+}
+
+fn create_key(path: impl FnOnce(&Thumbprint) -> PathBuf) -> Result<KeyPair, PortalError> {
+    let key = KeyPair::generate()?;
+    let pem = key.to_pem().map_err(PortalError::Signing)?;
+    write_with_mode(&path(&key.thumbprint()), pem.as_bytes(), 0o600)?;
+    Ok(key)
+}
+
+fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PortalError> {
+    let write = || -> io::Result<()> {
+        let mut file = AtomicWriteFile::options().mode(mode).open(path)?;
+        file.write_all(bytes)?;
+        file.commit()
+    };
+    write().map_err(|source| PortalError::File { doing: "written", path: path.to_owned(), source })
+}
+
+fn make_directory(path: &Path) -> Result<(), PortalError> {
+    // Only what is made here gets the mode: a directory that the operator made keeps the operator's.
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| PortalError::File {
+        doing: "made",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+pub(super) fn check_name(what: &'static str, text: &str) -> Result<(), PortalError> {
+    let fits = (1..=200).contains(&text.trim().len()) && !text.chars().any(char::is_control);
+    if fits { Ok(()) } else { Err(PortalError::Name { what }) }
+}

@@ -1,0 +1,101 @@
+//! Why the portal could not be set up, opened or changed. Refused requests are `domain::Refusal`s.
+
+use super::{domain::TermsError, store::StoreError};
+use crate::license::DocumentError;
+use std::{io, net::SocketAddr, path::PathBuf};
+use uuid::Uuid;
+
+/// Why the portal could not do what its operator asked for: what was found, and what mends it.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message names its fields")]
+pub enum PortalError {
+    #[error("{} could not be {doing} ({source}): check that it is there and belongs to the user of the portal", path.display())]
+    File { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "{} holds a portal already: use it as it is, or give another directory", path.display()
+    )]
+    AlreadyInitialized { path: PathBuf },
+    #[error(
+        "{} holds no portal ({missing} is not there): `entitle-portal init --dir DIR --product NAME --issuer NAME` makes one", path.display()
+    )]
+    NotInitialized { path: PathBuf, missing: &'static str },
+    #[error("{} is refused: {source}", path.display())]
+    Document { path: PathBuf, source: DocumentError },
+    #[error(
+        "the trust document names no active key whose private half is in {}: put the key file there, or sign a trust document that names one that is (`entitle-portal trust sign`)", path.display()
+    )]
+    NoSigningKey { path: PathBuf },
+    #[error("a document could not be signed: {0}")]
+    Signing(DocumentError),
+    #[error("expected a key of the trust document, found {found}: it names {known}")]
+    KeyNotNamed { found: String, known: String },
+    #[error("the trust document would name no active key: keep one active, or add one")]
+    NoActiveKey,
+    #[error(
+        "a trust document of version {held} is in use, and {found} is not higher: sign a higher one"
+    )]
+    TrustVersion { held: u64, found: u64 },
+    #[error("the {what} is refused: it is empty, longer than 200 bytes or has control characters")]
+    Name { what: &'static str },
+    #[error("no subscription has the id {id}: `entitle-portal subscription list` shows them")]
+    NoSubscription { id: Uuid },
+    #[error("no environment has the id {id}: `entitle-portal environment list` shows them")]
+    NoEnvironment { id: Uuid },
+    #[error("environment {id} was released at {at} already: there is nothing to do")]
+    AlreadyReleased { id: Uuid, at: jiff::Timestamp },
+    #[error("the subscription is {found} already: there is nothing to do")]
+    AlreadyStanding { found: &'static str },
+    #[error(
+        "the subscription is revoked: `entitle-portal subscription resume` takes that back first"
+    )]
+    Revoked,
+    #[error(transparent)]
+    Terms(#[from] TermsError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the operating system gave no random numbers ({0}): try again")]
+    Random(#[from] getrandom::Error),
+    #[error(
+        "{address} is reached by others than this machine, and the portal speaks HTTP without TLS, so that anyone on the way could read and change what passes: listen on 127.0.0.1 behind a proxy that ends TLS, or, where such a proxy is on another machine and the network between is trusted, say `--behind-proxy`"
+    )]
+    PlainHttp { address: SocketAddr },
+    #[error("could not listen on {address} ({source}): choose another address")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("the server could not be started: {0}")]
+    Runtime(io::Error),
+    #[error("could not write the result: {0}")]
+    Output(#[from] io::Error),
+    #[error("could not be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl PortalError {
+    /// A stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "file",
+            Self::AlreadyInitialized { .. } => "already-initialized",
+            Self::NotInitialized { .. } => "not-initialized",
+            Self::Document { source, .. } => source.code(),
+            Self::NoSigningKey { .. } => "no-signing-key",
+            Self::Signing(_) => "signing",
+            Self::KeyNotNamed { .. } => "key-not-named",
+            Self::NoActiveKey => "no-active-key",
+            Self::TrustVersion { .. } => "trust-version",
+            Self::Name { .. } => "name",
+            Self::NoSubscription { .. } => "no-subscription",
+            Self::NoEnvironment { .. } => "no-environment",
+            Self::AlreadyReleased { .. } => "already-released",
+            Self::AlreadyStanding { .. } => "already-standing",
+            Self::Revoked => "revoked",
+            Self::Terms(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Random(_) => "random",
+            Self::PlainHttp { .. } => "plain-http",
+            Self::Listen { .. } => "listen",
+            Self::Runtime(_) => "runtime",
+            Self::Output(_) => "output",
+            Self::Json(_) => "json",
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Reading a body that may be too large, too slow, or never end.
+
+use crate::{api::Problem, license::MAX_DOCUMENT};
+use axum::{body::Body, http::StatusCode};
+use http_body_util::BodyExt;
+use std::time::Duration;
+
+/// For the whole body: 1 MiB in half a minute is slower than a modem.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// How much more than allowed is read and thrown away, so that a client that sends first and reads later sees the refusal
+/// instead of a broken connection.
+const DRAINED: usize = 8 * MAX_DOCUMENT;
+
+/// The whole body.
+///
+/// # Errors
+/// The problem document for a body over [`MAX_DOCUMENT`], one that takes too long, and one that breaks off.
+pub(super) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+    tokio::time::timeout(TIME_LIMIT, collect(body)).await.unwrap_or_else(|_| {
+        Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request-too-slow",
+            "The request took too long",
+            "the request did not arrive within 30 seconds: send it again",
+        ))
+    })
+}
+
+async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let mut found = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| broken())?.into_data() else { continue };
+        found += data.len();
+        if found <= MAX_DOCUMENT {
+            bytes.extend_from_slice(&data);
+        } else if found > DRAINED {
+            break;
+        } else {
+            bytes = Vec::new();
+        }
+    }
+    if found > MAX_DOCUMENT { Err(too_large()) } else { Ok(bytes) }
+}
+
+fn too_large() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "document-too-large",
+        "The request is too large",
+        "a request has at most 1048576 bytes: send the file that `entitlectl request` wrote",
+    )
+}
+
+fn broken() -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "request-broken-off",
+        "The request broke off",
+        "the request did not arrive as a whole: send it again",
+    )
+}

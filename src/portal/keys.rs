@@ -1,0 +1,199 @@
+//! The portal's keys: the one that signs, and the trust document by which they are all believed.
+
+use super::{
+    Directory, PortalError,
+    clock::whole_second,
+    directory::{read_file, write_file},
+};
+use crate::license::{
+    KeyPair, KeyStatus, PortalKey, PublicKey, Roots, TrustClaims, Unverified, VerifiedTrust, sign,
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// What signs, and why it is believed.
+pub struct KeyRing {
+    signing: KeyPair,
+    trust: VerifiedTrust,
+}
+
+impl KeyRing {
+    /// Reads the keys of a portal. Product and issuer are those of the trust document.
+    ///
+    /// # Errors
+    /// [`PortalError::NotInitialized`], [`PortalError::Document`] where the trust document is not signed by the vendor,
+    /// [`PortalError::NoSigningKey`], and what the file system says.
+    pub fn load(directory: &Directory) -> Result<Self, PortalError> {
+        for (missing, path) in [("trust.jwt", directory.trust()), ("roots.jwks", directory.roots())]
+        {
+            if !path.exists() {
+                let path = directory.path().to_owned();
+                return Err(PortalError::NotInitialized { path, missing });
+            }
+        }
+        let path = directory.trust();
+        let trust = verify(directory, &path, None)?;
+        let signing = Self::choose(&trust, directory)?;
+        Ok(Self { signing, trust })
+    }
+
+    /// The newest active key whose private half is here.
+    fn choose(trust: &VerifiedTrust, directory: &Directory) -> Result<KeyPair, PortalError> {
+        let private = directory.read_signing_keys()?;
+        let mut active = trust.claims().keys.iter().rev().filter(|k| k.status == KeyStatus::Active);
+        active
+            .find_map(|named| private.iter().find(|key| key.public() == named.key))
+            .cloned()
+            .ok_or_else(|| PortalError::NoSigningKey { path: directory.signing_keys() })
+    }
+
+    /// The key that signs.
+    pub(super) const fn signing(&self) -> &KeyPair {
+        &self.signing
+    }
+
+    /// The trust document.
+    pub const fn trust(&self) -> &VerifiedTrust {
+        &self.trust
+    }
+
+    /// The product, `aud` of every document.
+    pub fn product(&self) -> &str {
+        &self.trust.claims().aud
+    }
+
+    /// The portal, `iss` of every document.
+    pub fn issuer(&self) -> &str {
+        &self.trust.claims().iss
+    }
+
+    /// The keys by which licenses are verified, as a JWK set (RFC 7517 section 5): all but the revoked.
+    ///
+    /// # Errors
+    /// [`PortalError::Json`], which is not known to happen.
+    pub fn key_set(&self) -> Result<String, PortalError> {
+        let believed = self.trust.claims().keys.iter().filter(|k| k.status != KeyStatus::Revoked);
+        let keys: Result<Vec<Value>, PortalError> =
+            believed.map(|k| add_jwk_members(&k.key)).collect();
+        key_set(keys?)
+    }
+}
+
+/// Puts a trust document in the place of the one that is in use. A portal that serves takes it at the next SIGHUP or start.
+///
+/// # Errors
+/// [`PortalError::Document`], [`PortalError::TrustVersion`] for one that is not newer, [`PortalError::NoSigningKey`].
+pub(super) fn install_trust(
+    directory: &Directory,
+    file: &Path,
+) -> Result<VerifiedTrust, PortalError> {
+    let held = KeyRing::load(directory)?;
+    let new = verify(directory, file, Some(&held.trust))?;
+    let (held, found) = (held.trust.claims().version, new.claims().version);
+    if found <= held {
+        return Err(PortalError::TrustVersion { held, found });
+    }
+    KeyRing::choose(&new, directory)?;
+    write_file(&directory.trust(), new.text())?;
+    Ok(new)
+}
+
+/// What a new trust document changes.
+#[derive(Debug, Clone, Default)]
+pub struct TrustChange {
+    /// Keys that are named from now on.
+    pub add: Vec<PublicKey>,
+    /// Keys that sign no more; what they signed stays believed.
+    pub retire: Vec<String>,
+    /// Keys of which nothing is believed.
+    pub revoke: Vec<String>,
+}
+
+impl TrustChange {
+    /// Signs the trust document that follows `current`, with the version after its. Needs no portal: it is done where the
+    /// root key is, off-line.
+    ///
+    /// # Errors
+    /// [`PortalError::Document`] where `current` is not signed by `root`, [`PortalError::KeyNotNamed`], [`PortalError::NoActiveKey`].
+    pub fn sign(
+        &self,
+        current: &str,
+        root: &KeyPair,
+        now: Timestamp,
+    ) -> Result<String, PortalError> {
+        let read = || Unverified::parse(current)?.verify::<TrustClaims>(&root.public());
+        let mut claims =
+            read().map_err(|source| PortalError::Document { path: "trust.jwt".into(), source })?;
+        for key in &self.add {
+            if !claims.keys.iter().any(|k| k.key == *key) {
+                claims.keys.push(PortalKey { key: *key, status: KeyStatus::Active });
+            }
+        }
+        set_status(&mut claims, &self.retire, KeyStatus::Retired)?;
+        set_status(&mut claims, &self.revoke, KeyStatus::Revoked)?;
+        if !claims.keys.iter().any(|k| k.status == KeyStatus::Active) {
+            return Err(PortalError::NoActiveKey);
+        }
+        claims.version += 1;
+        claims.iat = whole_second(now);
+        sign(&claims, root).map_err(PortalError::Signing)
+    }
+}
+
+fn set_status(
+    claims: &mut TrustClaims,
+    kids: &[String],
+    status: KeyStatus,
+) -> Result<(), PortalError> {
+    for kid in kids {
+        let named = claims.keys.iter_mut().find(|k| k.key.thumbprint().as_str() == kid);
+        let Some(named) = named else {
+            let known: Vec<String> =
+                claims.keys.iter().map(|k| k.key.thumbprint().to_string()).collect();
+            return Err(PortalError::KeyNotNamed { found: kid.clone(), known: known.join(", ") });
+        };
+        named.status = status;
+    }
+    Ok(())
+}
+
+fn verify(
+    directory: &Directory,
+    path: &Path,
+    held: Option<&VerifiedTrust>,
+) -> Result<VerifiedTrust, PortalError> {
+    let refused = |path: &Path| {
+        let path = path.to_owned();
+        move |source| PortalError::Document { path, source }
+    };
+    let mut roots = Roots::none();
+    let file = directory.roots();
+    roots.add_key_set(&read_file(&file)?).map_err(refused(&file))?;
+    let text = read_file(path)?;
+    // The first one names the product; a later one must name the same.
+    let product = if let Some(held) = held {
+        held.claims().aud.clone()
+    } else {
+        let peek = || Unverified::parse(&text)?.peek::<TrustClaims>();
+        peek().map_err(refused(path))?.aud
+    };
+    roots.verify_trust(&text, &product, held).map_err(refused(path))
+}
+
+/// A public key with the members that other libraries look for: `kid`, `alg`, `use` (RFC 7517 section 4).
+pub(super) fn add_jwk_members(key: &PublicKey) -> Result<Value, PortalError> {
+    let mut jwk = serde_json::to_value(key)?;
+    if let Some(members) = jwk.as_object_mut() {
+        members.insert("kid".to_owned(), json!(key.thumbprint()));
+        members.insert("alg".to_owned(), json!("EdDSA"));
+        members.insert("use".to_owned(), json!("sig"));
+    }
+    Ok(jwk)
+}
+
+/// A JWK set of them.
+pub(super) fn key_set(keys: impl IntoIterator<Item = Value>) -> Result<String, PortalError> {
+    let keys: Vec<Value> = keys.into_iter().collect();
+    Ok(serde_json::to_string_pretty(&json!({ "keys": keys }))?)
+}

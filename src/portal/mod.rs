@@ -1,0 +1,28 @@
+//! The vendor's side: subscriptions, environment slots, and the one route by which licenses are asked for.
+//!
+//! [`Portal`] is the whole of it in one process; `entitle-portal` serves it, `entitled dev` and tests embed it.
+//! [`domain`] decides, [`store`] keeps, `answering` brings the two together for one request, `operating` for the vendor's
+//! commands, `http` is the way in. The binary calls [`cli`]; this calls `api`, `license` and `codes`.
+
+mod answering;
+pub mod cli;
+mod clock;
+mod directory;
+pub mod domain;
+mod error;
+mod http;
+mod issuing;
+mod keys;
+mod operating;
+mod service;
+pub mod store;
+
+pub use clock::{Clock, SystemClock};
+pub use directory::{Directory, Vendor};
+pub use error::PortalError;
+pub use http::openapi;
+pub use keys::{KeyRing, TrustChange};
+pub use service::{Options, Portal};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! The portal as one value, which is cheap to clone.
+
+use super::{
+    Clock, Directory, KeyRing, PortalError, Vendor,
+    answering::{self, AnswerError},
+    http,
+    store::{Store, WriterKind},
+};
+use crate::api::Problem;
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use std::{path::Path, sync::Arc};
+use uuid::Uuid;
+
+/// How a portal is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Who makes changes, for the audit.
+    pub actor: String,
+    /// Where changes are done.
+    pub writer: WriterKind,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { actor: "operator".to_owned(), writer: WriterKind::Thread }
+    }
+}
+
+/// A Licensing Portal: its store, its keys, its clock. Its calls block while they read and write the database; the router
+/// keeps them off the threads of the runtime.
+#[derive(Clone)]
+pub struct Portal(Arc<Parts>);
+
+struct Parts {
+    directory: Directory,
+    store: Store,
+    keys: ArcSwap<KeyRing>,
+    clock: Arc<dyn Clock>,
+    actor: String,
+}
+
+impl Portal {
+    /// Makes a new portal in `directory`: root key, signing key, trust document, database.
+    ///
+    /// # Errors
+    /// [`PortalError::AlreadyInitialized`], [`PortalError::Name`], and what the file system says.
+    pub fn init(
+        directory: impl AsRef<Path>,
+        vendor: &Vendor,
+        clock: &dyn Clock,
+    ) -> Result<(), PortalError> {
+        Directory::new(directory.as_ref()).init(vendor, clock.now())
+    }
+
+    /// Opens the portal in `directory`.
+    ///
+    /// # Errors
+    /// [`PortalError::NotInitialized`], and what the file system and the database say.
+    pub fn open(
+        directory: impl AsRef<Path>,
+        options: Options,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, PortalError> {
+        let directory = Directory::new(directory.as_ref());
+        let keys = ArcSwap::from_pointee(KeyRing::load(&directory)?);
+        let store = Store::open(&directory.database(), options.writer)?;
+        Ok(Self(Arc::new(Parts { directory, store, keys, clock, actor: options.actor })))
+    }
+
+    /// Takes the trust document and the signing keys from the directory again.
+    ///
+    /// # Errors
+    /// As [`KeyRing::load`]; the old keys stay in use then.
+    pub fn reload_keys(&self) -> Result<(), PortalError> {
+        self.0.keys.store(Arc::new(KeyRing::load(&self.0.directory)?));
+        Ok(())
+    }
+
+    /// Answers a request as it came, by whichever road. The change and its answer are durable when this returns; the same
+    /// request gets the same answer. It blocks.
+    ///
+    /// # Errors
+    /// The problem document that says why it is refused. Nothing has changed then.
+    pub fn handle_request(&self, body: &[u8]) -> Result<String, Problem> {
+        answering::answer(self, body).map_err(|error| {
+            match &error {
+                AnswerError::Internal(_) | AnswerError::Store(_) => {
+                    tracing::error!(%error, code = error.code(), "a request could not be answered");
+                }
+                _ => tracing::info!(code = error.code(), "a request is refused"),
+            }
+            error.into()
+        })
+    }
+
+    /// Its routes: `POST /v1/requests`, `GET /v1/trust`, `GET /.well-known/jwks.json`, `GET /v1/openapi.json`,
+    /// `GET /livez`, `GET /readyz`.
+    pub fn router(&self) -> axum::Router {
+        http::router(self.clone())
+    }
+
+    /// The keys in use.
+    pub fn keys(&self) -> Arc<KeyRing> {
+        self.0.keys.load_full()
+    }
+
+    /// Where it keeps its files.
+    pub fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    /// The portal's time.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(super) fn actor(&self) -> &str {
+        &self.0.actor
+    }
+
+    /// A new id, ordered by time.
+    pub(super) fn new_id(now: Timestamp) -> Result<Uuid, getrandom::Error> {
+        let mut random = [0; 10];
+        getrandom::fill(&mut random)?;
+        let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
+        Ok(uuid::Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid())
+    }
+}

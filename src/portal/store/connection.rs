@@ -1,0 +1,62 @@
+//! Opening the database, and its tables' versions.
+
+use super::{StoreError, rows::integer};
+use rusqlite::{Connection, TransactionBehavior};
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
+
+/// Each entry brings the tables one version further; entries are never changed once released.
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
+/// How long another process may hold the lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens `path`, making and migrating it as needed.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    // SQLite would make it by the umask; its -wal and -shm files take over this mode.
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| StoreError::Open { path: path.to_owned(), source: Arc::new(e) })?;
+    let mut connection = Connection::open(path).map_err(StoreError::during("open"))?;
+    configure(&connection).map_err(StoreError::during("configure"))?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let failed = StoreError::during;
+    if version(connection)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed("begin to migrate"))?;
+    // Again, under the lock: another process may have been faster.
+    let found = version(&transaction)?;
+    let missing =
+        MIGRATIONS.get(found..).ok_or(StoreError::Newer { found, known: MIGRATIONS.len() })?;
+    for step in missing {
+        transaction.execute_batch(step).map_err(failed("migrate"))?;
+    }
+    transaction
+        .pragma_update(None, "user_version", integer(MIGRATIONS.len() as u64))
+        .map_err(failed("note the version"))?;
+    transaction.commit().map_err(failed("commit the migration"))
+}
+
+fn version(connection: &Connection) -> Result<usize, StoreError> {
+    connection
+        .query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))
+        .map(|version| version as usize)
+        .map_err(StoreError::during("read the version"))
+}

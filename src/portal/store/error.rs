@@ -1,0 +1,51 @@
+//! Why the store could not do it.
+
+use std::{path::PathBuf, sync::Arc};
+
+/// Why the store could not read or keep something. Nothing of the change is stored then.
+#[derive(Debug, Clone, thiserror::Error)]
+#[expect(missing_docs, reason = "each message names its fields")]
+pub enum StoreError {
+    #[error("the database {} can't be opened ({source}): check that it is there and belongs to the user of the portal", path.display())]
+    Open { path: PathBuf, source: Arc<std::io::Error> },
+    #[error(
+        "the database is in use by another program for longer than 5 seconds ({doing}): try again"
+    )]
+    Busy { doing: &'static str },
+    #[error(
+        "the database could not be used ({doing}: {source}): check the space on its disk, then its file by `sqlite3 portal.db 'PRAGMA integrity_check'`"
+    )]
+    Sqlite { doing: &'static str, source: Arc<rusqlite::Error> },
+    #[error("the database is of version {found}, this program knows {known}: install a newer one")]
+    Newer { found: usize, known: usize },
+    #[error("the database undid the change because another one in its batch failed: try again")]
+    Undone,
+    #[error(
+        "the store has stopped: look for its last words in the log, then start the portal again"
+    )]
+    Stopped,
+}
+
+impl StoreError {
+    /// A stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "store-open",
+            Self::Busy { .. } => "store-busy",
+            Self::Sqlite { .. } => "store-failed",
+            Self::Newer { .. } => "store-newer",
+            Self::Undone => "store-undone",
+            Self::Stopped => "store-stopped",
+        }
+    }
+
+    /// Names what was being done when SQLite failed.
+    pub(super) fn during(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
+        move |source| match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+                Self::Busy { doing }
+            }
+            _ => Self::Sqlite { doing, source: Arc::new(source) },
+        }
+    }
+}

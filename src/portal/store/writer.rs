@@ -1,0 +1,192 @@
+//! The one writer of this process: a thread that commits what has queued up in one go, so that a disk that syncs a
+//! hundred times a second does not bound the portal to a hundred activations a second.
+
+use super::{Change, StoreError, View};
+use rusqlite::Connection;
+use std::{
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::JoinHandle,
+};
+
+/// Changes that wait; further callers wait for a place.
+const QUEUE: usize = 1_024;
+/// Most changes in one commit, so that the first of them does not wait for long.
+const MOST_IN_COMMIT: usize = 128;
+
+/// Where changes are done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WriterKind {
+    /// On a thread of their own, many in one commit.
+    #[default]
+    Thread,
+    /// On the caller's thread, one a commit: a simulation stays deterministic, a command needs no thread.
+    Inline,
+}
+
+pub(super) enum Writer {
+    Thread { queue: Option<mpsc::SyncSender<Box<dyn Job>>>, thread: Option<JoinHandle<()>> },
+    Inline(Mutex<Connection>),
+}
+
+/// A change that was asked for.
+pub(super) trait Job: Send {
+    /// Does it; false where it is to be undone.
+    fn run(&mut self, change: &Change<'_>) -> bool;
+    /// Tells the asker how it ended.
+    fn settle(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Call<F, T, E> {
+    work: Option<F>,
+    outcome: Option<Result<T, E>>,
+    reply: mpsc::SyncSender<Result<T, E>>,
+}
+
+impl<F, T, E> Job for Call<F, T, E>
+where
+    F: FnOnce(&Change<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run(&mut self, change: &Change<'_>) -> bool {
+        let outcome = self.work.take().map(|work| work(change));
+        let keep = matches!(outcome, Some(Ok(_)));
+        self.outcome = outcome;
+        keep
+    }
+
+    fn settle(self: Box<Self>, committed: Result<(), StoreError>) {
+        let result = match (self.outcome, committed) {
+            // A refusal stands whether or not the others' changes were kept.
+            (Some(Err(refused)), _) => Err(refused),
+            (Some(outcome), Ok(())) => outcome,
+            (_, Err(error)) => Err(error.into()),
+            (None, Ok(())) => Err(StoreError::Undone.into()),
+        };
+        // An asker that has gone away has no use for it.
+        drop(self.reply.try_send(result));
+    }
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection, kind: WriterKind) -> Result<Self, StoreError> {
+        match kind {
+            WriterKind::Inline => Ok(Self::Inline(Mutex::new(connection))),
+            WriterKind::Thread => {
+                let (queue, jobs) = mpsc::sync_channel(QUEUE);
+                let thread = std::thread::Builder::new()
+                    .name("portal-store".to_owned())
+                    .spawn(move || run(&connection, &jobs))
+                    .map_err(|e| StoreError::Open {
+                        path: "thread portal-store".into(),
+                        source: Arc::new(e),
+                    })?;
+                Ok(Self::Thread { queue: Some(queue), thread: Some(thread) })
+            }
+        }
+    }
+
+    pub(super) const fn is_inline(&self) -> bool {
+        matches!(self, Self::Inline(_))
+    }
+
+    pub(super) fn write<F, T, E>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Change<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let job = Box::new(Call { work: Some(work), outcome: None, reply });
+        match self {
+            Self::Inline(connection) => {
+                let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+                commit_together(&connection, vec![job]);
+            }
+            Self::Thread { queue, .. } => {
+                let queue = queue.as_ref().ok_or(StoreError::Stopped)?;
+                queue.send(job).map_err(|_| StoreError::Stopped)?;
+            }
+        }
+        answer.recv().map_err(|_| StoreError::Stopped)?
+    }
+}
+
+impl Drop for Writer {
+    /// Lets what is queued be stored.
+    fn drop(&mut self) {
+        if let Self::Thread { queue, thread } = self {
+            drop(queue.take());
+            if let Some(thread) = thread.take() {
+                drop(thread.join());
+            }
+        }
+    }
+}
+
+fn run(connection: &Connection, jobs: &mpsc::Receiver<Box<dyn Job>>) {
+    while let Ok(first) = jobs.recv() {
+        let mut batch = vec![first];
+        batch.extend(jobs.try_iter().take(MOST_IN_COMMIT - 1));
+        commit_together(connection, batch);
+    }
+}
+
+/// Does `batch` in one transaction, each job in a savepoint, and tells each asker after the commit.
+fn commit_together(connection: &Connection, batch: Vec<Box<dyn Job>>) {
+    if let Err(error) = execute(connection, "BEGIN IMMEDIATE", "begin") {
+        return settle(batch, Err(&error));
+    }
+    let mut done = Vec::with_capacity(batch.len());
+    let mut rest = batch.into_iter();
+    for mut job in rest.by_ref() {
+        let result = in_savepoint(connection, job.as_mut());
+        done.push(job);
+        if let Err(error) = result {
+            abandon(connection);
+            tracing::error!(%error, "a batch of changes is undone");
+            done.extend(rest);
+            return settle(done, Err(&error));
+        }
+    }
+    match execute(connection, "COMMIT", "commit") {
+        Ok(()) => settle(done, Ok(())),
+        Err(error) => {
+            abandon(connection);
+            tracing::error!(%error, "a batch of changes could not be stored");
+            settle(done, Err(&error));
+        }
+    }
+}
+
+fn in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+    execute(connection, "SAVEPOINT job", "begin a change")?;
+    let keep = job.run(&Change(View(connection)));
+    // On a full disk, among others, SQLite rolls back the whole transaction by itself.
+    if connection.is_autocommit() {
+        return Err(StoreError::Undone);
+    }
+    if !keep {
+        execute(connection, "ROLLBACK TO job", "undo a change")?;
+    }
+    execute(connection, "RELEASE job", "end a change")
+}
+
+fn abandon(connection: &Connection) {
+    if !connection.is_autocommit()
+        && let Err(error) = execute(connection, "ROLLBACK", "undo")
+    {
+        tracing::error!(%error, "a transaction could not be undone");
+    }
+}
+
+fn settle(jobs: Vec<Box<dyn Job>>, committed: Result<(), &StoreError>) {
+    for job in jobs {
+        job.settle(committed.map_err(Clone::clone));
+    }
+}
+
+fn execute(connection: &Connection, sql: &str, doing: &'static str) -> Result<(), StoreError> {
+    let run = || connection.prepare_cached(sql)?.execute([]).map(drop);
+    run().map_err(StoreError::during(doing))
+}

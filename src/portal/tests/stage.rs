@@ -1,0 +1,174 @@
+//! A portal in a temporary folder whose clock is moved by hand, and agents that ask it.
+
+use crate::{
+    api::Problem,
+    codes::{ActivationCode, SerialNumber},
+    license::{
+        Activation, Candidate, KeyPair, MachineFacts, OpenedAnswer, Purpose, RequestClaims,
+        RequestId, RequestKind, RequestedEnvironment, Roots, open_answer, sign_request,
+    },
+    portal::{Options, Portal, Vendor, domain::Subscription, domain::Terms},
+};
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+pub(super) const PRODUCT: &str = "example-product";
+
+pub(super) struct Stage {
+    pub folder: TempDir,
+    pub portal: Portal,
+    pub time: Arc<Mutex<Timestamp>>,
+}
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let time = Arc::new(Mutex::new(at("2026-03-01T00:00:00Z")));
+        let vendor = Vendor { product: PRODUCT.to_owned(), issuer: "Example Vendor".to_owned() };
+        let clock = clock(&time);
+        Portal::init(folder.path(), &vendor, &*clock).unwrap();
+        let portal = Portal::open(folder.path(), Options::default(), clock).unwrap();
+        Self { folder, portal, time }
+    }
+
+    pub(super) fn later(&self, duration: SignedDuration) {
+        *self.time.lock().unwrap() += duration;
+    }
+
+    pub(super) fn days_later(&self, days: i64) {
+        self.later(SignedDuration::from_hours(24 * days));
+    }
+
+    pub(super) fn sell(&self) -> Subscription {
+        let terms =
+            Terms::new("standard", "gold", at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
+        self.portal.create_subscription("ACME", terms).unwrap()
+    }
+
+    pub(super) fn roots(&self) -> Roots {
+        let mut roots = Roots::none();
+        let text = std::fs::read_to_string(self.path("roots.jwks")).unwrap();
+        roots.add_key_set(&text).unwrap();
+        roots
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Sends what an agent asks and opens the answer as the agent would.
+    pub(super) fn ask(
+        &self,
+        claims: &RequestClaims,
+        key: &KeyPair,
+    ) -> Result<OpenedAnswer, Problem> {
+        let request = sign_request(claims, key).unwrap();
+        let answer = self.portal.handle_request(request.as_bytes())?;
+        Ok(open_answer(&answer, PRODUCT, &self.roots(), None).unwrap())
+    }
+
+    pub(super) fn events(&self) -> Vec<String> {
+        self.portal.audit(None, 1_000).unwrap().into_iter().map(|entry| entry.event).collect()
+    }
+}
+
+pub(super) fn clock(time: &Arc<Mutex<Timestamp>>) -> Arc<dyn crate::portal::Clock> {
+    let time = time.clone();
+    Arc::new(move || *time.lock().unwrap())
+}
+
+pub(super) fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// An agent as far as the portal sees it.
+pub(super) struct Agent {
+    pub key: KeyPair,
+    pub serial: SerialNumber,
+    pub purpose: Purpose,
+    pub name: String,
+    pub id: Option<Uuid>,
+    pub held: Option<String>,
+    pub previous: Option<RequestId>,
+    pub candidates: Vec<SerialNumber>,
+}
+
+impl Agent {
+    pub(super) fn new(hardware: &str, purpose: Purpose) -> Self {
+        Self {
+            key: KeyPair::generate().unwrap(),
+            serial: SerialNumber::mint("smbios-uuid", hardware),
+            purpose,
+            name: format!("Site {hardware}"),
+            id: None,
+            held: None,
+            previous: None,
+            candidates: Vec::new(),
+        }
+    }
+
+    pub(super) fn activation(&self, code: &ActivationCode) -> RequestClaims {
+        let jti = RequestId(Uuid::now_v7());
+        let activation = Activation::new(code, jti, &self.key.public());
+        RequestClaims { activation: Some(activation), jti, ..self.request(RequestKind::Activate) }
+    }
+
+    pub(super) fn request(&self, request: RequestKind) -> RequestClaims {
+        let candidate = |serial_number| Candidate { serial_number, source: "board".to_owned() };
+        RequestClaims {
+            aud: PRODUCT.to_owned(),
+            jti: RequestId(Uuid::now_v7()),
+            iat: at("2026-03-01T00:00:00Z"),
+            request,
+            sub: self.serial,
+            activation: None,
+            environment: RequestedEnvironment {
+                id: self.id,
+                name: self.name.clone(),
+                purpose: self.purpose,
+            },
+            candidates: self.candidates.iter().copied().map(candidate).collect(),
+            evidence: BTreeMap::new(),
+            machine: MachineFacts {
+                kind: "bare-metal".to_owned(),
+                overridden: false,
+                agent: "0.1.0".to_owned(),
+            },
+            previous: self.previous,
+            unsettled: Vec::new(),
+            held: self.held.clone(),
+            trust_version: 0,
+        }
+    }
+
+    /// Takes an answer up as an agent would.
+    pub(super) fn settle(&mut self, answer: &OpenedAnswer) {
+        self.previous = Some(answer.in_reply_to);
+        if let Some(license) = &answer.license {
+            self.held = Some(license.text().to_owned());
+            self.id = Some(license.claims().environment.id);
+        }
+    }
+
+    pub(super) fn activate(
+        &mut self,
+        stage: &Stage,
+        code: &ActivationCode,
+    ) -> Result<OpenedAnswer, Problem> {
+        let answer = stage.ask(&self.activation(code), &self.key)?;
+        self.settle(&answer);
+        Ok(answer)
+    }
+
+    pub(super) fn refresh(&mut self, stage: &Stage) -> Result<OpenedAnswer, Problem> {
+        let answer = stage.ask(&self.request(RequestKind::Refresh), &self.key)?;
+        self.settle(&answer);
+        Ok(answer)
+    }
+}
