@@ -12,6 +12,7 @@ pub(super) const NOT_A_MAC: &str = "not a MAC address of one station";
 /// it at different times, so that one machine shows either, and an update may change which.
 pub(super) fn uuid(text: &str) -> Option<String> {
     let digits: String = text
+        .trim()
         .chars()
         .filter(|c| !matches!(c, '-' | '{' | '}' | ' '))
         .map(|c| c.to_ascii_lowercase())
@@ -49,11 +50,11 @@ pub(super) fn serial(text: &str) -> String {
 
 /// A MAC address of one station, as `00:1b:21:…`.
 pub(super) fn mac(text: &str) -> Option<String> {
-    let octets: Vec<u8> = text
-        .trim()
-        .split([':', '-'])
-        .map(|octet| (octet.len() == 2).then(|| u8::from_str_radix(octet, 16).ok()).flatten())
-        .collect::<Option<_>>()?;
+    let octet = |digits: &str| {
+        let sound = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        sound.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
+    };
+    let octets: Vec<u8> = text.trim().split([':', '-']).map(octet).collect::<Option<_>>()?;
     let octets: [u8; 6] = octets.try_into().ok()?;
     mac_octets(octets)
 }
@@ -69,12 +70,7 @@ pub(super) fn is_universal_mac(mac: &str) -> bool {
     u8::from_str_radix(mac.get(..2).unwrap_or_default(), 16).is_ok_and(|octet| octet & 2 == 0)
 }
 
-/// A World Wide Identifier: `eui.…`, `naa.…`, `uuid.…`, `t10.…`, `nvme.…`.
-pub(super) fn wwid(text: &str) -> String {
-    serial(text)
-}
-
-/// `eui.…` from the `eui` and `nguid` attributes of NVMe, written there in pairs or as a UUID.
+/// `eui.…` from the `eui` and `nguid` attributes of `NVMe`, written there in pairs or as a UUID.
 pub(super) fn eui(text: &str) -> Option<String> {
     let digits: String = text
         .chars()

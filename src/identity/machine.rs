@@ -8,7 +8,7 @@ use super::{
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -33,6 +33,8 @@ pub(super) struct Site {
 #[derive(Debug)]
 pub struct Machine {
     site: Site,
+    /// A second survey waits for the first: it would take the probes that run for ones that hang.
+    one_at_a_time: Mutex<()>,
     /// Whether the probe of this place still hangs in an earlier survey; it is not started again beside itself.
     hanging: [Arc<AtomicBool>; probe::ALL.len()],
 }
@@ -52,12 +54,13 @@ impl Machine {
 
     fn new(root: &Path, live: bool, state_dir: PathBuf) -> Self {
         let site = Site { tree: Tree::new(root.to_owned()), live, state_dir };
-        Self { site, hanging: Default::default() }
+        Self { site, one_at_a_time: Mutex::default(), hanging: Default::default() }
     }
 }
 
 impl Hardware for Machine {
     fn survey(&self) -> Survey {
+        let _one = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         let deadline = Instant::now() + TIME_LIMIT;
         // All are started before the first is waited for: together they take as long as the slowest.
         let running: Vec<_> = (probe::ALL.iter().zip(&self.hanging))
@@ -90,9 +93,12 @@ fn start(
     let (tell, answer) = mpsc::channel();
     let (site, done) = (site.clone(), Done(Arc::clone(hanging)));
     let body = move || {
-        let _done = done;
+        let facts = {
+            let _done = done;
+            (probe.read)(&site)
+        };
         // Nobody listens any more where the time limit has passed.
-        let _ = tell.send((probe.read)(&site));
+        let _ = tell.send(facts);
     };
     let thread =
         thread::Builder::new().name(format!("probe {}", probe.name)).stack_size(STACK_BYTES);

@@ -106,7 +106,7 @@ impl Tally {
                     .filter(move |f| f.group == group && f.weight > 0 && f.enrolled.is_some())
             };
             let weight = enrolled().map(|fact| u32::from(fact.weight)).max().unwrap_or(0);
-            match group_vote(enrolled()) {
+            match group_vote(&enrolled()) {
                 Outcome::Agrees => tally.agreeing += weight,
                 Outcome::Unreadable => tally.unreadable += weight,
                 Outcome::Differs => {
@@ -148,7 +148,7 @@ const fn reaches(part: u32, whole: u32) -> bool {
 
 /// One vote for a group. A cloud's instance id decides alone where it can be compared: it names the instance, while
 /// a UUID may be drawn anew when the cloud moves it to another hypervisor.
-fn group_vote<'a>(enrolled: impl Iterator<Item = &'a FactComparison> + Clone) -> Outcome {
+fn group_vote<'a>(enrolled: &(impl Iterator<Item = &'a FactComparison> + Clone)) -> Outcome {
     let decisive = enrolled.clone().find(|fact| {
         fact.source == Source::CloudInstanceId
             && matches!(fact.result, Outcome::Agrees | Outcome::Differs)

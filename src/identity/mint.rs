@@ -10,8 +10,9 @@ use std::fmt::Write as _;
 const ORDER: [Source; 9] = [
     Source::CloudInstanceId,
     Source::SmbiosUuid,
-    Source::SystemSerial,
+    // The nodes of one chassis may share a system serial, never a board's.
     Source::BoardSerial,
+    Source::SystemSerial,
     Source::DeviceTreeSerial,
     Source::TpmEndorsementKey,
     Source::PermanentMac,

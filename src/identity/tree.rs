@@ -4,6 +4,7 @@
 //! at it. Every read has a cap, and nothing but a regular file is ever opened, so a pipe or a device put in a file's
 //! place cannot hold a probe.
 
+use rustix::io::Errno;
 use std::{
     ffi::OsString,
     fs, io,
@@ -11,12 +12,14 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// More than any attribute that is read here, and little enough to read by the hundred.
-const LARGEST_FILE: u64 = 1 << 20;
+/// The largest is mountinfo on a host of thousands of containers.
+const LARGEST_FILE: u64 = 8 << 20;
 /// As the kernel: more links than this are a loop.
 const MOST_LINKS: u32 = 40;
 /// More interfaces or disks than this are not looked at.
 const MOST_ENTRIES: usize = 4096;
+
+const DOES_NOT_HAVE_IT: [Errno; 4] = [Errno::NODEV, Errno::NXIO, Errno::OPNOTSUPP, Errno::INVAL];
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +43,10 @@ impl<T> Found<T> {
         match error.kind() {
             NotFound | NotADirectory => Self::Missing,
             _ => match error.raw_os_error() {
-                // Attributes of devices that are not there or do not have the feature: sysfs answers the read so.
-                Some(code) if code == rustix::io::Errno::NODEV.raw_os_error() => Self::Missing,
-                Some(code) if code == rustix::io::Errno::OPNOTSUPP.raw_os_error() => Self::Missing,
+                // So sysfs answers a read of what the device does not have.
+                Some(code) if DOES_NOT_HAVE_IT.iter().any(|e| e.raw_os_error() == code) => {
+                    Self::Missing
+                }
                 _ => Self::Unreadable(error.to_string()),
             },
         }
@@ -72,6 +76,16 @@ impl Tree {
             Found::Missing => Found::Missing,
             Found::Unreadable(why) => Found::Unreadable(why),
         }
+    }
+
+    /// The first bytes of a file as text, where it can be read.
+    pub(super) fn beginning(&self, path: &str, bytes: u64) -> Option<String> {
+        let path = self.resolve(path).ok()?;
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        let mut beginning = Vec::new();
+        let file = is_file.then(|| fs::File::open(&path))?.ok()?;
+        file.take(bytes).read_to_end(&mut beginning).ok()?;
+        Some(String::from_utf8_lossy(&beginning).into_owned())
     }
 
     /// The first line of a file, trimmed, where it can be read and is not blank.

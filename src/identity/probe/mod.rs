@@ -2,8 +2,10 @@
 //!
 //! A new probe is a file here and a line in [`ALL`].
 
+mod container;
 mod device_tree;
 mod disk;
+mod netlink;
 mod network;
 mod noted;
 mod smbios;
@@ -47,4 +49,18 @@ fn of_file(site: &Site, path: &str, of: impl FnOnce(&str) -> Reading) -> Reading
         Found::Missing => Reading::Absent,
         Found::Unreadable(why) => Reading::unreadable(format!("{path}: {why}")),
     }
+}
+
+/// Enough for the first processor, and for all of a small board. The whole file takes milliseconds where there are
+/// hundreds: the kernel asks each for its frequency.
+const CPUINFO_BYTES: u64 = 16 * 1024;
+
+/// The first value of a field of /proc/cpuinfo.
+fn cpuinfo(site: &Site, field: &str) -> Option<String> {
+    let text = site.tree.beginning("/proc/cpuinfo", CPUINFO_BYTES)?;
+    let value = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == field).then(|| value.trim().to_owned())
+    })?;
+    (!value.is_empty()).then_some(value)
 }
