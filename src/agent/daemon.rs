@@ -183,14 +183,14 @@ impl Daemon {
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let Self { agent, handle, sockets, paths, _lock } = self;
         drop(handle);
-        let (stopper, stopped) = watch::channel(false);
+        let (order, stopped) = watch::channel(false);
         // A thread of their own: answers do not wait for the loop, which waits for the disk.
         let serving = thread::Builder::new()
             .name("sockets".to_owned())
             .spawn(move || serve_all(sockets, &stopped))?;
         agent.run(stop).await;
         // The thread may have ended by itself; then nobody listens.
-        let _ = stopper.send(true);
+        let _ = order.send(true);
         let joined = tokio::task::spawn_blocking(move || serving.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
             tracing::error!("the sockets' thread ended badly");

@@ -108,7 +108,7 @@ impl Agent {
     /// An agent that goes on from the stored state, and the handle by which the sockets reach it.
     pub fn new(parts: Parts) -> (Self, AgentHandle) {
         let (call_sender, calls) = mpsc::channel(CALLS_WAITING);
-        let (publisher, published) = watch::channel(None);
+        let (status_sender, published) = watch::channel(None);
         let heartbeat = Heartbeat::start();
         let handle = AgentHandle {
             published,
@@ -131,7 +131,7 @@ impl Agent {
             waiting: Vec::new(),
             surveying: None,
             calls,
-            published: publisher,
+            published: status_sender,
             heartbeat,
             parts,
         };

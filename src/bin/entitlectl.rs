@@ -1,2 +1,33 @@
-//! bin
-fn main() {}
+//! The command line of the entitlement agent.
+
+use clap::Parser;
+use entitled::cli::{Arguments, run};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_target(false).init();
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("entitlectl: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(code) => code,
+        Err(error) => {
+            if json {
+                eprintln!(
+                    "{}",
+                    serde_json::json!({ "code": error.code(), "detail": error.to_string() })
+                );
+            } else {
+                eprintln!("entitlectl: {error}");
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

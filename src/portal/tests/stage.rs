@@ -134,7 +134,7 @@ impl Agent {
                 purpose: self.purpose,
             },
             candidates: self.candidates.iter().copied().map(candidate).collect(),
-            evidence: BTreeMap::new(),
+            evidence: Vec::new(),
             machine: MachineFacts {
                 kind: "bare-metal".to_owned(),
                 overridden: false,

@@ -1,0 +1,177 @@
+//! The commands and their options.
+
+use super::{CliError, DONE, Output};
+use crate::license::Purpose;
+use clap::{CommandFactory, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// What the exit codes mean; shown by `--help`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; for `status`: entitled
+  1  refused, or it failed
+  2  the command line can't be used
+  3  the agent can't be reached
+  4  for `status`: not entitled
+`check` exits as monitors expect: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.";
+
+/// Ask the entitlement agent of this server, and change what it does
+#[derive(Debug, Parser)]
+#[command(name = "entitlectl", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Arguments {
+    /// The agent's socket; commands that change something use admin.sock beside it
+    #[arg(
+        long,
+        global = true,
+        env = "ENTITLED_SOCKET",
+        default_value = "/run/entitled/entitled.sock",
+        value_name = "PATH"
+    )]
+    pub socket: PathBuf,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show whether this environment is entitled, and why
+    Status,
+    /// Print the Serial Number alone
+    Serial {
+        /// Make it from a captured tree (laid out as /sys and /proc are; / for this machine), without the agent
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Show the hardware facts behind the Serial Number, in digests
+    Hardware {
+        /// Read a captured tree (laid out as /sys and /proc are; / for this machine), without the agent
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
+    /// Activate this environment with its Activation Code
+    Activate(ActivateOptions),
+    /// Ask the portal for the newest license now
+    Refresh,
+    /// Give the license back to the portal, so that another machine can be activated
+    Release,
+    /// Show, install or look into a license
+    License {
+        #[command(subcommand)]
+        command: LicenseCommand,
+    },
+    /// List the features of the license
+    Features,
+    /// List what happened, newest first
+    Events {
+        /// At most so many
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        limit: u32,
+    },
+    /// Show every change of the status as it happens
+    Watch,
+    /// Check as a monitor does: one line, performance data, exit code
+    Check(CheckOptions),
+    /// Write a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LicenseCommand {
+    /// Show the license that is held
+    Show {
+        /// Print the signed documents (trust document, then license), as `license install` reads them
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Install a license, or an answer of the portal, that was carried by hand
+    Install {
+        /// The file; - for standard input
+        file: PathBuf,
+    },
+    /// Look into a file and verify it, without the agent
+    Inspect(InspectOptions),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ActivateOptions {
+    /// The Activation Code. Others on this machine can see it in the list of processes: better leave it out, and type it or
+    /// pipe it to standard input
+    #[arg(value_name = "CODE", conflicts_with = "code_file")]
+    pub(super) code: Option<String>,
+    /// A file that holds the Activation Code
+    #[arg(long, value_name = "FILE")]
+    pub(super) code_file: Option<PathBuf>,
+    /// Use the Activation Code that the agent has: from its settings, or from before
+    #[arg(long, conflicts_with_all = ["code", "code_file"])]
+    pub(super) configured: bool,
+    /// The environment's name [default: as the agent's settings say]
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// What the environment is for: development, quality, production or management [default: as the settings say]
+    #[arg(long, value_name = "PURPOSE")]
+    pub(super) purpose: Option<Purpose>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct InspectOptions {
+    /// The file; - for standard input
+    pub(super) file: PathBuf,
+    /// Root keys of the vendor: a JWK set, or a folder of *.jwks [default: the folders of the installed product]
+    #[arg(long, value_name = "PATH")]
+    pub(super) roots: Vec<PathBuf>,
+    /// A trust document, where the file has none
+    #[arg(long, value_name = "FILE")]
+    pub(super) trust: Option<PathBuf>,
+    /// The product that the license must be for [default: whatever the file says]
+    #[arg(long, value_name = "NAME")]
+    pub(super) product: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckOptions {
+    /// Warn from so many days before the end of the term on
+    #[arg(long, short, default_value = "30d", value_parser = days, value_name = "DAYS")]
+    pub(super) warning: i64,
+    /// Critical from so many days before the end of the term on
+    #[arg(long, short, default_value = "7d", value_parser = days, value_name = "DAYS")]
+    pub(super) critical: i64,
+}
+
+/// `30d` or `30`.
+fn days(text: &str) -> Result<i64, String> {
+    let number = text.strip_suffix('d').unwrap_or(text).parse::<u16>();
+    number
+        .map(i64::from)
+        .map_err(|_| format!("expected a number of days such as 30d, found {text:?}"))
+}
+
+pub(super) fn completions(shell: clap_complete::Shell, output: &Output) -> Result<u8, CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "entitlectl", &mut script);
+    output.text(&String::from_utf8_lossy(&script))?;
+    Ok(DONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn days_are_read_with_and_without_their_unit() {
+        assert_eq!(days("30d"), Ok(30));
+        assert_eq!(days("7"), Ok(7));
+        assert!(days("-1").is_err() && days("d").is_err() && days("1w").is_err());
+    }
+}

@@ -1,0 +1,93 @@
+//! Commands that change something.
+
+use super::{
+    CliError, DONE, Output, arguments::ActivateOptions, client::Agent, output::is_typed,
+    status::summary,
+};
+use crate::{api::Done, codes::ActivationCode, license::MAX_DOCUMENT};
+use jiff::Timestamp;
+use serde_json::json;
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::Path,
+};
+use zeroize::Zeroizing;
+
+/// Longest Activation Code that is read, with all that may stand around it, bytes.
+const LONGEST_CODE: u64 = 4_096;
+
+pub(super) async fn activate(
+    agent: &Agent,
+    output: &Output,
+    options: ActivateOptions,
+) -> Result<u8, CliError> {
+    let code = if options.configured { None } else { Some(activation_code(&options)?) };
+    let body = json!({
+        "activation_code": code.as_ref().map(ActivationCode::expose),
+        "environment_name": options.name,
+        "purpose": options.purpose,
+    });
+    tell(output, &agent.change("/v1/activate", &body).await?)
+}
+
+/// The code, checked here: a typing error is told before anything is asked.
+fn activation_code(options: &ActivateOptions) -> Result<ActivationCode, CliError> {
+    let text = match (&options.code, &options.code_file) {
+        (Some(code), _) => Zeroizing::new(code.clone()),
+        (None, Some(path)) => read(path, LONGEST_CODE)?,
+        (None, None) => {
+            if is_typed() {
+                let _ = write!(io::stderr(), "Activation Code: ");
+                let mut line = Zeroizing::new(String::new());
+                let source = io::stdin().read_line(&mut line).err();
+                if let Some(source) = source {
+                    return Err(CliError::File { path: "standard input".into(), source });
+                }
+                line
+            } else {
+                read(Path::new("-"), LONGEST_CODE)?
+            }
+        }
+    };
+    Ok(text.parse()?)
+}
+
+pub(super) async fn refresh(agent: &Agent, output: &Output) -> Result<u8, CliError> {
+    tell(output, &agent.change("/v1/refresh", &json!({})).await?)
+}
+
+pub(super) async fn release(agent: &Agent, output: &Output) -> Result<u8, CliError> {
+    tell(output, &agent.change("/v1/release", &json!({})).await?)
+}
+
+pub(super) async fn install(agent: &Agent, output: &Output, file: &Path) -> Result<u8, CliError> {
+    let text = read_document(file)?;
+    tell(output, &agent.install(text.to_string()).await?)
+}
+
+/// A file of documents, one byte more than is allowed at the most: its size is told by whoever checks it.
+pub(super) fn read_document(file: &Path) -> Result<Zeroizing<String>, CliError> {
+    read(file, MAX_DOCUMENT as u64 + 1)
+}
+
+fn read(path: &Path, most: u64) -> Result<Zeroizing<String>, CliError> {
+    let error = |source| CliError::File { path: path.to_owned(), source };
+    let mut bytes = Zeroizing::new(Vec::new());
+    if path == Path::new("-") {
+        io::stdin().take(most).read_to_end(&mut bytes).map_err(error)?;
+    } else {
+        File::open(path).map_err(error)?.take(most).read_to_end(&mut bytes).map_err(error)?;
+    }
+    let text = std::str::from_utf8(&bytes);
+    let text =
+        text.map_err(|_| error(io::Error::new(io::ErrorKind::InvalidData, "it is no text")))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+fn tell(output: &Output, done: &Done) -> Result<u8, CliError> {
+    output.answer(done, |done| {
+        format!("{}\n\n{}", done.message, summary(&done.status, Timestamp::now()))
+    })?;
+    Ok(DONE)
+}

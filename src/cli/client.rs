@@ -1,0 +1,121 @@
+//! Asks the agent over its sockets.
+
+use super::CliError;
+use crate::{
+    api::{Done, PROBLEM_MEDIA_TYPE, Problem},
+    entitlement::Status,
+};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    io,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// How long the agent may take; an exchange with the portal is part of it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The agent behind two of its sockets.
+#[derive(Debug)]
+pub(super) struct Agent {
+    read: PathBuf,
+    admin: PathBuf,
+}
+
+impl Agent {
+    /// The agent whose `entitled.sock` that is; `admin.sock` stands beside it.
+    pub(super) fn new(socket: &Path) -> Self {
+        Self { read: socket.to_owned(), admin: socket.with_file_name("admin.sock") }
+    }
+
+    pub(super) async fn status(&self) -> Result<Status, CliError> {
+        self.get("/v1/status").await
+    }
+
+    /// Reads what everyone may.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        let response = self.send(&self.read, Method::GET, path, |request| request).await?;
+        decode(&self.read, response).await
+    }
+
+    /// Reads what operators may.
+    pub(super) async fn get_as_admin<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<T, CliError> {
+        let response = self.send(&self.admin, Method::GET, path, |request| request).await?;
+        decode(&self.admin, response).await
+    }
+
+    /// Asks for a change.
+    pub(super) async fn change(&self, path: &str, body: &impl Serialize) -> Result<Done, CliError> {
+        let response = self.send(&self.admin, Method::POST, path, |r| r.json(body)).await?;
+        decode(&self.admin, response).await
+    }
+
+    /// Sends a document.
+    pub(super) async fn install(&self, text: String) -> Result<Done, CliError> {
+        let with_text = |request: RequestBuilder| {
+            request.header(header::CONTENT_TYPE, crate::license::MEDIA_TYPE).body(text)
+        };
+        let response = self.send(&self.admin, Method::POST, "/v1/install", with_text).await?;
+        decode(&self.admin, response).await
+    }
+
+    /// Opens the stream of changes.
+    pub(super) async fn watch(&self) -> Result<Response, CliError> {
+        let forever =
+            |request: RequestBuilder| request.timeout(Duration::from_secs(u64::from(u32::MAX)));
+        self.send(&self.read, Method::GET, "/v1/watch", forever).await
+    }
+
+    async fn send(
+        &self,
+        socket: &Path,
+        method: Method,
+        path: &str,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, CliError> {
+        // The connection's own error says more than the client's.
+        UnixStream::connect(socket).map_err(|error| unreachable(socket, &error))?;
+        let failed = |error: reqwest::Error| CliError::Unreachable {
+            path: socket.to_owned(),
+            reason: error.to_string(),
+        };
+        let client = Client::builder()
+            .unix_socket(socket)
+            .timeout(PATIENCE)
+            .no_proxy()
+            .build()
+            .map_err(failed)?;
+        let request = client.request(method, format!("http://localhost{path}"));
+        let response = with(request).send().await.map_err(failed)?;
+        if response.status() == StatusCode::OK {
+            return Ok(response);
+        }
+        let status = response.status();
+        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+        if kind.is_some_and(|kind| kind.starts_with(PROBLEM_MEDIA_TYPE)) {
+            let problem: Problem = decode(socket, response).await?;
+            return Err(CliError::Refused(problem));
+        }
+        Err(CliError::NotAnAgent { path: socket.to_owned(), found: format!("status {status}") })
+    }
+}
+
+async fn decode<T: DeserializeOwned>(socket: &Path, response: Response) -> Result<T, CliError> {
+    response
+        .json()
+        .await
+        .map_err(|error| CliError::NotAnAgent { path: socket.to_owned(), found: error.to_string() })
+}
+
+fn unreachable(path: &Path, error: &io::Error) -> CliError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => CliError::Forbidden { path },
+        _ => CliError::Unreachable { path, reason: error.to_string() },
+    }
+}

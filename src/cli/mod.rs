@@ -1,0 +1,60 @@
+//! `entitlectl`: the commands, and how their answers look.
+//!
+//! Most commands ask the agent over its sockets; those with `--root`, and `license inspect`, need no agent. The binary calls
+//! this; it calls `api` for the contract, `identity` and `license`.
+
+mod arguments;
+mod changes;
+mod check;
+mod client;
+mod error;
+mod hardware;
+mod inspect;
+mod license;
+mod output;
+mod status;
+mod watch;
+
+pub use arguments::{Arguments, EXIT_CODES};
+pub use error::CliError;
+pub use status::summary;
+
+use arguments::{Command, LicenseCommand};
+use client::Agent;
+use output::Output;
+use std::process::ExitCode;
+
+/// It is done, and where a status was asked for: entitled.
+const DONE: u8 = 0;
+/// The agent answered, and the environment is not entitled.
+const NOT_ENTITLED: u8 = 4;
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// What the command could not do; [`CliError::exit_code`] says how the process ends.
+pub async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
+    let output = Output::new(arguments.json);
+    let agent = Agent::new(&arguments.socket);
+    let code = match arguments.command {
+        Command::Status => status::show(&agent, &output).await?,
+        Command::Serial { root } => hardware::serial(&agent, &output, root).await?,
+        Command::Hardware { root } => hardware::show(&agent, &output, root).await?,
+        Command::Activate(options) => changes::activate(&agent, &output, options).await?,
+        Command::Refresh => changes::refresh(&agent, &output).await?,
+        Command::Release => changes::release(&agent, &output).await?,
+        Command::License { command } => match command {
+            LicenseCommand::Show { raw } => license::show(&agent, &output, raw).await?,
+            LicenseCommand::Install { file } => changes::install(&agent, &output, &file).await?,
+            LicenseCommand::Inspect(options) => inspect::inspect(&output, &options)?,
+        },
+        Command::Features => license::features(&agent, &output).await?,
+        Command::Events { limit } => license::events(&agent, &output, limit).await?,
+        Command::Watch => watch::watch(&agent, &output).await?,
+        Command::Check(options) => {
+            return Ok(ExitCode::from(check::check(&agent, &output, &options).await));
+        }
+        Command::Completions { shell } => arguments::completions(shell, &output)?,
+    };
+    Ok(ExitCode::from(code))
+}

@@ -1,0 +1,60 @@
+//! Where answers go: text for people, JSON for programs.
+
+use super::CliError;
+use serde::Serialize;
+use std::io::{self, IsTerminal, Write};
+
+/// Standard output, in one of its two ways.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    pub(super) json: bool,
+}
+
+impl Output {
+    pub(super) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// One answer: as JSON, or as `text` says it.
+    pub(super) fn answer<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), CliError> {
+        if self.json { self.json(value) } else { self.text(&text(value)) }
+    }
+
+    pub(super) fn json<T: Serialize>(self, value: &T) -> Result<(), CliError> {
+        let text = serde_json::to_string_pretty(value).map_err(|e| CliError::Output(e.into()))?;
+        self.text(&text)
+    }
+
+    /// One line of JSON, for streams.
+    pub(super) fn json_line<T: Serialize>(self, value: &T) -> Result<(), CliError> {
+        let text = serde_json::to_string(value).map_err(|e| CliError::Output(e.into()))?;
+        self.text(&text)
+    }
+
+    /// Text with a line feed at its end. A reader that went away, as `head` does, is no error.
+    pub(super) fn text(self, text: &str) -> Result<(), CliError> {
+        let mut out = anstream::AutoStream::auto(io::stdout());
+        let written = out
+            .write_all(text.as_bytes())
+            .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") })
+            .and_then(|()| out.flush());
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a person types at standard input.
+pub(super) fn is_typed() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Foreign text for a terminal: without characters that would move its cursor.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

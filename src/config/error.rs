@@ -1,0 +1,22 @@
+//! What is wrong with the settings.
+
+use std::{io, path::PathBuf};
+
+/// Why settings can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each message names its fields")]
+pub enum ConfigError {
+    #[error(
+        "could not read the settings {path}: {source}: `entitled run --config FILE` names another file"
+    )]
+    Read { path: PathBuf, source: io::Error },
+    #[error("the settings {path} can't be used:\n{source}")]
+    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("the setting {name} is missing: {mend}")]
+    Missing { name: &'static str, mend: &'static str },
+    #[error("the setting {name}: expected {expected}, found {found:?}")]
+    Value { name: &'static str, expected: &'static str, found: String },
+    #[error("the Activation Code in {path} can't be used: {reason}")]
+    ActivationCode { path: PathBuf, reason: String },
+}

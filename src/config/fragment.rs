@@ -1,0 +1,144 @@
+//! One file of settings, as it is written.
+
+use super::ConfigError;
+use crate::license::Purpose;
+use serde::Deserialize;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// One file of settings. Everything is optional, nothing unknown is let pass.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fragment {
+    /// The product whose licenses count.
+    pub product: Option<String>,
+    /// Where the agent's state is kept.
+    pub state_directory: Option<PathBuf>,
+    /// Where the sockets are.
+    pub runtime_directory: Option<PathBuf>,
+    /// Folders of the vendor's root keys.
+    pub root_directories: Option<Vec<PathBuf>>,
+    /// The way to the portal.
+    pub portal: PortalFragment,
+    /// The environment.
+    pub environment: EnvironmentFragment,
+    /// The Activation Code.
+    pub activation: ActivationFragment,
+    /// The identity.
+    pub identity: IdentityFragment,
+    /// The log.
+    pub log: LogFragment,
+}
+
+/// `[portal]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PortalFragment {
+    /// Its address; without one licenses are carried by hand.
+    pub url: Option<String>,
+    /// Certificate authorities beside the system's, a PEM file.
+    pub ca_file: Option<PathBuf>,
+    /// The proxy; without one the environment's.
+    pub proxy: Option<String>,
+}
+
+/// `[environment]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnvironmentFragment {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it is for.
+    pub purpose: Option<Purpose>,
+}
+
+/// `[activation]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActivationFragment {
+    /// A file that holds the Activation Code and nothing else.
+    pub code_file: Option<PathBuf>,
+}
+
+/// `[identity]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdentityFragment {
+    /// A text unique to this machine, in the place of hardware.
+    pub r#override: Option<String>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogFragment {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives as in `info,entitled=debug`.
+    pub level: Option<String>,
+    /// `text` or `json`.
+    pub format: Option<String>,
+}
+
+impl Fragment {
+    /// Reads a file of settings.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`], and [`ConfigError::Syntax`] with line and column.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text)
+            .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: source.into() })
+    }
+
+    /// Reads a file and the `conf.d/*.toml` beside it, each over those before it in the order of their names.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), for the first file that can't be used.
+    pub fn read_with_drop_ins(path: &Path) -> Result<Self, ConfigError> {
+        let mut sum = Self::read(path)?;
+        let folder = path.with_file_name("conf.d");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(sum),
+            Err(source) => return Err(ConfigError::Read { path: folder, source }),
+        };
+        let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "toml")) {
+            sum = Self::read(path)?.over(sum);
+        }
+        Ok(sum)
+    }
+
+    /// This fragment where it says something, `lower` where it does not.
+    #[must_use]
+    pub fn over(self, lower: Self) -> Self {
+        Self {
+            product: self.product.or(lower.product),
+            state_directory: self.state_directory.or(lower.state_directory),
+            runtime_directory: self.runtime_directory.or(lower.runtime_directory),
+            root_directories: self.root_directories.or(lower.root_directories),
+            portal: PortalFragment {
+                url: self.portal.url.or(lower.portal.url),
+                ca_file: self.portal.ca_file.or(lower.portal.ca_file),
+                proxy: self.portal.proxy.or(lower.portal.proxy),
+            },
+            environment: EnvironmentFragment {
+                name: self.environment.name.or(lower.environment.name),
+                purpose: self.environment.purpose.or(lower.environment.purpose),
+            },
+            activation: ActivationFragment {
+                code_file: self.activation.code_file.or(lower.activation.code_file),
+            },
+            identity: IdentityFragment {
+                r#override: self.identity.r#override.or(lower.identity.r#override),
+            },
+            log: LogFragment {
+                level: self.log.level.or(lower.log.level),
+                format: self.log.format.or(lower.log.format),
+            },
+        }
+    }
+}

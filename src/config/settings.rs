@@ -1,0 +1,150 @@
+//! Settings that are sound.
+
+use super::{ConfigError, Fragment};
+use crate::{codes::ActivationCode, license::Purpose};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// Where systemd puts the service's credentials, and what the Activation Code is called there.
+const CREDENTIALS: (&str, &str) = ("CREDENTIALS_DIRECTORY", "activation-code");
+/// Longest name of an environment, characters.
+const LONGEST_NAME: usize = 100;
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The daemon's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The product whose licenses count.
+    pub product: String,
+    /// Where the agent's state is kept.
+    pub state_directory: PathBuf,
+    /// Where the sockets are.
+    pub runtime_directory: PathBuf,
+    /// Folders of the vendor's root keys.
+    pub root_directories: Vec<PathBuf>,
+    /// The portal's address; none where licenses are carried by hand.
+    pub portal_url: Option<String>,
+    /// Certificate authorities beside the system's.
+    pub portal_ca_file: Option<PathBuf>,
+    /// The proxy.
+    pub portal_proxy: Option<String>,
+    /// The environment's name.
+    pub environment_name: String,
+    /// What the environment is for.
+    pub purpose: Purpose,
+    /// The Activation Code from its file or credential.
+    pub activation_code: Option<ActivationCode>,
+    /// The operator's text in the place of hardware.
+    pub identity_override: Option<String>,
+    /// Directives of the log.
+    pub log_level: String,
+    /// How the log is written.
+    pub log_format: LogFormat,
+}
+
+impl Settings {
+    /// Checks a fragment and fills in what it leaves out.
+    ///
+    /// # Errors
+    /// The first setting that is missing or wrong.
+    pub fn from_fragment(fragment: Fragment) -> Result<Self, ConfigError> {
+        let Fragment { portal, environment, activation, identity, log, .. } = fragment;
+        let product = fragment.product.ok_or(ConfigError::Missing {
+            name: "product",
+            mend: "set it to the name that the vendor gave, `product = \"…\"`",
+        })?;
+        let purpose = environment.purpose.unwrap_or(Purpose::Production);
+        Ok(Self {
+            product: not_empty("product", product)?,
+            state_directory: absolute(
+                "state_directory",
+                fragment.state_directory.unwrap_or_else(|| "/var/lib/entitled".into()),
+            )?,
+            runtime_directory: absolute(
+                "runtime_directory",
+                fragment.runtime_directory.unwrap_or_else(|| "/run/entitled".into()),
+            )?,
+            root_directories: fragment
+                .root_directories
+                .unwrap_or_else(|| crate::agent::ROOT_FOLDERS.map(PathBuf::from).into()),
+            portal_url: portal.url.map(|url| not_empty("portal.url", url)).transpose()?,
+            portal_ca_file: portal.ca_file,
+            portal_proxy: portal.proxy,
+            environment_name: name(environment.name.unwrap_or_else(|| title(purpose)))?,
+            purpose,
+            activation_code: activation_code(activation.code_file.as_deref())?,
+            identity_override: identity.r#override,
+            log_level: log.level.unwrap_or_else(|| "info".to_owned()),
+            log_format: match log.format.as_deref() {
+                None | Some("text") => LogFormat::Text,
+                Some("json") => LogFormat::Json,
+                Some(found) => {
+                    return Err(ConfigError::Value {
+                        name: "log.format",
+                        expected: "text or json",
+                        found: found.to_owned(),
+                    });
+                }
+            },
+        })
+    }
+}
+
+fn not_empty(name: &'static str, text: String) -> Result<String, ConfigError> {
+    if text.trim().is_empty() {
+        return Err(ConfigError::Value { name, expected: "a text", found: text });
+    }
+    Ok(text)
+}
+
+fn absolute(name: &'static str, path: PathBuf) -> Result<PathBuf, ConfigError> {
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    let found = path.display().to_string();
+    Err(ConfigError::Value { name, expected: "a path that begins with /", found })
+}
+
+fn name(text: String) -> Result<String, ConfigError> {
+    let length = text.chars().count();
+    if length == 0 || length > LONGEST_NAME || text.chars().any(char::is_control) {
+        return Err(ConfigError::Value {
+            name: "environment.name",
+            expected: "1 to 100 characters on one line",
+            found: text,
+        });
+    }
+    Ok(text)
+}
+
+/// `Production` for `production`.
+fn title(purpose: Purpose) -> String {
+    let word = purpose.as_str();
+    let (first, rest) = word.split_at(1);
+    first.to_ascii_uppercase() + rest
+}
+
+/// The Activation Code from the file that is set, else from the service's credential.
+fn activation_code(file: Option<&Path>) -> Result<Option<ActivationCode>, ConfigError> {
+    let credential =
+        env::var_os(CREDENTIALS.0).map(|folder| Path::new(&folder).join(CREDENTIALS.1));
+    let path = match (file, credential) {
+        (Some(file), _) => file.to_owned(),
+        (None, Some(credential)) if credential.exists() => credential,
+        _ => return Ok(None),
+    };
+    let wrong = |reason: String| ConfigError::ActivationCode { path: path.clone(), reason };
+    let text = Zeroizing::new(fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?);
+    text.parse().map(Some).map_err(|error: crate::codes::CodeError| wrong(error.to_string()))
+}

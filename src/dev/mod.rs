@@ -1,0 +1,12 @@
+//! `entitled dev`: an embedded portal, a sample subscription and an activated controller in one process.
+//!
+//! For developers of programs that ask for entitlement. Nothing is faked: the portal answers over HTTP, the hardware is
+//! this machine's, the sockets are those of the daemon. Behind the feature `dev`, which packages leave out, so that no
+//! agent in the field can issue a license. The binary calls this; it calls `agent`, `portal` and `cli`.
+
+mod sample;
+mod session;
+mod steps;
+
+pub use sample::Scenario;
+pub use session::{DevError, DevOptions, run};
