@@ -5,6 +5,7 @@ use crate::{
     api::Problem,
     codes::ActivationCode,
     license::{Purpose, RequestKind, RequestedEnvironment},
+    store::StateDirectory,
 };
 use axum::http::StatusCode;
 
@@ -82,7 +83,8 @@ impl Agent {
 
     pub(super) fn forget_code(&mut self) {
         self.code = None;
-        let forgotten = self.parts.directory.as_ref().map(|d| d.forget_activation_code());
+        let directory = self.parts.directory.as_ref();
+        let forgotten = directory.map(StateDirectory::forget_activation_code);
         if let Some(Err(error)) = forgotten {
             tracing::warn!(%error, "the Activation Code could not be forgotten");
         }

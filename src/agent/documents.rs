@@ -6,7 +6,8 @@ use crate::{
     entitlement::LicenseSource,
     license::{
         Document, DocumentError, Faults, InstallCheck, LicenseClaims, OpenedAnswer, Outcome,
-        RequestId, Sequence, TrustClaims, Unverified, VerifiedLicense, open_answer, verify_license,
+        RequestId, RevocationClaims, Sequence, TrustClaims, Unverified, VerifiedLicense,
+        open_answer, verify_license,
     },
     store::{Action, AgentState, Event, HeldLicense},
 };
@@ -40,7 +41,7 @@ impl Agent {
                     let license = verify_license(document, &self.parts.product, trust)?;
                     let road = Road { source: LicenseSource::File, actor };
                     let told =
-                        self.take_license(&mut state, &holdings, license, &road, &mut events);
+                        self.take_license(&mut state, &holdings, &license, &road, &mut events);
                     message = Some(told?);
                 }
                 // An answer carries its trust document and brings the chain forward: it is taken whole.
@@ -92,13 +93,13 @@ impl Agent {
         let message = match answer.outcome {
             Outcome::License(_) => match answer.license {
                 Some(license) => {
-                    self.take_license(&mut state, &holdings, license, road, &mut events)?
+                    self.take_license(&mut state, &holdings, &license, road, &mut events)?
                 }
                 None => return Err(DocumentError::Signature.into()),
             },
             Outcome::Revocation(text) => match answer.revocation {
                 Some(claims) if state.floor.is_none_or(|floor| claims.seq >= floor) => {
-                    self.check_revoked_environment(&state, &claims)?;
+                    check_revoked_environment(&state, &claims)?;
                     let detail = format!("sequence {}: {}", claims.seq, claims.reason);
                     events.push(self.event_by(actor, Action::Revoked, detail));
                     state.floor = Some(claims.seq);
@@ -122,26 +123,12 @@ impl Agent {
         Ok(message)
     }
 
-    fn check_revoked_environment(
-        &self,
-        state: &AgentState,
-        claims: &crate::license::RevocationClaims,
-    ) -> Result<(), DocumentError> {
-        let serial = state.enrolled.as_ref().map(|enrolled| enrolled.serial_number);
-        match serial {
-            Some(expected) if expected != claims.sub => {
-                Err(DocumentError::Serial { expected, found: claims.sub })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Puts a license into `state`, where nothing speaks against it.
     fn take_license(
         &mut self,
         state: &mut AgentState,
         holdings: &Holdings,
-        license: VerifiedLicense,
+        license: &VerifiedLicense,
         road: &Road<'_>,
         events: &mut Vec<Event>,
     ) -> Result<String, Faults> {
@@ -219,6 +206,19 @@ impl Agent {
         let event = self.event_by(actor, Action::DocumentRefused, faults.to_string());
         let state = self.draft();
         self.conclude(state, vec![event]);
+    }
+}
+
+fn check_revoked_environment(
+    state: &AgentState,
+    claims: &RevocationClaims,
+) -> Result<(), DocumentError> {
+    let serial = state.enrolled.as_ref().map(|enrolled| enrolled.serial_number);
+    match serial {
+        Some(expected) if expected != claims.sub => {
+            Err(DocumentError::Serial { expected, found: claims.sub })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Agent, documents::Road};
 use crate::{
     api::{Done, Problem, Reply},
     entitlement::LicenseSource,
-    license::{RequestKind, RequestedEnvironment, open_answer},
+    license::{OpenedAnswer, RequestKind, RequestedEnvironment, open_answer},
     store::{Action, PendingRequest},
     upstream::{Draft, ExchangeError, new_request_id},
 };
@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use std::time::Duration;
 
 /// The interval where no license says one.
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(86_400);
+const DEFAULT_INTERVAL: Duration = Duration::from_hours(24);
 
 impl Agent {
     /// Stores a new request, to be sent at once.
@@ -103,32 +103,31 @@ impl Agent {
         });
         let uptime = self.uptime();
         let reply = match taken {
-            Ok(answer) => {
-                let road = Road { source: LicenseSource::Portal, actor: "portal" };
-                match self.take_answer(answer, &road) {
-                    Ok(message) => {
-                        self.parts.metrics.exchanged("answered");
-                        self.heard(None, true);
-                        self.schedule.answered(uptime, self.refresh_interval());
-                        Ok(message)
-                    }
-                    Err(faults) => {
-                        self.parts.metrics.exchanged(faults.code());
-                        self.note_refusal(&faults, "portal");
-                        self.heard(None, true);
-                        self.schedule.failed(uptime, None);
-                        Err(Problem::new(
-                            StatusCode::BAD_GATEWAY,
-                            faults.code(),
-                            "The portal's answer was refused",
-                            faults.to_string(),
-                        ))
-                    }
-                }
-            }
+            Ok(answer) => self.answered(answer, uptime),
             Err(error) => Err(self.not_answered(&error, uptime)),
         };
         self.tell(reply);
+    }
+
+    fn answered(&mut self, answer: OpenedAnswer, uptime: Duration) -> Result<String, Problem> {
+        self.heard(None, true);
+        self.schedule.answered(uptime, self.refresh_interval());
+        let road = Road { source: LicenseSource::Portal, actor: "portal" };
+        match self.take_answer(answer, &road) {
+            Ok(message) => {
+                self.parts.metrics.exchanged("answered");
+                // The license that came may ask for another interval.
+                self.schedule.answered(uptime, self.refresh_interval());
+                Ok(message)
+            }
+            Err(faults) => {
+                self.parts.metrics.exchanged(faults.code());
+                self.schedule.failed(uptime, None);
+                self.note_refusal(&faults, "portal");
+                let (status, title) = (StatusCode::BAD_GATEWAY, "The portal's answer was refused");
+                Err(Problem::new(status, faults.code(), title, faults.to_string()))
+            }
+        }
     }
 
     fn not_answered(&mut self, error: &ExchangeError, uptime: Duration) -> Problem {
@@ -141,12 +140,12 @@ impl Agent {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             return Problem::new(status, error.code(), "The portal gave no answer", detail);
         }
+        self.heard(None, true);
+        self.schedule.refused(uptime);
         let mut state = self.draft();
         state.chain.give_up();
         let event = self.event(Action::Refused, format!("{}: {error}", error.code()));
         self.conclude(state, vec![event]);
-        self.heard(None, true);
-        self.schedule.refused(uptime);
         let detail = error.to_string();
         Problem::new(StatusCode::CONFLICT, error.code(), "The portal refused", detail)
     }

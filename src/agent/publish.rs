@@ -15,9 +15,10 @@ use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Duration};
 
 impl Agent {
-    /// Takes note of the clocks and says which time it is.
+    /// Takes note of the clocks and says which time it is, in whole seconds as documents have it.
     pub(super) fn now(&mut self) -> Timestamp {
-        self.time.read(self.parts.clock.read())
+        let now = self.time.read(self.parts.clock.read());
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
     }
 
     pub(super) fn uptime(&self) -> Duration {
@@ -262,7 +263,9 @@ fn digest(status: &Status) -> String {
     lasting.upstream.next_refresh = None;
     let json = serde_json::to_vec(&lasting).unwrap_or_default();
     let digest = Sha256::digest(json);
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest[..16]);
+    format!("{:032x}", u128::from_be_bytes(half))
 }
 
 fn describe(before: &StatusMark, after: &Status) -> String {

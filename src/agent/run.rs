@@ -30,9 +30,13 @@ impl Agent {
                 ended = exchanged(&mut self.exchange) => self.settle(ended),
                 survey = surveyed(&mut self.surveying) => {
                     self.surveying = None;
-                    match survey {
-                        Some(survey) => self.surveyed(survey),
-                        None => tracing::error!("the survey of the hardware failed"),
+                    if let Some(survey) = survey {
+                        self.surveyed(survey);
+                    } else {
+                        // The blocking thread panicked or could not be had; the schedule tries again.
+                        tracing::error!("the survey of the hardware failed");
+                        let uptime = self.uptime();
+                        self.schedule.surveyed(uptime, true);
                     }
                 }
                 () = tokio::time::sleep(pause) => {}

@@ -1,16 +1,16 @@
 //! What is due when. Intervals are counted in uptime, which nobody sets.
 
-use crate::upstream::{Backoff, splayed};
+use crate::upstream::{Backoff, splayed, spread};
 use std::time::Duration;
 
 /// The time between two surveys of the hardware.
-const SURVEY_EVERY: Duration = Duration::from_secs(3_600);
+const SURVEY_EVERY: Duration = Duration::from_hours(1);
 /// The same where no Serial Number could be minted, or hardware was unreadable: drivers come up late.
-const SURVEY_SOON: Duration = Duration::from_secs(60);
+const SURVEY_SOON: Duration = Duration::from_mins(1);
 /// The longest that a restarted agent waits with a refresh that is overdue.
-const LATE_START: Duration = Duration::from_secs(300);
+const LATE_START: Duration = Duration::from_mins(5);
 /// How long a refused request is let rest.
-const REFUSED: Duration = Duration::from_secs(3_600);
+const REFUSED: Duration = Duration::from_hours(1);
 
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -36,8 +36,8 @@ impl Schedule {
 
     /// The agent started, with so much of the refresh interval left.
     pub(super) fn started(&mut self, uptime: Duration, left: Duration) {
-        let late = splayed(LATE_START, self.next_seed()) - LATE_START.mul_f64(0.9);
-        self.refresh_at = Some(uptime + left.max(late.mul_f64(10.0)));
+        let late = spread(LATE_START, self.next_seed());
+        self.refresh_at = Some(uptime + left.max(late));
     }
 
     /// The portal answered.

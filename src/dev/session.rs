@@ -376,7 +376,6 @@ impl Session {
     fn present(&self, published: &Published, shown: &Path) {
         self.steps.line("");
         self.steps.line(summary(&published.status, Timestamp::now()));
-        self.steps.line("");
         let socket = relative(shown, "entitled.sock");
         let entitlectl = entitlectl();
         self.steps.line("Try, from another terminal:");

@@ -37,6 +37,11 @@ pub fn splayed(interval: Duration, seed: u64) -> Duration {
     interval - interval.mul_f64(0.1 * fraction(seed))
 }
 
+/// A pause of up to `longest`, by `seed`: agents that were started together do not ask together.
+pub fn spread(longest: Duration, seed: u64) -> Duration {
+    longest.mul_f64(fraction(seed))
+}
+
 /// A number from 0 to 1 for a seed, by the finalizer of `SplitMix64`.
 #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
 fn fraction(seed: u64) -> f64 {

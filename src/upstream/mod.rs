@@ -8,7 +8,7 @@ mod draft;
 mod error;
 mod http;
 
-pub use backoff::{Backoff, splayed};
+pub use backoff::{Backoff, splayed, spread};
 pub use draft::{Draft, new_request_id};
 pub use error::ExchangeError;
 pub use http::{HttpPortal, PortalSettings};

@@ -11,7 +11,6 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex},
 };
