@@ -169,7 +169,7 @@ pub(super) fn request_claims(request: RequestKind) -> RequestClaims {
             serial_number: serial_number(),
             source: "smbios-uuid".to_owned(),
         }],
-        evidence: BTreeMap::new(),
+        evidence: [].into(),
         machine: MachineFacts {
             kind: "bare-metal".to_owned(),
             overridden: false,
