@@ -37,6 +37,10 @@ pub enum DocumentError {
     )]
     Key { found: &'static str },
     #[error(
+        "expected a JWK set of sound Ed25519 public keys, found {reason}: install the vendor's package again, or take the file out of roots.d"
+    )]
+    KeySet { reason: String },
+    #[error(
         "signed by a key that the trust document does not name ({kid}): compare the vendor of the file with the product installed here, then `entitlectl refresh`, which fetches a newer trust document"
     )]
     UnknownKey { kid: Thumbprint },
@@ -56,6 +60,10 @@ pub enum DocumentError {
         "expected a trust document of version {held} or higher, found {found}: an older one is never taken back; fetch the current one with `entitlectl refresh`"
     )]
     TrustVersion { held: u64, found: u64 },
+    #[error(
+        "a trust document of version {version} is held already with other contents: fetch the current one with `entitlectl refresh`; if that fails the same way, tell the vendor, whose next one needs a higher version"
+    )]
+    TrustVersionReused { version: u64 },
     #[error(
         "the signature does not match: the document was changed or damaged on its way; carry or download it again"
     )]
@@ -100,7 +108,57 @@ pub enum DocumentError {
     Request { member: &'static str, reason: String },
 }
 
+/// Longest foreign text in an error, characters: more than any sound value has.
+const LONGEST_SHOWN: usize = 64;
+/// Longest reason of a reader, characters.
+const LONGEST_REASON: usize = 160;
+
+/// The start of a foreign text, for a place where it is quoted and escaped when it is written.
+pub(super) fn cut(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut start: String = chars.by_ref().take(LONGEST_SHOWN).collect();
+    if chars.next().is_some() {
+        start.push('…');
+    }
+    start
+}
+
+/// The start of a foreign text, escaped: it must not write into a terminal or forge a line of a log.
+pub(super) fn shown(text: &str) -> String {
+    escaped(&cut(text))
+}
+
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut escaped, c| {
+        match c {
+            '"' | '\'' | '\\' => escaped.push(c),
+            _ => escaped.extend(c.escape_debug()),
+        }
+        escaped
+    })
+}
+
+/// What a reader says, without the values that it quotes: they may be secrets in the wrong file, and of any length.
+pub(super) fn reason(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    let text = match (text.find('"'), text.rfind('"')) {
+        (Some(first), Some(last)) if first < last => {
+            format!("{}\"…{}", &text[..first], &text[last..])
+        }
+        _ => text,
+    };
+    escaped(&text.chars().take(LONGEST_REASON).collect::<String>())
+}
+
 impl DocumentError {
+    pub(super) fn malformed(part: &'static str, error: &impl fmt::Display) -> Self {
+        Self::Malformed { part, reason: reason(error) }
+    }
+
+    pub(super) fn audience(expected: &str, found: &str) -> Self {
+        Self::Audience { expected: expected.to_owned(), found: cut(found) }
+    }
+
     /// A stable code for programs, also the label of metrics.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -111,11 +169,13 @@ impl DocumentError {
             Self::Type { .. } => "document-type",
             Self::Critical { .. } => "document-critical",
             Self::Key { .. } => "document-key",
+            Self::KeySet { .. } => "document-key-set",
             Self::UnknownKey { .. } => "document-unknown-key",
             Self::KeyNotBelieved { .. } => "document-key-not-believed",
             Self::NoTrust => "document-no-trust",
             Self::UnknownRoot { .. } => "document-unknown-root",
             Self::TrustVersion { .. } => "document-trust-version",
+            Self::TrustVersionReused { .. } => "document-trust-version-reused",
             Self::Signature => "document-signature",
             Self::Audience { .. } => "document-audience",
             Self::Serial { .. } => "document-serial",

@@ -1,15 +1,20 @@
-//! JSON in which no object names a member twice (RFC 7515 section 4, RFC 8725 section 2.10): two readers must not see two
-//! documents in the same bytes.
+//! JSON objects in which no object names a member twice (RFC 7515 section 4, RFC 8725 section 2.10): two readers must
+//! not see two documents in the same bytes.
 
+use super::error::shown;
 use serde::de::{
     Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Reads `bytes` as `T`, refusing duplicate members at any depth.
+/// Reads the object in `bytes` as `T`, refusing duplicate members at any depth. Nesting is bounded by `serde_json` (128).
 pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     let Strict(value) = serde_json::from_slice(bytes)?;
+    // A list would be read as the members of a structure in their order, which no other reader does.
+    if !value.is_object() {
+        return Err(Error::custom("expected an object"));
+    }
     serde_json::from_value(value)
 }
 
@@ -67,7 +72,8 @@ impl<'de> Visitor<'de> for StrictVisitor {
         while let Some(name) = map.next_key::<String>()? {
             let Strict(value) = map.next_value()?;
             if members.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the member {name:?} appears twice")));
+                let name = shown(&name);
+                return Err(A::Error::custom(format_args!("the member `{name}` appears twice")));
             }
             members.insert(name, value);
         }

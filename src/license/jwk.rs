@@ -6,22 +6,30 @@ use ed25519_dalek::{
     Signature, Signer, SigningKey, VerifyingKey,
     pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use zeroize::Zeroizing;
 
 /// The RFC 7638 thumbprint of a key: SHA-256 of its required members, base64url.
+///
+/// One that was read has this form too, so it is short and safe to show; whether it is any key's is another question.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct Thumbprint(String);
 
-impl Thumbprint {
-    /// A `kid` as found in a document; it may name no key at all.
-    pub(super) fn from_kid(kid: String) -> Self {
-        Self(kid)
-    }
+impl TryFrom<String> for Thumbprint {
+    type Error = &'static str;
 
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match URL_SAFE_NO_PAD.decode(&text) {
+            Ok(digest) if digest.len() == 32 => Ok(Self(text)),
+            _ => Err("expected an RFC 7638 thumbprint, 43 characters of base64url"),
+        }
+    }
+}
+
+impl Thumbprint {
     /// The thumbprint as it is written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -30,8 +38,7 @@ impl Thumbprint {
 
 impl fmt::Display for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A foreign kid may be of any length.
-        self.0.chars().take(64).try_for_each(|c| write!(f, "{}", c.escape_debug()))
+        f.pad(&self.0)
     }
 }
 
@@ -53,15 +60,29 @@ impl PublicKey {
     /// [`DocumentError::Key`] for bytes that are no point, not its canonical form, or a point of small order, under
     /// which one signature fits many messages.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, DocumentError> {
+        Ok(Self::sound(bytes)?)
+    }
+
+    fn sound(bytes: &[u8; 32]) -> Result<Self, Unsound> {
         let key = VerifyingKey::from_bytes(bytes)
-            .map_err(|_| DocumentError::Key { found: "bytes that are no point of the curve" })?;
+            .map_err(|_| Unsound("bytes that are no point of the curve"))?;
         if key.is_weak() {
-            return Err(DocumentError::Key { found: "a key of small order" });
+            return Err(Unsound("a key of small order"));
         }
         if key.to_edwards().compress().as_bytes() != bytes {
-            return Err(DocumentError::Key { found: "a key that is not in canonical form" });
+            return Err(Unsound("a key that is not in canonical form"));
         }
         Ok(Self(key))
+    }
+
+    /// A key from its JWK, which is in `part` of a document.
+    pub(super) fn from_jwk(
+        jwk: serde_json::Value,
+        part: &'static str,
+    ) -> Result<Self, DocumentError> {
+        let jwk: Jwk =
+            serde_json::from_value(jwk).map_err(|e| DocumentError::malformed(part, &e))?;
+        Ok(Self::try_from(jwk)?)
     }
 
     /// The key's RFC 7638 thumbprint.
@@ -87,6 +108,17 @@ impl fmt::Debug for PublicKey {
     }
 }
 
+/// What is found where a sound key is expected; said short where it stands inside the error of a whole payload.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a sound Ed25519 public key, found {0}")]
+struct Unsound(&'static str);
+
+impl From<Unsound> for DocumentError {
+    fn from(Unsound(found): Unsound) -> Self {
+        Self::Key { found }
+    }
+}
+
 /// The public members of a JWK; others (`kid`, `use`, `alg`) are allowed and not needed.
 #[derive(Serialize, Deserialize)]
 struct Jwk {
@@ -94,34 +126,38 @@ struct Jwk {
     crv: String,
     x: String,
     /// A private key where a public one belongs is refused, so that nobody publishes one by mistake.
-    #[serde(default, skip_serializing)]
-    d: Option<serde::de::IgnoredAny>,
+    #[serde(default, skip_serializing, deserialize_with = "present", rename = "d")]
+    is_private: bool,
+}
+
+/// That a member is there, whatever it holds; `Option` would take `null` for absent.
+fn present<'de, D: Deserializer<'de>>(member: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(member).map(|_| true)
 }
 
 impl From<PublicKey> for Jwk {
     fn from(key: PublicKey) -> Self {
         let x = URL_SAFE_NO_PAD.encode(key.0.as_bytes());
-        Self { kty: "OKP".to_owned(), crv: "Ed25519".to_owned(), x, d: None }
+        Self { kty: "OKP".to_owned(), crv: "Ed25519".to_owned(), x, is_private: false }
     }
 }
 
 impl TryFrom<Jwk> for PublicKey {
-    type Error = DocumentError;
+    type Error = Unsound;
 
-    fn try_from(jwk: Jwk) -> Result<Self, DocumentError> {
+    fn try_from(jwk: Jwk) -> Result<Self, Unsound> {
         if jwk.kty != "OKP" || jwk.crv != "Ed25519" {
-            return Err(DocumentError::Key { found: "a key of another kind" });
+            return Err(Unsound("a key of another kind"));
         }
-        if jwk.d.is_some() {
-            return Err(DocumentError::Key { found: "a private key" });
+        if jwk.is_private {
+            return Err(Unsound("a private key"));
         }
-        let bytes =
-            URL_SAFE_NO_PAD
-                .decode(jwk.x)
-                .ok()
-                .and_then(|x| <[u8; 32]>::try_from(x).ok())
-                .ok_or(DocumentError::Key { found: "a key that is not 32 bytes in base64url" })?;
-        Self::from_bytes(&bytes)
+        let bytes = URL_SAFE_NO_PAD
+            .decode(jwk.x)
+            .ok()
+            .and_then(|x| <[u8; 32]>::try_from(x).ok())
+            .ok_or(Unsound("a key that is not 32 bytes in base64url"))?;
+        Self::sound(&bytes)
     }
 }
 

@@ -85,7 +85,8 @@ impl LicenseClaims {
         let Subscription { starts_at, ends_at, .. } = &self.subscription;
         if self.nbf > self.iat {
             Some(format!("valid from {} but issued at {}", self.nbf, self.iat))
-        } else if self.exp < *ends_at {
+        // `exp` has whole seconds only.
+        } else if self.exp.as_second() < ends_at.as_second() {
             Some(format!("grace ends at {} before the term at {ends_at}", self.exp))
         } else if ends_at <= starts_at {
             Some(format!("the term ends at {ends_at} and starts at {starts_at}"))

@@ -190,21 +190,22 @@ pub fn verify_request(
     bound: impl FnOnce(&RequestClaims) -> Option<PublicKey>,
 ) -> Result<(RequestClaims, PublicKey), DocumentError> {
     let document = Unverified::parse(text)?;
-    let peeked: RequestClaims = document.peek()?;
+    // Not believed before the signature is checked below.
+    let claims: RequestClaims = document.peek()?;
     let wrong = |member, reason: &str| DocumentError::Request { member, reason: reason.to_owned() };
-    let key = match (peeked.request, document.embedded_key()) {
+    let key = match (claims.request, document.embedded_key()) {
         (RequestKind::Activate, Some(key)) => *key,
         (RequestKind::Activate, None) => {
             return Err(wrong("jwk", "an activation carries the environment's public key"));
         }
         (_, Some(_)) => return Err(wrong("jwk", "only an activation carries a key")),
         (_, None) => {
-            bound(&peeked).ok_or_else(|| DocumentError::UnknownKey { kid: document.kid() })?
+            bound(&claims).ok_or_else(|| DocumentError::UnknownKey { kid: document.kid() })?
         }
     };
-    let claims: RequestClaims = document.verify(&key)?;
+    document.check_signature(&key)?;
     if claims.aud != product {
-        return Err(DocumentError::Audience { expected: product.to_owned(), found: claims.aud });
+        return Err(DocumentError::audience(product, &claims.aud));
     }
     if claims.activation.is_some() != (claims.request == RequestKind::Activate) {
         return Err(wrong("activation", "an activation has it, and nothing else"));

@@ -1,9 +1,12 @@
 //! From the vendor's root keys to the keys of its portal.
 
-use super::{Document, DocumentError, PublicKey, Thumbprint, Unverified};
+use super::{
+    Document, DocumentError, MAX_DOCUMENT, PublicKey, Thumbprint, Unverified, error::reason, json,
+};
 use jiff::{Timestamp, fmt::serde::timestamp::second::required as numeric_date};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use serde_json::Value;
+use std::{cmp::Ordering, collections::BTreeSet, fmt};
 
 /// Whether a portal key is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +67,36 @@ pub struct Roots(Vec<PublicKey>);
 /// A JWK set, RFC 7517 section 5.
 #[derive(Deserialize)]
 struct KeySet {
-    keys: Vec<PublicKey>,
+    keys: Vec<Value>,
+}
+
+impl KeySet {
+    /// The Ed25519 keys. Those of other kinds are left out, as RFC 7517 section 5 wants it, so that a vendor can add one
+    /// for newer agents; an Ed25519 key that is not sound spoils the set, because somebody has tampered with it.
+    fn read(text: &str) -> Result<Vec<PublicKey>, String> {
+        let set: Self = json::from_slice(text.as_bytes()).map_err(|e| reason(&e))?;
+        let of_this_kind = |jwk: &Value| {
+            let member = |name| jwk.get(name).and_then(Value::as_str);
+            // A key without these members is not of another kind, it is damaged.
+            member("kty").is_none_or(|kty| kty == "OKP")
+                && member("crv").is_none_or(|crv| crv == "Ed25519")
+        };
+        let mut keys = Vec::new();
+        for (i, jwk) in set.keys.into_iter().enumerate().filter(|(_, jwk)| of_this_kind(jwk)) {
+            let key = PublicKey::from_jwk(jwk, "key set").map_err(|e| match e {
+                DocumentError::Key { found } => format!("{found} in place {}", i + 1),
+                DocumentError::Malformed { reason, .. } => {
+                    format!("a damaged key in place {} ({reason})", i + 1)
+                }
+                other => other.to_string(),
+            })?;
+            keys.push(key);
+        }
+        if keys.is_empty() {
+            return Err("a set without an Ed25519 key".to_owned());
+        }
+        Ok(keys)
+    }
 }
 
 impl Roots {
@@ -73,14 +105,19 @@ impl Roots {
         Self(Vec::new())
     }
 
-    /// Adds the keys of a JWK set.
+    /// Adds the Ed25519 keys of a JWK set: all of them, or none where one is not sound.
     ///
     /// # Errors
-    /// [`DocumentError::Malformed`] where the text is no JWK set of sound Ed25519 public keys.
+    /// [`DocumentError::KeySet`] where the text is no JWK set, has no Ed25519 key, or has one that is not a sound public
+    /// key; [`DocumentError::TooLarge`].
     pub fn add_key_set(&mut self, text: &str) -> Result<(), DocumentError> {
-        let set: KeySet = super::json::from_slice(text.as_bytes())
-            .map_err(|e| DocumentError::Malformed { part: "key set", reason: e.to_string() })?;
-        set.keys.into_iter().for_each(|key| self.add(key));
+        if text.len() > MAX_DOCUMENT {
+            return Err(DocumentError::TooLarge { limit: MAX_DOCUMENT, found: text.len() });
+        }
+        let keys = KeySet::read(text).map_err(|reason| DocumentError::KeySet { reason })?;
+        for key in keys {
+            self.add(key);
+        }
         Ok(())
     }
 
@@ -99,7 +136,8 @@ impl Roots {
     /// Verifies a trust document and that it takes nothing back from the one that is held.
     ///
     /// # Errors
-    /// What is wrong with the document, [`DocumentError::UnknownRoot`] and [`DocumentError::TrustVersion`].
+    /// What is wrong with the document, [`DocumentError::UnknownRoot`], [`DocumentError::TrustVersion`] and
+    /// [`DocumentError::TrustVersionReused`].
     pub fn verify_trust(
         &self,
         text: &str,
@@ -107,27 +145,52 @@ impl Roots {
         held: Option<&VerifiedTrust>,
     ) -> Result<VerifiedTrust, DocumentError> {
         let document = Unverified::parse(text)?;
-        let kid = document.kid();
-        let root = self.0.iter().find(|root| root.thumbprint() == kid);
-        let Some(root) = root else {
-            document.peek::<TrustClaims>()?;
-            let known: Vec<String> = self.0.iter().map(|r| r.thumbprint().to_string()).collect();
-            let known =
-                if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
-            return Err(DocumentError::UnknownRoot { kid, known });
-        };
-        let claims: TrustClaims = document.verify(root)?;
+        document.check_type::<TrustClaims>()?;
+        let claims: TrustClaims = document.verify(self.root(document.kid())?)?;
         if claims.aud != product {
-            let expected = product.to_owned();
-            return Err(DocumentError::Audience { expected, found: claims.aud });
+            return Err(DocumentError::audience(product, &claims.aud));
         }
-        if let Some(held) = held.filter(|held| claims.version < held.claims.version) {
-            return Err(DocumentError::TrustVersion {
-                held: held.claims.version,
-                found: claims.version,
-            });
+        claims.check_keys()?;
+        if let Some(held) = held {
+            claims.check_successor_of(&held.claims)?;
         }
         Ok(VerifiedTrust { claims, text: text.trim().to_owned() })
+    }
+
+    fn root(&self, kid: Thumbprint) -> Result<&PublicKey, DocumentError> {
+        if let Some(root) = self.0.iter().find(|root| root.thumbprint() == kid) {
+            return Ok(root);
+        }
+        let known: Vec<String> = self.0.iter().map(|r| r.thumbprint().to_string()).collect();
+        let known = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
+        Err(DocumentError::UnknownRoot { kid, known })
+    }
+}
+
+impl TrustClaims {
+    /// No key is listed twice: as active and as revoked, it would be what a reader meets first.
+    fn check_keys(&self) -> Result<(), DocumentError> {
+        let mut seen = BTreeSet::new();
+        for key in self.keys.iter().map(|k| k.key.thumbprint()) {
+            if let Some(twice) = seen.replace(key) {
+                let reason = format!("the key {twice} is listed twice");
+                return Err(DocumentError::Malformed { part: "payload", reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// A higher version, or the very same contents: of two with one version, the one in which a key is not yet revoked
+    /// must not come back.
+    fn check_successor_of(&self, held: &Self) -> Result<(), DocumentError> {
+        match self.version.cmp(&held.version) {
+            Ordering::Greater => Ok(()),
+            Ordering::Equal if self == held => Ok(()),
+            Ordering::Equal => Err(DocumentError::TrustVersionReused { version: self.version }),
+            Ordering::Less => {
+                Err(DocumentError::TrustVersion { held: held.version, found: self.version })
+            }
+        }
     }
 }
 
@@ -142,6 +205,11 @@ impl VerifiedTrust {
     /// What it says.
     pub const fn claims(&self) -> &TrustClaims {
         &self.claims
+    }
+
+    /// Its version.
+    pub const fn version(&self) -> u64 {
+        self.claims.version
     }
 
     /// The document as it came.

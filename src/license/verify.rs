@@ -36,9 +36,18 @@ impl VerifiedLicense {
         serial_number: SerialNumber,
         environment_key: &Thumbprint,
     ) -> Result<(), DocumentError> {
-        if self.claims.sub != serial_number {
-            return Err(DocumentError::Serial { expected: serial_number, found: self.claims.sub });
+        self.check_serial_number(serial_number)?;
+        self.check_key(environment_key)
+    }
+
+    fn check_serial_number(&self, expected: SerialNumber) -> Result<(), DocumentError> {
+        if self.claims.sub == expected {
+            return Ok(());
         }
+        Err(DocumentError::Serial { expected, found: self.claims.sub })
+    }
+
+    fn check_key(&self, environment_key: &Thumbprint) -> Result<(), DocumentError> {
         match self.claims.cnf.map(|cnf| cnf.jwk.thumbprint()) {
             Some(found) if found != *environment_key => {
                 Err(DocumentError::Binding { expected: environment_key.clone(), found })
@@ -54,7 +63,8 @@ impl VerifiedLicense {
     pub fn check_install(&self, check: &InstallCheck<'_>) -> Result<(), Faults> {
         let claims = &self.claims;
         let mut faults = Vec::new();
-        faults.extend(self.check_binding(check.serial_number, check.environment_key).err());
+        faults.extend(self.check_serial_number(check.serial_number).err());
+        faults.extend(self.check_key(check.environment_key).err());
         if claims.exp <= check.now {
             faults.push(DocumentError::Expired { ended: claims.exp, now: check.now });
         }
@@ -71,7 +81,7 @@ impl VerifiedLicense {
         }
         if let Some(held) = check.held
             && held.claims.seq == claims.seq
-            && held.claims.jti != claims.jti
+            && held.claims != *claims
         {
             faults.push(DocumentError::SequenceReused { sequence: claims.seq });
         }
@@ -130,7 +140,8 @@ pub struct OpenedAnswer {
     pub trust: Option<VerifiedTrust>,
 }
 
-/// Opens an answer. The trust document that it may carry is verified first, by the roots, and the answer by it.
+/// Opens an answer. The trust document that it may carry is verified first, by the roots, and the answer by it. An
+/// answer that can't be opened brings no trust document either.
 ///
 /// # Errors
 /// What is wrong with the answer or with a document in it; [`DocumentError::NoTrust`] where no trust document is
@@ -141,10 +152,16 @@ pub fn open_answer(
     roots: &Roots,
     held: Option<&VerifiedTrust>,
 ) -> Result<OpenedAnswer, DocumentError> {
-    let carried = Unverified::parse(text)?.peek::<AnswerClaims>()?.trust;
-    let newer = carried.map(|t| roots.verify_trust(&t, product, held)).transpose()?;
+    let document = Unverified::parse(text)?;
+    // Not believed before the signature is checked below; the trust document in it has a signature of its own.
+    let claims: AnswerClaims = document.peek()?;
+    let carried = claims.trust.as_deref();
+    let newer = carried
+        .map(|text| roots.verify_trust(text, product, held))
+        .transpose()?
+        .filter(|carried| held.is_none_or(|held| carried.version() > held.version()));
     let trust = newer.as_ref().or(held).ok_or(DocumentError::NoTrust)?;
-    let claims: AnswerClaims = verify_by_trust(text, trust)?;
+    document.check_signature(trust.portal_key(&document.kid())?)?;
     check_audience(product, &claims.aud)?;
     let (mut license, mut revocation) = (None, None);
     match &claims.outcome {
@@ -169,7 +186,7 @@ pub fn open_answer(
 fn verify_by_trust<D: Document>(text: &str, trust: &VerifiedTrust) -> Result<D, DocumentError> {
     let document = Unverified::parse(text)?;
     // The type first: 'not a license' says more than 'an unknown key'.
-    document.peek::<D>()?;
+    document.check_type::<D>()?;
     document.verify(trust.portal_key(&document.kid())?)
 }
 
@@ -177,5 +194,5 @@ fn check_audience(expected: &str, found: &str) -> Result<(), DocumentError> {
     if expected == found {
         return Ok(());
     }
-    Err(DocumentError::Audience { expected: expected.to_owned(), found: found.to_owned() })
+    Err(DocumentError::audience(expected, found))
 }

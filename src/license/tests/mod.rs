@@ -1,0 +1,15 @@
+//! What is read, what is refused and by which error, by behaviour.
+
+mod answer;
+mod errors;
+mod form;
+mod header;
+mod hostile;
+mod install;
+mod interop;
+mod keys;
+mod license;
+mod request;
+mod samples;
+mod trust;
+mod vectors;

@@ -1,0 +1,136 @@
+//! Requests: who may sign what, and the proof of the Activation Code.
+
+use super::samples::*;
+use crate::{codes::ActivationCode, license::*};
+use uuid::Uuid;
+
+fn verify(text: &str) -> Result<(RequestClaims, PublicKey), DocumentError> {
+    verify_request(text, PRODUCT, |_| Some(environment().public()))
+}
+
+fn request(claims: &RequestClaims) -> String {
+    sign_request(claims, &environment()).unwrap()
+}
+
+/// A request whose header carries `jwk` or none, whatever its kind.
+fn with_jwk(claims: &RequestClaims, jwk: Option<&KeyPair>) -> String {
+    let mut header = header(RequestClaims::TYPE, &environment());
+    if let Some(key) = jwk {
+        header["jwk"] = serde_json::to_value(key.public()).unwrap();
+    }
+    signed(header.to_string(), serde_json::to_string(claims).unwrap(), &environment())
+}
+
+fn member(error: &DocumentError) -> &'static str {
+    match error {
+        DocumentError::Request { member, .. } => member,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_activation_is_verified_by_the_key_that_it_carries() {
+    let claims = request_claims(RequestKind::Activate);
+    let (read, key) =
+        verify_request(&request(&claims), PRODUCT, |_| panic!("no bound key is asked for"))
+            .unwrap();
+    assert_eq!((read, key), (claims, environment().public()));
+}
+
+#[test]
+fn any_other_is_verified_by_the_bound_key() {
+    for kind in [RequestKind::Refresh, RequestKind::Release] {
+        let claims = request_claims(kind);
+        let (read, key) = verify(&request(&claims)).unwrap();
+        assert_eq!((&read, key), (&claims, environment().public()));
+
+        let by_stranger = sign_request(&claims, &stranger()).unwrap();
+        let unknown = DocumentError::UnknownKey { kid: stranger().thumbprint() };
+        assert_eq!(verify(&by_stranger).unwrap_err(), unknown);
+        let error = verify_request(&by_stranger, PRODUCT, |_| None).unwrap_err();
+        assert_eq!(error, unknown);
+
+        let header = header(RequestClaims::TYPE, &environment()).to_string();
+        let in_its_name = signed(header, serde_json::to_string(&claims).unwrap(), &stranger());
+        assert_eq!(verify(&in_its_name).unwrap_err(), DocumentError::Signature);
+    }
+}
+
+#[test]
+fn an_activation_carries_the_key_and_nothing_else_does() {
+    let text = with_jwk(&request_claims(RequestKind::Activate), None);
+    assert_eq!(member(&verify(&text).unwrap_err()), "jwk");
+    for kind in [RequestKind::Refresh, RequestKind::Release] {
+        let text = with_jwk(&request_claims(kind), Some(&environment()));
+        assert_eq!(member(&verify(&text).unwrap_err()), "jwk");
+    }
+}
+
+#[test]
+fn the_key_that_an_activation_carries_is_the_signers() {
+    let text = with_jwk(&request_claims(RequestKind::Activate), Some(&stranger()));
+    let error = verify(&text).unwrap_err();
+    assert_eq!(error, DocumentError::UnknownKey { kid: environment().thumbprint() });
+}
+
+#[test]
+fn an_activation_names_a_subscription_and_nothing_else_does() {
+    let mut claims = request_claims(RequestKind::Activate);
+    let activation = claims.activation.take();
+    assert_eq!(member(&verify(&request(&claims)).unwrap_err()), "activation");
+    let mut claims = request_claims(RequestKind::Refresh);
+    claims.activation = activation;
+    assert_eq!(member(&verify(&request(&claims)).unwrap_err()), "activation");
+}
+
+#[test]
+fn it_is_for_one_product() {
+    let mut claims = request_claims(RequestKind::Activate);
+    claims.aud = "acme-crm".to_owned();
+    let error = verify(&request(&claims)).unwrap_err();
+    let (expected, found) = (PRODUCT.to_owned(), "acme-crm".to_owned());
+    assert_eq!(error, DocumentError::Audience { expected, found });
+}
+
+#[test]
+fn a_kind_that_is_not_known_is_refused() {
+    let claims = serde_json::to_string(&request_claims(RequestKind::Refresh)).unwrap();
+    let claims = claims.replace("\"refresh\"", "\"steal\"");
+    let text =
+        signed(header(RequestClaims::TYPE, &environment()).to_string(), claims, &environment());
+    let reason = damaged("payload", &verify(&text).unwrap_err());
+    assert!(reason.starts_with("unknown variant `steal`"), "{reason}");
+}
+
+#[test]
+fn a_proof_is_of_one_code_one_request_and_one_key() {
+    let (code, jti, key) = (code(), request_id(), environment().public());
+    let activation = Activation::new(&code, jti, &key);
+    assert!(activation.proves(&code, jti, &key));
+    assert!(!activation.proves(&ActivationCode::from_content(&[0xA4; 16]), jti, &key));
+    assert!(!activation.proves(&code, RequestId(Uuid::from_u128(1)), &key));
+    assert!(!activation.proves(&code, jti, &stranger().public()));
+    for proof in ["", "AAAA", &format!("{}=", activation.proof), &activation.proof[1..], "…"] {
+        let wrong = Activation { proof: proof.to_owned(), ..activation.clone() };
+        assert!(!wrong.proves(&code, jti, &key), "{proof}");
+    }
+}
+
+#[test]
+fn a_request_tells_no_part_of_the_activation_code() {
+    let text = request(&request_claims(RequestKind::Activate));
+    let claims = Unverified::parse(&text).unwrap().peek::<RequestClaims>().unwrap();
+    let json = serde_json::to_string(&claims).unwrap();
+    let code = code();
+    let code = code.expose();
+    assert!(!json.contains(&code) && !json.contains(&code.replace('.', "")));
+    assert!(code.split('.').all(|triplet| !format!("{claims:?}").contains(triplet)));
+}
+
+#[test]
+fn a_request_names_the_environment_of_a_license() {
+    let environment = license_claims().environment;
+    let requested = RequestedEnvironment::from(environment.clone());
+    assert_eq!(requested.id, Some(environment.id));
+    assert_eq!((requested.name, requested.purpose), (environment.name, environment.purpose));
+}
