@@ -2,6 +2,8 @@
 //!
 //! A change here changes Serial Numbers in the field. It needs a new version of the algorithm.
 
+use std::fmt::Write as _;
+
 /// What a UUID or a MAC address is not.
 pub(super) const NOT_A_UUID: &str = "not a UUID";
 pub(super) const NOT_A_MAC: &str = "not a MAC address of one station";
@@ -80,4 +82,13 @@ pub(super) fn eui(text: &str) -> Option<String> {
         .collect();
     let sound = matches!(digits.len(), 16 | 32) && digits.bytes().all(|b| b.is_ascii_hexdigit());
     sound.then(|| format!("eui.{digits}"))
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

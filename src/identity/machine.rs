@@ -1,7 +1,8 @@
 //! The real hardware: every probe, each in a thread of its own with a time limit.
 
 use super::{
-    Fact, Hardware, Reading, Survey,
+    CollectedFacts, Fact, Hardware, Reading, Survey,
+    collected::BOOT_ID,
     probe::{self, Probe},
     tree::Tree,
 };
@@ -33,6 +34,7 @@ pub(super) struct Site {
 #[derive(Debug)]
 pub struct Machine {
     site: Site,
+    collected: Option<PathBuf>,
     /// A second survey waits for the first: it would take the probes that run for ones that hang.
     one_at_a_time: Mutex<()>,
     /// Whether the probe of this place still hangs in an earlier survey; it is not started again beside itself.
@@ -52,9 +54,38 @@ impl Machine {
         Self::new(root, live, state_dir.into())
     }
 
+    /// Takes what this process may not read from the file that root left. Only of the live system: a captured tree
+    /// answers for itself.
+    #[must_use]
+    pub fn with_collected(mut self, path: impl Into<PathBuf>) -> Self {
+        self.collected = self.site.live.then(|| path.into());
+        self
+    }
+
+    /// What this process, as root, can read for the agent.
+    pub fn collect(&self) -> CollectedFacts {
+        CollectedFacts::new(&self.survey(), self.boot_id())
+    }
+
+    fn boot_id(&self) -> String {
+        self.site.tree.line(BOOT_ID).unwrap_or_default()
+    }
+
+    fn fill_in(&self, facts: &mut Vec<Fact>) {
+        let Some(path) = &self.collected else { return };
+        if !facts.iter().any(|fact| matches!(fact.reading, Reading::Unreadable { .. })) {
+            return;
+        }
+        match CollectedFacts::read(path, &self.boot_id()) {
+            Ok(collected) => collected.fill(facts),
+            // The facts stay unreadable, and this is why.
+            Err(error) => tracing::warn!(code = error.code(), "{error}"),
+        }
+    }
+
     fn new(root: &Path, live: bool, state_dir: PathBuf) -> Self {
         let site = Site { tree: Tree::new(root.to_owned()), live, state_dir };
-        Self { site, one_at_a_time: Mutex::default(), hanging: Default::default() }
+        Self { site, collected: None, one_at_a_time: Mutex::default(), hanging: Default::default() }
     }
 }
 
@@ -75,7 +106,9 @@ impl Hardware for Machine {
                 .and_then(|answer| answer.recv_timeout(left).map_err(why_none))
                 .unwrap_or_else(|why| unreadable(probe, why))
         });
-        Survey::new(machine, uptime, facts.collect::<Vec<_>>())
+        let mut facts: Vec<_> = facts.collect();
+        self.fill_in(&mut facts);
+        Survey::new(machine, uptime, facts)
     }
 }
 

@@ -100,13 +100,11 @@ impl Tally {
     pub(super) fn of(facts: &[FactComparison]) -> Self {
         let mut tally = Self { agreeing: 0, against: 0, unreadable: 0, system_id_differs: false };
         for group in Group::ALL {
-            let enrolled = || {
-                facts
-                    .iter()
-                    .filter(move |f| f.group == group && f.weight > 0 && f.enrolled.is_some())
-            };
-            let weight = enrolled().map(|fact| u32::from(fact.weight)).max().unwrap_or(0);
-            match group_vote(&enrolled()) {
+            let votes =
+                |f: &&FactComparison| f.group == group && f.weight > 0 && f.enrolled.is_some();
+            let enrolled: Vec<_> = facts.iter().filter(votes).collect();
+            let weight = enrolled.iter().map(|fact| u32::from(fact.weight)).max().unwrap_or(0);
+            match group_vote(&enrolled) {
                 Outcome::Agrees => tally.agreeing += weight,
                 Outcome::Unreadable => tally.unreadable += weight,
                 Outcome::Differs => {
@@ -148,17 +146,22 @@ const fn reaches(part: u32, whole: u32) -> bool {
 
 /// One vote for a group. A cloud's instance id decides alone where it can be compared: it names the instance, while
 /// a UUID may be drawn anew when the cloud moves it to another hypervisor.
-fn group_vote<'a>(enrolled: &(impl Iterator<Item = &'a FactComparison> + Clone)) -> Outcome {
-    let decisive = enrolled.clone().find(|fact| {
-        fact.source == Source::CloudInstanceId
-            && matches!(fact.result, Outcome::Agrees | Outcome::Differs)
-    });
-    if let Some(fact) = decisive {
-        return fact.result;
-    }
-    let order = [Outcome::Agrees, Outcome::Unreadable, Outcome::Differs, Outcome::Gone];
-    let votes = |outcome: &Outcome| enrolled.clone().any(|fact| fact.result == *outcome);
-    order.into_iter().find(votes).unwrap_or(Outcome::Nothing)
+fn group_vote(enrolled: &[&FactComparison]) -> Outcome {
+    const INSTANCE_ID: Option<Source> = Some(Source::CloudInstanceId);
+    const ANY: Option<Source> = None;
+    let order = [
+        (INSTANCE_ID, Outcome::Agrees),
+        (INSTANCE_ID, Outcome::Differs),
+        (ANY, Outcome::Agrees),
+        (ANY, Outcome::Unreadable),
+        (ANY, Outcome::Differs),
+        (ANY, Outcome::Gone),
+    ];
+    let is_said = |(source, outcome): &(Option<Source>, Outcome)| {
+        let by = |fact: &&FactComparison| source.is_none_or(|source| fact.source == source);
+        enrolled.iter().any(|fact| by(fact) && fact.result == *outcome)
+    };
+    order.into_iter().find(is_said).map_or(Outcome::Nothing, |(_, outcome)| outcome)
 }
 
 /// Compares every enrolled fact with what is found, and lists what is found beside.

@@ -5,6 +5,7 @@
 //! shown are digests. The agent, the command line and the portal call this; this calls `codes` only.
 
 mod canonical;
+mod collected;
 mod digest;
 mod enrolled;
 mod evidence;
@@ -18,6 +19,7 @@ mod report;
 mod survey;
 mod tree;
 
+pub use collected::{COLLECTED_FACTS, CollectedError, CollectedFacts};
 pub use digest::{FactDigest, LocalSecret, SecretError};
 pub use enrolled::{Enrolled, EnrolledFact};
 pub use evidence::{Canonical, Fact, FactState, Group, Reading, Source};

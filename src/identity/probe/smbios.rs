@@ -5,6 +5,8 @@ use crate::identity::{
     Canonical, Fact, Reading, Source, canonical, machine::Site, placeholders, tree::Found,
 };
 
+mod table;
+
 pub(super) const SOURCES: &[Source] =
     &[Source::CloudInstanceId, Source::SmbiosUuid, Source::SystemSerial, Source::BoardSerial];
 
@@ -23,6 +25,13 @@ pub(super) fn read(site: &Site) -> Vec<Fact> {
         Fact::new(Source::SystemSerial, SYSTEM_SERIAL, serial(site, SYSTEM_SERIAL)),
         Fact::new(Source::BoardSerial, BOARD_SERIAL, serial(site, BOARD_SERIAL)),
     ];
+    // The kernel shows the first board only, and firmware may have put the machine's own second.
+    if facts.iter().any(|f| f.source == Source::BoardSerial && f.value().is_none())
+        && let Found::Some(table) = table::read(site)
+    {
+        let others = from_table(&table).into_iter().filter(|f| f.source == Source::BoardSerial);
+        facts.extend(others.filter(|fact| fact.value().is_some()));
+    }
     // Some hypervisors write the UUID into the serial as well, and some show it there only.
     let in_serial = site.tree.line(SYSTEM_SERIAL).and_then(|s| canonical::uuid_in_serial(&s));
     if let Some(uuid) = in_serial {
@@ -30,6 +39,19 @@ pub(super) fn read(site: &Site) -> Vec<Fact> {
         facts.push(Fact::new(Source::SmbiosUuid, SYSTEM_SERIAL, reading));
     }
     facts.extend(instance_id(site));
+    facts
+}
+
+fn from_table(table: &table::Table) -> Vec<Fact> {
+    let fact = |source, reading| Fact::new(source, table::TABLE, reading);
+    let uuid = table.uuid.as_deref().map_or(Reading::Absent, placeholders::uuid_reading);
+    let serial = table.system_serial.as_deref().unwrap_or_default();
+    let mut facts = vec![
+        fact(Source::SmbiosUuid, uuid),
+        fact(Source::SystemSerial, placeholders::serial_reading(serial)),
+    ];
+    let boards = table.board_serials.iter().map(|serial| placeholders::serial_reading(serial));
+    facts.extend(boards.map(|reading| fact(Source::BoardSerial, reading)));
     facts
 }
 
@@ -50,13 +72,16 @@ fn serial(site: &Site, path: &str) -> Reading {
 
 /// Without the kernel's strings: no SMBIOS, or one that is hidden from this process.
 fn without_dmi(site: &Site) -> Vec<Fact> {
+    if let Found::Some(table) = table::read(site) {
+        return from_table(&table);
+    }
     if let Some(Ok(uuid)) = site.live.then(sysinfo::Product::uuid) {
         // Its `serial_number` would answer with the device tree's, its `name` with a world-writable file: not asked.
         let reading = placeholders::uuid_reading(&uuid);
         return vec![Fact::new(Source::SmbiosUuid, "sysinfo", reading)];
     }
     let tree = &site.tree;
-    let hidden = tree.exists("/sys/class/dmi") || tree.exists("/sys/firmware/dmi/tables");
+    let hidden = tree.exists("/sys/class/dmi") || tree.exists(table::TABLE);
     let no_sysfs = !tree.exists("/sys/class/net") && !super::device_tree::is_there(site);
     let reading = if hidden || no_sysfs {
         Reading::unreadable(format!("{DMI} is hidden from this process"))

@@ -3,10 +3,9 @@
 //! One command, `TPM2_ReadPublic` (TPM 2.0 Library Part 3, section 12.4), for the two places that the TCG EK
 //! Credential Profile (section 2.2.1.5) gives the key. It needs no authorization and changes nothing.
 
-use crate::identity::{Canonical, Fact, Reading, Source, machine::Site, tree::Found};
+use crate::identity::{Canonical, Fact, Reading, Source, canonical, machine::Site, tree::Found};
 use sha2::{Digest, Sha256};
 use std::{
-    fmt::Write as _,
     fs, io,
     io::{Read as _, Write as _},
 };
@@ -60,12 +59,8 @@ fn key_at(handle: u32) -> Reading {
     };
     match parse(&response) {
         Some(Ok(public_area)) => {
-            let mut text = String::new();
-            for byte in Sha256::digest(public_area) {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{byte:02x}");
-            }
-            Reading::Value(Canonical::new(text))
+            let digest = canonical::hexadecimal(&Sha256::digest(public_area));
+            Reading::Value(Canonical::new(digest))
         }
         Some(Err(NOTHING_THERE)) => Reading::Absent,
         Some(Err(code)) => Reading::unreadable(format!("{DEVICE}: the TPM answered {code:#x}")),

@@ -220,3 +220,24 @@ fn a_link_out_of_the_tree_stays_inside() {
     let circle = Tree::empty().link("/etc/machine-id", "machine-id");
     assert_eq!(circle.states(Source::MachineId), [FactState::Unreadable]);
 }
+
+#[test]
+fn the_table_of_smbios_helps_where_the_kernels_strings_do_not() {
+    let hidden = server();
+    hidden.remove("/sys/class/dmi");
+    assert_eq!(hidden.states(Source::SmbiosUuid), [FactState::Absent]);
+    // Type 1 with the UUID as firmware stores it, strings 1 and 2; type 2 with string 1.
+    let uuid = b"\x44\x45\x4c\x4c\x42\x00\x10\x35\x80\x54\xb4\xc0\x4f\x4a\x4e\x32";
+    let system =
+        [&b"\x01\x19\0\0\x01\0\0\x02"[..], uuid, b"\x06MAKER\0A298765X9C12345\0\0"].concat();
+    let table =
+        [&system[..], b"\x02\x08\0\0\0\0\0\x01WM18AS012345\0\0", b"\x7f\x04\0\0\0\0"].concat();
+    let by_table = hidden.file("/sys/firmware/dmi/tables/DMI", &table);
+    assert_eq!(by_table.survey().mint(), server().survey().mint());
+    assert_eq!(by_table.values(Source::BoardSerial), server().values(Source::BoardSerial));
+    let blank =
+        server().dmi(&[("board_serial", "None")]).file("/sys/firmware/dmi/tables/DMI", &table);
+    assert_eq!(blank.values(Source::BoardSerial), ["wm18as012345"], "the second board");
+    by_table.make_unreadable("/sys/firmware/dmi/tables/DMI");
+    assert_eq!(by_table.states(Source::SmbiosUuid), [FactState::Unreadable]);
+}

@@ -123,10 +123,10 @@ fn a_locally_administered_address_does_not_stand_alone() {
 
 #[test]
 fn candidates_name_every_credible_source_best_first() {
+    use Source::{BoardSerial, DiskSerial, DiskWwid, PermanentMac, SmbiosUuid, SystemSerial};
     let survey = server().survey();
     let candidates = survey.candidates();
     let sources: Vec<_> = candidates.iter().map(|candidate| candidate.source).collect();
-    use Source::{BoardSerial, DiskSerial, DiskWwid, PermanentMac, SmbiosUuid, SystemSerial};
     let expected =
         [SmbiosUuid, BoardSerial, SystemSerial, PermanentMac, PermanentMac, DiskWwid, DiskSerial];
     assert_eq!(sources, expected);
