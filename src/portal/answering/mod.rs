@@ -45,7 +45,7 @@ pub(super) fn answer(portal: &Portal, body: &[u8]) -> Result<String, AnswerError
     let (repeated, bound) = portal.store().read(|view| {
         let repeated = repeated(view, &document.kid(), &claims, text)?;
         let bound = match (claims.request, &repeated) {
-            (RequestKind::Activate, _) | (_, Some(_)) => None,
+            (RequestKind::Activate, _) | (_, Some(Repeated::Same(_))) => None,
             _ => adoption::bound_key(view, &keys, &claims, &document.kid())?,
         };
         Ok::<_, AnswerError>((repeated, bound))
