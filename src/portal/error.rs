@@ -61,6 +61,8 @@ pub enum PortalError {
     PlainHttp { address: SocketAddr },
     #[error("could not listen on {address} ({source}): choose another address")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error("the request is refused ({code}): {detail}")]
+    Refused { code: String, detail: String },
     #[error("the server could not be started: {0}")]
     Runtime(io::Error),
     #[error("could not write the result: {0}")]
@@ -71,7 +73,7 @@ pub enum PortalError {
 
 impl PortalError {
     /// A stable code for programs.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::File { .. } => "file",
             Self::AlreadyInitialized { .. } => "already-initialized",
@@ -93,6 +95,7 @@ impl PortalError {
             Self::Random(_) => "random",
             Self::PlainHttp { .. } => "plain-http",
             Self::Listen { .. } => "listen",
+            Self::Refused { code, .. } => code,
             Self::Runtime(_) => "runtime",
             Self::Output(_) => "output",
             Self::Json(_) => "json",

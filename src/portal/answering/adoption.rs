@@ -6,7 +6,7 @@ use crate::{
     license::{LicenseClaims, PublicKey, RequestClaims, Thumbprint, verify_license},
     portal::{
         KeyRing,
-        domain::{Chain, CurrentDocument, Environment, Refusal, Revision, Subscription},
+        domain::{Chain, CurrentDocument, Environment, Holds, Refusal, Revision, Subscription},
         store::{Change, View},
     },
 };
@@ -33,9 +33,8 @@ pub(super) fn bound_case(
     now: Timestamp,
 ) -> Result<Case, AnswerError> {
     let kid = request.key.thumbprint();
-    let held = own_license(keys, &request.claims);
     let Some(mut environment) = stored(change, &request.claims, &kid)? else {
-        return restored(change, held, request, now);
+        return restored(change, own_license(keys, &request.claims), request, now);
     };
     // The key may have changed since it was looked up.
     if environment.key != request.key {
@@ -43,7 +42,11 @@ pub(super) fn bound_case(
     }
     let subscription =
         change.subscription(environment.subscription_id)?.ok_or(Refusal::EnvironmentUnknown)?;
-    let newer = held.filter(|license| {
+    let newer = match super::holds(&environment, request.claims.held.as_deref()) {
+        Holds::Other => own_license(keys, &request.claims),
+        Holds::Current | Holds::Nothing => None,
+    };
+    let newer = newer.filter(|license| {
         license.environment.id == environment.id && license.seq > environment.sequence
     });
     let event = newer.as_ref().map(|_| "license-adopted");

@@ -45,7 +45,7 @@ pub(super) fn answer(portal: &Portal, body: &[u8]) -> Result<String, AnswerError
     let (repeated, bound) = portal.store().read(|view| {
         let repeated = repeated(view, &document.kid(), &claims, text)?;
         let bound = match (claims.request, &repeated) {
-            (RequestKind::Activate, _) | (_, Some(_)) => None,
+            (RequestKind::Activate, _) | (_, Some(Repeated::Same(_))) => None,
             _ => adoption::bound_key(view, &keys, &claims, &document.kid())?,
         };
         Ok::<_, AnswerError>((repeated, bound))
@@ -149,6 +149,7 @@ fn act(
         let sequence = environment.sequence;
         return Ok((Outcome::Released { sequence }, Some("environment-released")));
     }
+    forget_disbelieved(environment, keys);
     let holds = holds(environment, request.claims.held.as_deref());
     Ok(match decide(subscription, environment, holds, now)? {
         Decision::Issue => {
@@ -179,6 +180,17 @@ fn take_up(subscription: &Subscription, environment: &mut Environment, document:
     environment.sequence = environment.next_sequence();
     environment.made_from = subscription.revision;
     environment.current = Some(document);
+}
+
+/// A document signed by a key that was revoked since is worth nothing to the agent: it is made anew.
+fn forget_disbelieved(environment: &mut Environment, keys: &KeyRing) {
+    let believed = |current: &CurrentDocument| {
+        Unverified::parse(current.text())
+            .is_ok_and(|document| keys.trust().portal_key(&document.kid()).is_ok())
+    };
+    if !environment.current.as_ref().is_some_and(believed) {
+        environment.current = None;
+    }
 }
 
 fn current(environment: &Environment) -> Outcome {

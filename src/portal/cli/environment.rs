@@ -1,0 +1,151 @@
+//! `entitle-portal environment` and `entitle-portal answer`.
+
+use super::output::{Output, day, pairs, table};
+use crate::{
+    api::Problem,
+    portal::{Portal, PortalError, domain::Environment},
+};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::PathBuf,
+};
+use uuid::Uuid;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List environments
+    List {
+        /// Of this subscription only
+        #[arg(long, value_name = "ID")]
+        subscription: Option<Uuid>,
+        /// Released ones too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Take an environment's slot back; its agent is told at its next refresh
+    Release {
+        /// The environment's id
+        id: Uuid,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Answer {
+    /// The file that `entitlectl request` wrote, or - for standard input; the answer goes to standard output
+    request: PathBuf,
+}
+
+impl Command {
+    pub(super) fn run(self, portal: &Portal, out: &mut Output) -> Result<(), PortalError> {
+        match self {
+            Self::List { subscription, all } => {
+                let mut found = portal.environments(subscription)?;
+                found.retain(|e| all || !e.is_released());
+                list(&found, out)
+            }
+            Self::Release { id } => {
+                let released = portal.release_environment(id)?;
+                let shown = Shown::from(&released);
+                out.show(&shown, || {
+                    pairs(&[
+                        ("Environment", shown.id.to_string()),
+                        ("Name", shown.name.clone()),
+                        ("Purpose", shown.purpose.clone()),
+                        ("Status", "released, its slot is free".to_owned()),
+                    ])
+                })
+            }
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn run(self, portal: &Portal, out: &mut Output) -> Result<(), PortalError> {
+        let failed =
+            |source| PortalError::File { doing: "read", path: self.request.clone(), source };
+        // One byte more than a request may have, so that a larger one is told apart.
+        let limit = crate::license::MAX_DOCUMENT as u64 + 1;
+        let mut bytes = Vec::new();
+        if self.request.as_os_str() == "-" {
+            io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(failed)?;
+        } else {
+            let file = File::open(&self.request).map_err(failed)?;
+            file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+        }
+        let answer = portal.handle_request(&bytes).map_err(refused)?;
+        out.line(answer)
+    }
+}
+
+fn refused(problem: Problem) -> PortalError {
+    PortalError::Refused { code: problem.code().to_owned(), detail: problem.detail }
+}
+
+/// An environment as it is printed.
+#[derive(Serialize)]
+struct Shown {
+    id: Uuid,
+    subscription_id: Uuid,
+    name: String,
+    purpose: String,
+    status: &'static str,
+    serial_number: String,
+    key: String,
+    sequence: u64,
+    forked: bool,
+    activated_at: Timestamp,
+    seen_at: Timestamp,
+    released_at: Option<Timestamp>,
+}
+
+impl From<&Environment> for Shown {
+    fn from(environment: &Environment) -> Self {
+        let status = if environment.is_released() {
+            "released"
+        } else if environment.chain.is_forked() {
+            "forked"
+        } else {
+            "activated"
+        };
+        Self {
+            id: environment.id,
+            subscription_id: environment.subscription_id,
+            name: environment.name.clone(),
+            purpose: environment.purpose.to_string(),
+            status,
+            serial_number: environment.serial_number.to_string(),
+            key: environment.key.thumbprint().to_string(),
+            sequence: environment.sequence.0,
+            forked: environment.chain.is_forked(),
+            activated_at: environment.activated_at,
+            seen_at: environment.seen_at,
+            released_at: environment.released_at,
+        }
+    }
+}
+
+fn list(found: &[Environment], out: &mut Output) -> Result<(), PortalError> {
+    let shown: Vec<Shown> = found.iter().map(Shown::from).collect();
+    out.show(&shown, || {
+        if shown.is_empty() {
+            return "There are no environments; `entitlectl activate` on a server makes one."
+                .to_owned();
+        }
+        let rows = shown.iter().map(|e| {
+            vec![
+                e.id.to_string(),
+                e.name.clone(),
+                e.purpose.clone(),
+                e.status.to_owned(),
+                e.serial_number.clone(),
+                e.sequence.to_string(),
+                day(e.seen_at),
+            ]
+        });
+        table(&["ID", "NAME", "PURPOSE", "STATUS", "SERIAL NUMBER", "SEQ", "SEEN"], rows)
+    })
+}

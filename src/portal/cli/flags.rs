@@ -1,0 +1,188 @@
+//! The flags that say what is bought.
+
+use crate::{
+    license::{Enforcement, Limit, Purpose},
+    portal::domain::Terms,
+};
+use clap::Args;
+use jiff::{
+    Timestamp,
+    civil::{Date, Time},
+    tz::TimeZone,
+};
+use serde_json::Value;
+
+/// What is bought; what is not given stays as it is, or as usual.
+#[derive(Args, Clone)]
+pub(super) struct TermsFlags {
+    /// The edition
+    #[arg(long)]
+    edition: Option<String>,
+    /// The support level
+    #[arg(long)]
+    support_level: Option<String>,
+    /// The first day of the term (2026-01-31, at 00:00 UTC) or its first second (2026-01-31T12:00:00Z)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    starts_at: Option<Timestamp>,
+    /// The first day, or second, after the term
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    ends_at: Option<Timestamp>,
+    /// Days of grace after the term
+    #[arg(long, value_name = "DAYS")]
+    grace_days: Option<u32>,
+    /// Whether it is a trial
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    trial: Option<bool>,
+    /// A feature: NAME for true, or NAME=VALUE with true, false, a number or a text; may be repeated
+    #[arg(long = "feature", value_name = "NAME[=VALUE]", value_parser = feature)]
+    features: Vec<(String, Value)>,
+    /// A limit: NAME=NUMBER or NAME=unlimited, with :hard after it where programs are to refuse more; may be repeated
+    #[arg(long = "limit", value_name = "NAME=LIMIT[:hard]", value_parser = limit)]
+    limits: Vec<(String, Limit)>,
+    /// How many environments of a purpose may be activated at once; may be repeated
+    #[arg(long, value_name = "PURPOSE=NUMBER", value_parser = slots)]
+    slots: Vec<(Purpose, u32)>,
+    /// How long a member may go on without its controller
+    #[arg(long, value_name = "DAYS")]
+    lease_days: Option<u32>,
+    /// From one answer to the agent's next request
+    #[arg(long, value_name = "SECONDS")]
+    refresh_after: Option<u32>,
+    /// Days without an answer of the portal after which a license is restricted, or `never`
+    #[arg(long, value_name = "DAYS", value_parser = days_or_never)]
+    check_in_days: Option<CheckIn>,
+    /// How long other hardware stays entitled while the portal is asked
+    #[arg(long, value_name = "HOURS")]
+    hardware_grace_hours: Option<u32>,
+    /// Whether a machine without hardware evidence may be activated by the override
+    #[arg(long, value_name = "BOOL")]
+    allow_override: Option<bool>,
+}
+
+#[derive(Clone, Copy)]
+struct CheckIn(Option<u32>);
+
+impl TermsFlags {
+    /// Changes `terms` by what was given.
+    pub(super) fn apply(self, terms: &mut Terms) {
+        set(&mut terms.edition, self.edition);
+        set(&mut terms.support_level, self.support_level);
+        set(&mut terms.starts_at, self.starts_at);
+        set(&mut terms.ends_at, self.ends_at);
+        set(&mut terms.grace_days, self.grace_days);
+        set(&mut terms.trial, self.trial);
+        set(&mut terms.lease_days, self.lease_days);
+        set(&mut terms.refresh_after, self.refresh_after);
+        set(&mut terms.check_in_days, self.check_in_days.map(|CheckIn(days)| days));
+        set(&mut terms.hardware_grace_hours, self.hardware_grace_hours);
+        set(&mut terms.allow_override, self.allow_override);
+        terms.features.extend(self.features);
+        terms.limits.extend(self.limits);
+        terms.slots.extend(self.slots);
+    }
+
+    /// The start, where one was given.
+    pub(super) const fn starts_at(&self) -> Option<Timestamp> {
+        self.starts_at
+    }
+
+    /// The end, where one was given.
+    pub(super) const fn ends_at(&self) -> Option<Timestamp> {
+        self.ends_at
+    }
+}
+
+fn set<T>(place: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *place = given;
+    }
+}
+
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+    let midnight = |day: Date| TimeZone::UTC.to_timestamp(day.to_datetime(Time::midnight()));
+    let day = || text.parse::<Date>().and_then(midnight);
+    text.parse::<Timestamp>().or_else(|_| day()).map_err(|_| {
+        "expected a day (2026-01-31) or a time with its zone (2026-01-31T12:00:00Z)".to_owned()
+    })
+}
+
+fn feature(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').unwrap_or((text, "true"));
+    if name.is_empty() {
+        return Err("expected NAME or NAME=VALUE".to_owned());
+    }
+    let value = match serde_json::from_str::<Value>(value) {
+        Ok(value @ (Value::Bool(_) | Value::Number(_) | Value::String(_))) => value,
+        _ => Value::String(value.to_owned()),
+    };
+    Ok((name.to_owned(), value))
+}
+
+fn limit(text: &str) -> Result<(String, Limit), String> {
+    let wanted =
+        || "expected NAME=NUMBER or NAME=unlimited, with :soft or :hard after it".to_owned();
+    let (name, value) = text.split_once('=').ok_or_else(wanted)?;
+    let (value, enforcement) = match value.split_once(':') {
+        None => (value, Enforcement::Soft),
+        Some((value, "soft")) => (value, Enforcement::Soft),
+        Some((value, "hard")) => (value, Enforcement::Hard),
+        Some(_) => return Err(wanted()),
+    };
+    let limit = match value {
+        "unlimited" => None,
+        number => Some(number.parse().map_err(|_| wanted())?),
+    };
+    Ok((name.to_owned(), Limit { limit, enforcement }))
+}
+
+fn slots(text: &str) -> Result<(Purpose, u32), String> {
+    let wanted = || "expected PURPOSE=NUMBER".to_owned();
+    let (purpose, number) = text.split_once('=').ok_or_else(wanted)?;
+    Ok((purpose.parse()?, number.parse().map_err(|_| wanted())?))
+}
+
+fn days_or_never(text: &str) -> Result<CheckIn, String> {
+    match text {
+        "never" => Ok(CheckIn(None)),
+        number => number
+            .parse()
+            .map(|days| CheckIn(Some(days)))
+            .map_err(|_| "expected a number of days, or never".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feature_is_true_a_number_or_a_text() {
+        for (text, name, value) in [
+            ("sso", "sso", Value::Bool(true)),
+            ("sso=false", "sso", Value::Bool(false)),
+            ("nodes=12", "nodes", Value::from(12)),
+            ("region=eu=west", "region", Value::from("eu=west")),
+            ("odd=[1]", "odd", Value::from("[1]")),
+        ] {
+            assert_eq!(feature(text), Ok((name.to_owned(), value)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_soft_unless_it_says_hard() {
+        let read = |text| limit(text).map(|(_, l)| (l.limit, l.enforcement));
+        assert_eq!(read("users=10"), Ok((Some(10), Enforcement::Soft)));
+        assert_eq!(read("users=10:hard"), Ok((Some(10), Enforcement::Hard)));
+        assert_eq!(read("users=unlimited"), Ok((None, Enforcement::Soft)));
+        for wrong in ["users", "users=", "users=-1", "users=1:firm"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_day_or_a_second() {
+        assert_eq!(time("2026-01-31"), time("2026-01-31T00:00:00Z"));
+        assert_eq!(time("2026-01-31T01:00:00+01:00"), time("2026-01-31"));
+        assert!(time("31.1.2026").is_err());
+    }
+}

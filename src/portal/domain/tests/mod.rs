@@ -1,0 +1,5 @@
+//! The decisions as tables, and the chain against every order of requests.
+
+mod chain;
+mod decision;
+mod terms;

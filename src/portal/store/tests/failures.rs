@@ -1,0 +1,112 @@
+//! What the store does when something is wrong.
+
+use super::{KINDS, add, all_sold, event, store, subscription};
+use crate::portal::store::{Change, Store, StoreError, WriterKind, connection::open};
+use rusqlite::Connection;
+use std::{
+    os::unix::fs::PermissionsExt,
+    sync::{Arc, Barrier},
+};
+
+#[test]
+fn its_files_are_for_their_owner_alone() {
+    let (folder, store) = store(WriterKind::Thread);
+    add(&store, subscription(1)).unwrap();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", entry.path().display());
+    }
+}
+
+#[test]
+fn it_commits_durably() {
+    let (folder, store) = store(WriterKind::Thread);
+    drop(store);
+    let connection = open(&folder.path().join("portal.db")).unwrap();
+    let ask = |pragma: &str| {
+        connection
+            .query_row(&format!("PRAGMA {pragma}"), [], |r| r.get::<_, rusqlite::types::Value>(0))
+    };
+    assert_eq!(ask("journal_mode").unwrap(), "wal".to_owned().into());
+    assert_eq!(ask("synchronous").unwrap(), 2.into());
+    assert_eq!(ask("foreign_keys").unwrap(), 1.into());
+}
+
+#[test]
+fn a_newer_database_is_left_alone() {
+    let (folder, store) = store(WriterKind::Inline);
+    drop(store);
+    let path = folder.path().join("portal.db");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let refused = Store::open(&path, WriterKind::Inline).map(drop);
+    assert!(matches!(refused, Err(StoreError::Newer { found: 99, known: 1 })));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portal.db");
+    std::fs::write(&path, "this is not a database, however long it may be").unwrap();
+    assert_eq!(
+        Store::open(&path, WriterKind::Inline).map(drop).unwrap_err().code(),
+        "store-failed"
+    );
+    let missing = folder.path().join("no/such/folder/portal.db");
+    assert_eq!(
+        Store::open(&missing, WriterKind::Inline).map(drop).unwrap_err().code(),
+        "store-open"
+    );
+}
+
+#[test]
+fn one_refused_change_in_a_batch_does_not_touch_the_others() {
+    let (_folder, store) = store(WriterKind::Thread);
+    let (store, start) = (Arc::new(store), Arc::new(Barrier::new(30)));
+    let threads: Vec<_> = (0..30)
+        .map(|n| {
+            let (store, start) = (store.clone(), start.clone());
+            std::thread::spawn(move || {
+                start.wait();
+                store.write(move |c: &Change<'_>| {
+                    c.add_subscription(&subscription(n))?;
+                    c.audit_event(&event("added"))?;
+                    if n % 3 == 0 { Err(StoreError::Undone) } else { Ok(()) }
+                })
+            })
+        })
+        .collect();
+    let stored = threads.into_iter().filter_map(|thread| thread.join().unwrap().ok()).count();
+    assert_eq!(stored, 20);
+    assert_eq!(all_sold(&store).len(), 20);
+    assert_eq!(store.read(|v| v.audit(None, 99)).unwrap().len(), 20);
+}
+
+/// A full disk: SQLite may undo the whole transaction by itself, so nobody may be told that it was stored.
+#[test]
+fn a_full_disk_is_an_error_for_all_and_mends_itself() {
+    for kind in KINDS {
+        let (_folder, store) = store(kind);
+        add(&store, subscription(1)).unwrap();
+        let limit = |pages: &'static str| {
+            store
+                .write(move |c: &Change<'_>| {
+                    let pages: i64 = match pages {
+                        "now" => c.0.0.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap(),
+                        _ => 1_000_000,
+                    };
+                    c.0.0.pragma_update(None, "max_page_count", pages).unwrap();
+                    Ok::<_, StoreError>(())
+                })
+                .unwrap();
+        };
+        limit("now");
+        let long = "x".repeat(100_000);
+        let full = store.write(move |c: &Change<'_>| c.audit_event(&event(&long)));
+        assert!(full.is_err());
+        limit("many");
+        add(&store, subscription(2)).unwrap();
+        assert_eq!(all_sold(&store).len(), 2);
+        assert_eq!(store.read(|v| v.audit(None, 9)).unwrap(), []);
+    }
+}

@@ -1,0 +1,137 @@
+//! The portal's keys, and replacing them.
+
+use super::stage::{Agent, PRODUCT, Stage, at};
+use crate::{
+    license::{KeyPair, Purpose, Roots, Sequence},
+    portal::{
+        Directory, KeyRing, Portal, TrustChange, Vendor, directory::read_key, keys::install_trust,
+    },
+};
+use std::os::unix::fs::PermissionsExt;
+
+fn root_key(stage: &Stage) -> KeyPair {
+    read_key(&stage.path("root-key.pem")).unwrap()
+}
+
+/// Signs the trust document with `change` and puts it in use.
+fn install(stage: &Stage, change: &TrustChange) {
+    let current = stage.portal.keys().trust().text().to_owned();
+    let next = change.sign(&current, &root_key(stage), stage.portal.now()).unwrap();
+    let file = stage.path("next.jwt");
+    std::fs::write(&file, next).unwrap();
+    install_trust(stage.portal.directory(), &file).unwrap();
+    stage.portal.reload_keys().unwrap();
+}
+
+#[test]
+fn private_keys_are_for_their_owner_alone() {
+    let stage = Stage::new();
+    let key = std::fs::read_dir(stage.path("keys")).unwrap().next().unwrap().unwrap().path();
+    for path in [stage.path("root-key.pem"), key, stage.path("portal.db")] {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
+}
+
+#[test]
+fn the_portal_runs_without_the_root_key() {
+    let stage = Stage::new();
+    std::fs::remove_file(stage.path("root-key.pem")).unwrap();
+    stage.portal.reload_keys().unwrap();
+    let sold = stage.sell();
+    Agent::new("a", Purpose::Production).activate(&stage, &sold.activation_code).unwrap();
+}
+
+#[test]
+fn init_goes_on_where_it_was_cut_short_and_never_starts_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendor = Vendor { product: PRODUCT.to_owned(), issuer: "Example Vendor".to_owned() };
+    let clock = || at("2026-03-01T00:00:00Z");
+    Portal::init(folder.path(), &vendor, &clock).unwrap();
+    let again = Portal::init(folder.path(), &vendor, &clock).unwrap_err();
+    assert_eq!(again.code(), "already-initialized");
+    let directory = Directory::new(folder.path());
+    let signing = KeyRing::load(&directory).unwrap().signing().thumbprint();
+    std::fs::remove_file(directory.trust()).unwrap();
+    let missing = KeyRing::load(&directory).map(drop).unwrap_err();
+    assert_eq!(missing.code(), "not-initialized");
+    Portal::init(folder.path(), &vendor, &clock).unwrap();
+    assert_eq!(KeyRing::load(&directory).unwrap().signing().thumbprint(), signing);
+    let nameless = Vendor { product: " ".to_owned(), ..vendor };
+    assert_eq!(Portal::init(folder.path(), &nameless, &clock).unwrap_err().code(), "name");
+}
+
+#[test]
+fn a_new_signing_key_reaches_the_agents_with_an_answer() {
+    let stage = Stage::new();
+    let sold = stage.sell();
+    let mut agent = Agent::new("a", Purpose::Production);
+    agent.activate(&stage, &sold.activation_code).unwrap();
+    let old = stage.portal.keys().signing().thumbprint();
+    let new = stage.portal.directory().create_signing_key().unwrap();
+    let retire = vec![old.to_string()];
+    install(&stage, &TrustChange { add: vec![new.public()], retire, ..Default::default() });
+    assert_eq!(stage.portal.keys().signing().thumbprint(), new.thumbprint());
+    stage.portal.update_subscription(sold.id, |t| t.edition = "large".to_owned()).unwrap();
+    let answer = agent.refresh(&stage).unwrap();
+    assert_eq!(answer.trust.unwrap().claims().version, 2);
+    assert_eq!(answer.license.unwrap().claims().seq, Sequence(2));
+}
+
+#[test]
+fn what_a_revoked_key_signed_is_made_anew() {
+    let stage = Stage::new();
+    let sold = stage.sell();
+    let mut agent = Agent::new("a", Purpose::Production);
+    agent.activate(&stage, &sold.activation_code).unwrap();
+    let old = stage.portal.keys().signing().thumbprint();
+    let new = stage.portal.directory().create_signing_key().unwrap();
+    let revoke = vec![old.to_string()];
+    install(&stage, &TrustChange { add: vec![new.public()], revoke, ..Default::default() });
+    let answer = agent.refresh(&stage).unwrap();
+    assert_eq!(answer.license.unwrap().claims().seq, Sequence(2));
+    assert!(!stage.portal.keys().key_set().unwrap().contains(old.as_str()));
+}
+
+#[test]
+fn a_trust_document_that_takes_something_back_is_refused() {
+    let stage = Stage::new();
+    let current = stage.portal.keys().trust().text().to_owned();
+    let sign = |change: &TrustChange, root: &KeyPair| {
+        change.sign(&current, root, stage.portal.now()).map_err(|e| e.code().to_owned())
+    };
+    let old = stage.portal.keys().signing().thumbprint().to_string();
+    let retire = TrustChange { retire: vec![old], ..Default::default() };
+    assert_eq!(sign(&retire, &root_key(&stage)), Err("no-active-key".to_owned()));
+    let unknown = TrustChange { revoke: vec!["x".to_owned()], ..Default::default() };
+    assert_eq!(sign(&unknown, &root_key(&stage)), Err("key-not-named".to_owned()));
+    let stranger = KeyPair::generate().unwrap();
+    let signed = sign(&TrustChange::default(), &stranger);
+    assert_eq!(signed, Err("document-unknown-key".to_owned()));
+
+    // Installing: the same version again, and one whose signing key is not here.
+    let file = stage.path("next.jwt");
+    std::fs::write(&file, &current).unwrap();
+    let install = || install_trust(stage.portal.directory(), &file).map(drop).unwrap_err();
+    assert_eq!(install().code(), "trust-version");
+    let add = vec![stranger.public()];
+    let retire = retire.retire.clone();
+    let next = sign(&TrustChange { add, retire, ..Default::default() }, &root_key(&stage)).unwrap();
+    std::fs::write(&file, next).unwrap();
+    assert_eq!(install().code(), "no-signing-key");
+    assert_eq!(std::fs::read_to_string(stage.path("trust.jwt")).unwrap(), current);
+}
+
+#[test]
+fn the_key_set_is_what_jwt_libraries_read() {
+    let stage = Stage::new();
+    let text = stage.portal.keys().key_set().unwrap();
+    let set: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let key = &set["keys"][0];
+    assert_eq!(key["kid"], stage.portal.keys().signing().thumbprint().as_str());
+    assert_eq!((&key["alg"], &key["use"]), (&"EdDSA".into(), &"sig".into()));
+    assert_eq!((&key["kty"], &key["crv"]), (&"OKP".into(), &"Ed25519".into()));
+    let mut roots = Roots::none();
+    roots.add_key_set(&text).unwrap();
+    let _: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&text).unwrap();
+}
