@@ -173,7 +173,7 @@ impl Agent {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             Problem::new(status, "not-ready", "The agent can't answer yet", "try again")
         })?;
-        Ok(Reply::Done(Done { message, status: published.status.clone() }))
+        Ok(Reply::Done(Box::new(Done { message, status: published.status.clone() })))
     }
 
     pub(super) fn refresh_interval(&self) -> Duration {

@@ -34,6 +34,7 @@ pub(super) fn usage_routes() -> OpenApiRouter<AgentHandle> {
 /// An activation.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the member is called as its setting is")]
 pub(super) struct Activation {
     /// The Activation Code; left out: the one that is kept or configured.
     #[schema(value_type = Option<String>)]
@@ -164,7 +165,7 @@ async fn usage(
 
 fn done(reply: Result<Reply, Problem>) -> Result<Json<Done>, Problem> {
     match reply? {
-        Reply::Done(done) => Ok(Json(done)),
+        Reply::Done(done) => Ok(Json(*done)),
         Reply::Events(_) => Err(unexpected()),
     }
 }

@@ -86,7 +86,7 @@ pub struct UsageReport {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// It is done.
-    Done(Done),
+    Done(Box<Done>),
     /// What happened, newest first.
     Events(Vec<StoredEvent>),
 }

@@ -234,6 +234,7 @@ async fn serial(From(agent): From<AgentHandle>) -> Result<Json<Serial>, Problem>
 
 /// The license with what is needed to verify it without believing this agent.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the member is called as the document is")]
 struct License {
     /// What it says.
     #[schema(value_type = Object)]

@@ -1,6 +1,6 @@
 //! The commands and their options.
 
-use super::{CliError, DONE, Output};
+use super::{CliError, DONE, output::print};
 use crate::license::Purpose;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
@@ -152,10 +152,10 @@ fn days(text: &str) -> Result<i64, String> {
         .map_err(|_| format!("expected a number of days such as 30d, found {text:?}"))
 }
 
-pub(super) fn completions(shell: clap_complete::Shell, output: &Output) -> Result<u8, CliError> {
+pub(super) fn completions(shell: clap_complete::Shell) -> Result<u8, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "entitlectl", &mut script);
-    output.text(&String::from_utf8_lossy(&script))?;
+    print(&String::from_utf8_lossy(&script))?;
     Ok(DONE)
 }
 

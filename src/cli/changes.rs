@@ -19,7 +19,7 @@ const LONGEST_CODE: u64 = 4_096;
 
 pub(super) async fn activate(
     agent: &Agent,
-    output: &Output,
+    output: Output,
     options: ActivateOptions,
 ) -> Result<u8, CliError> {
     let code = if options.configured { None } else { Some(activation_code(&options)?) };
@@ -53,15 +53,15 @@ fn activation_code(options: &ActivateOptions) -> Result<ActivationCode, CliError
     Ok(text.parse()?)
 }
 
-pub(super) async fn refresh(agent: &Agent, output: &Output) -> Result<u8, CliError> {
+pub(super) async fn refresh(agent: &Agent, output: Output) -> Result<u8, CliError> {
     tell(output, &agent.change("/v1/refresh", &json!({})).await?)
 }
 
-pub(super) async fn release(agent: &Agent, output: &Output) -> Result<u8, CliError> {
+pub(super) async fn release(agent: &Agent, output: Output) -> Result<u8, CliError> {
     tell(output, &agent.change("/v1/release", &json!({})).await?)
 }
 
-pub(super) async fn install(agent: &Agent, output: &Output, file: &Path) -> Result<u8, CliError> {
+pub(super) async fn install(agent: &Agent, output: Output, file: &Path) -> Result<u8, CliError> {
     let text = read_document(file)?;
     tell(output, &agent.install(text.to_string()).await?)
 }
@@ -85,7 +85,7 @@ fn read(path: &Path, most: u64) -> Result<Zeroizing<String>, CliError> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-fn tell(output: &Output, done: &Done) -> Result<u8, CliError> {
+fn tell(output: Output, done: &Done) -> Result<u8, CliError> {
     output.answer(done, |done| {
         format!("{}\n\n{}", done.message, summary(&done.status, Timestamp::now()))
     })?;

@@ -1,6 +1,11 @@
 //! One line for monitors, by the guidelines of the Monitoring Plugins project.
 
-use super::{CliError, Output, arguments::CheckOptions, client::Agent, output::shown};
+use super::{
+    CliError, Output,
+    arguments::CheckOptions,
+    client::Agent,
+    output::{print, print_json, shown},
+};
 use crate::entitlement::{ConditionType, State, Status};
 use std::fmt::Write;
 
@@ -25,7 +30,7 @@ impl Service {
 }
 
 /// Checks. Whatever happens there is one line, and an exit code that monitors know.
-pub(super) async fn check(agent: &Agent, output: &Output, options: &CheckOptions) -> u8 {
+pub(super) async fn check(agent: &Agent, output: Output, options: &CheckOptions) -> u8 {
     let (service, line) = match agent.status().await {
         Ok(status) => {
             let service = judge(&status, options);
@@ -34,9 +39,9 @@ pub(super) async fn check(agent: &Agent, output: &Output, options: &CheckOptions
         Err(error) => (Service::Unknown, unknown(&error)),
     };
     let written = if output.json {
-        output.json(&serde_json::json!({ "service": service.word(), "line": line }))
+        print_json(&serde_json::json!({ "service": service.word(), "line": line }))
     } else {
-        output.text(&line)
+        print(&line)
     };
     match written {
         Ok(()) => service as u8,

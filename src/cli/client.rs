@@ -15,7 +15,7 @@ use std::{
 };
 
 /// How long the agent may take; an exchange with the portal is part of it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The agent behind two of its sockets.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ struct Serial {
 /// Prints the Serial Number: the agent's, or the one that a tree would give.
 pub(super) async fn serial(
     agent: &Agent,
-    output: &Output,
+    output: Output,
     root: Option<PathBuf>,
 ) -> Result<u8, CliError> {
     let serial = match root {
@@ -38,7 +38,7 @@ pub(super) async fn serial(
 /// Shows each fact.
 pub(super) async fn show(
     agent: &Agent,
-    output: &Output,
+    output: Output,
     root: Option<PathBuf>,
 ) -> Result<u8, CliError> {
     let report: HardwareReport = match root {

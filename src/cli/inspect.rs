@@ -39,7 +39,7 @@ struct Verifier {
 
 /// Shows each document of a file. It fails where a signature is wrong; a document that can't be checked for want of keys
 /// is shown as such.
-pub(super) fn inspect(output: &Output, options: &InspectOptions) -> Result<u8, CliError> {
+pub(super) fn inspect(output: Output, options: &InspectOptions) -> Result<u8, CliError> {
     let mut verifier =
         Verifier { roots: roots(&options.roots)?, trust: None, product: options.product.clone() };
     if let Some(file) = &options.trust {
@@ -169,7 +169,7 @@ fn page(document: &Inspected) -> String {
     );
     match serde_json::from_value::<LicenseClaims>(document.claims.clone()) {
         Ok(claims) if document.r#type == LicenseClaims::TYPE => {
-            page.push_str(&claims_page(&claims))
+            page.push_str(&claims_page(&claims));
         }
         _ => page.push_str(&serde_json::to_string_pretty(&document.claims).unwrap_or_default()),
     }

@@ -1,6 +1,11 @@
 //! The license, its features, and what happened.
 
-use super::{CliError, DONE, Output, client::Agent, output::shown, status::day};
+use super::{
+    CliError, DONE, Output,
+    client::Agent,
+    output::{print, shown},
+    status::day,
+};
 use crate::{license::LicenseClaims, store::StoredEvent};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt::Write};
@@ -13,10 +18,10 @@ struct Held {
     trust: String,
 }
 
-pub(super) async fn show(agent: &Agent, output: &Output, raw: bool) -> Result<u8, CliError> {
+pub(super) async fn show(agent: &Agent, output: Output, raw: bool) -> Result<u8, CliError> {
     let held: Held = agent.get("/v1/license").await?;
     if raw && !output.json {
-        output.text(&format!("{}\n{}", held.trust, held.license))?;
+        print(&format!("{}\n{}", held.trust, held.license))?;
     } else {
         output.answer(&held, |held| claims_page(&held.claims))?;
     }
@@ -61,7 +66,7 @@ pub(super) fn claims_page(claims: &LicenseClaims) -> String {
     page
 }
 
-pub(super) async fn features(agent: &Agent, output: &Output) -> Result<u8, CliError> {
+pub(super) async fn features(agent: &Agent, output: Output) -> Result<u8, CliError> {
     let features: BTreeMap<String, serde_json::Value> = agent.get("/v1/features").await?;
     output.answer(&features, |features| {
         let line =
@@ -72,7 +77,7 @@ pub(super) async fn features(agent: &Agent, output: &Output) -> Result<u8, CliEr
     Ok(DONE)
 }
 
-pub(super) async fn events(agent: &Agent, output: &Output, limit: u32) -> Result<u8, CliError> {
+pub(super) async fn events(agent: &Agent, output: Output, limit: u32) -> Result<u8, CliError> {
     let events: Vec<StoredEvent> = agent.get_as_admin(&format!("/v1/events?limit={limit}")).await?;
     output.answer(&events, |events| {
         let line = |event: &StoredEvent| {

@@ -37,24 +37,24 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     let output = Output::new(arguments.json);
     let agent = Agent::new(&arguments.socket);
     let code = match arguments.command {
-        Command::Status => status::show(&agent, &output).await?,
-        Command::Serial { root } => hardware::serial(&agent, &output, root).await?,
-        Command::Hardware { root } => hardware::show(&agent, &output, root).await?,
-        Command::Activate(options) => changes::activate(&agent, &output, options).await?,
-        Command::Refresh => changes::refresh(&agent, &output).await?,
-        Command::Release => changes::release(&agent, &output).await?,
+        Command::Status => status::show(&agent, output).await?,
+        Command::Serial { root } => hardware::serial(&agent, output, root).await?,
+        Command::Hardware { root } => hardware::show(&agent, output, root).await?,
+        Command::Activate(options) => changes::activate(&agent, output, options).await?,
+        Command::Refresh => changes::refresh(&agent, output).await?,
+        Command::Release => changes::release(&agent, output).await?,
         Command::License { command } => match command {
-            LicenseCommand::Show { raw } => license::show(&agent, &output, raw).await?,
-            LicenseCommand::Install { file } => changes::install(&agent, &output, &file).await?,
-            LicenseCommand::Inspect(options) => inspect::inspect(&output, &options)?,
+            LicenseCommand::Show { raw } => license::show(&agent, output, raw).await?,
+            LicenseCommand::Install { file } => changes::install(&agent, output, &file).await?,
+            LicenseCommand::Inspect(options) => inspect::inspect(output, &options)?,
         },
-        Command::Features => license::features(&agent, &output).await?,
-        Command::Events { limit } => license::events(&agent, &output, limit).await?,
-        Command::Watch => watch::watch(&agent, &output).await?,
+        Command::Features => license::features(&agent, output).await?,
+        Command::Events { limit } => license::events(&agent, output, limit).await?,
+        Command::Watch => watch::watch(&agent, output).await?,
         Command::Check(options) => {
-            return Ok(ExitCode::from(check::check(&agent, &output, &options).await));
+            return Ok(ExitCode::from(check::check(&agent, output, &options).await));
         }
-        Command::Completions { shell } => arguments::completions(shell, &output)?,
+        Command::Completions { shell } => arguments::completions(shell)?,
     };
     Ok(ExitCode::from(code))
 }

@@ -21,31 +21,32 @@ impl Output {
         value: &T,
         text: impl FnOnce(&T) -> String,
     ) -> Result<(), CliError> {
-        if self.json { self.json(value) } else { self.text(&text(value)) }
+        if self.json { print_json(value) } else { print(&text(value)) }
     }
+}
 
-    pub(super) fn json<T: Serialize>(self, value: &T) -> Result<(), CliError> {
-        let text = serde_json::to_string_pretty(value).map_err(|e| CliError::Output(e.into()))?;
-        self.text(&text)
-    }
+/// Prints JSON for programs.
+pub(super) fn print_json<T: Serialize>(value: &T) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| CliError::Output(e.into()))?;
+    print(&text)
+}
 
-    /// One line of JSON, for streams.
-    pub(super) fn json_line<T: Serialize>(self, value: &T) -> Result<(), CliError> {
-        let text = serde_json::to_string(value).map_err(|e| CliError::Output(e.into()))?;
-        self.text(&text)
-    }
+/// Prints one line of JSON, for streams.
+pub(super) fn print_json_line<T: Serialize>(value: &T) -> Result<(), CliError> {
+    let text = serde_json::to_string(value).map_err(|e| CliError::Output(e.into()))?;
+    print(&text)
+}
 
-    /// Text with a line feed at its end. A reader that went away, as `head` does, is no error.
-    pub(super) fn text(self, text: &str) -> Result<(), CliError> {
-        let mut out = anstream::AutoStream::auto(io::stdout());
-        let written = out
-            .write_all(text.as_bytes())
-            .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") })
-            .and_then(|()| out.flush());
-        match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
-            _ => Ok(()),
-        }
+/// Prints text with a line feed at its end. A reader that went away, as `head` does, is no error.
+pub(super) fn print(text: &str) -> Result<(), CliError> {
+    let mut out = anstream::AutoStream::auto(io::stdout());
+    let written = out
+        .write_all(text.as_bytes())
+        .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") })
+        .and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
+        _ => Ok(()),
     }
 }
 

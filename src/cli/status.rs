@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write;
 
-pub(super) async fn show(agent: &Agent, output: &Output) -> Result<u8, CliError> {
+pub(super) async fn show(agent: &Agent, output: Output) -> Result<u8, CliError> {
     let status = agent.status().await?;
     output.answer(&status, |status| summary(status, Timestamp::now()))?;
     Ok(if status.entitled { DONE } else { NOT_ENTITLED })

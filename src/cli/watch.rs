@@ -1,6 +1,10 @@
 //! Follows the status.
 
-use super::{CliError, DONE, Output, client::Agent, output::shown};
+use super::{
+    CliError, DONE, Output,
+    client::Agent,
+    output::{print, print_json_line, shown},
+};
 use crate::{entitlement::Status, upstream::Backoff};
 use jiff::Timestamp;
 use reqwest::Response;
@@ -12,7 +16,7 @@ const LONGEST_LINE: usize = 4 << 20;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Shows each change until the agent is told to stop watching (Ctrl-C), over its restarts.
-pub(super) async fn watch(agent: &Agent, output: &Output) -> Result<u8, CliError> {
+pub(super) async fn watch(agent: &Agent, output: Output) -> Result<u8, CliError> {
     let mut seen = None;
     let mut response = agent.watch().await?;
     loop {
@@ -34,7 +38,7 @@ pub(super) async fn watch(agent: &Agent, output: &Output) -> Result<u8, CliError
 /// Shows the events of one connection; ends with it.
 async fn follow(
     mut response: Response,
-    output: &Output,
+    output: Output,
     seen: &mut Option<u64>,
 ) -> Result<u8, CliError> {
     let mut buffer = Vec::new();
@@ -49,9 +53,9 @@ async fn follow(
             }
             *seen = Some(status.generation);
             if output.json {
-                output.json_line(&status)?;
+                print_json_line(&status)?;
             } else {
-                output.text(&line_of(&status))?;
+                print(&line_of(&status))?;
             }
         }
         if buffer.len() > LONGEST_LINE {

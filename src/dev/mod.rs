@@ -5,6 +5,7 @@
 //! agent in the field can issue a license. The binary calls this; it calls `agent`, `portal` and `cli`.
 
 mod sample;
+mod scenario;
 mod session;
 mod steps;
 

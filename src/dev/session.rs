@@ -2,13 +2,12 @@
 
 use super::{
     sample::{Scenario, terms},
-    steps::Steps,
+    scenario::{Session, present},
+    steps::show,
 };
 use crate::{
     agent::{Daemon, DaemonError, DaemonSettings, SocketPaths, stop_signal},
-    api::{AgentHandle, Command, Problem, Published, ServerOptions, serve},
-    cli::summary,
-    entitlement::State,
+    api::{Problem, ServerOptions, serve},
     health::ServiceManager,
     identity::{Hardware, Machine, MintError},
     license::Purpose,
@@ -16,8 +15,8 @@ use crate::{
     store::write_durably,
     upstream::PortalSettings,
 };
-use jiff::{SignedDuration, Timestamp};
 use std::{
+    fmt::Display,
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -29,9 +28,7 @@ use uuid::Uuid;
 
 const PRODUCT: &str = "example-product";
 /// How long a change of the status is waited for.
-const PATIENCE: Duration = Duration::from_secs(90);
-/// What is left of grace while the license that runs out is fetched, in seconds; longer on a slow machine.
-const MARGINS: [i64; 3] = [3, 15, 60];
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How a session is started.
 #[derive(Debug, Clone, clap::Args)]
@@ -100,26 +97,25 @@ impl From<Problem> for DevError {
 /// What keeps it from going on, with its mend.
 pub async fn run(options: DevOptions) -> Result<(), DevError> {
     let stop = stop_signal().map_err(failed("wait for", "signals"))?;
-    let steps = Steps;
     let directory = absolute(&options.dir)?;
-    steps.show("directory", options.dir.display());
+    show("directory", options.dir.display());
     let portal = open_portal(&directory)?;
-    let subscription = sample_subscription(&portal, &steps)?;
+    let subscription = sample_subscription(&portal)?;
     let (stopper, stopping) = watch::channel(false);
     let (address, serving) = serve_portal(&portal, options.portal_listen, stopping.clone()).await?;
-    steps.show(
+    show(
         "portal",
         format_args!("http://{address}, SQLite file {}", relative(&options.dir, "portal")),
     );
 
-    let daemon = prepare_agent(&directory, &options.dir, address, &portal, &steps)?;
+    let daemon = prepare_agent(&directory, &options.dir, address, &portal)?;
     let agent = daemon.handle();
     let mut agent_stop = stopping;
     let running = tokio::spawn(daemon.run(async move {
         // An error means that the session is over, which is a stop as well.
         let _ = agent_stop.wait_for(|stop| *stop).await;
     }));
-    let session = Session { steps, portal, subscription, agent, scenario: options.scenario };
+    let session = Session { portal, subscription, agent, scenario: options.scenario };
     tokio::pin!(stop);
     let outcome = tokio::select! {
         outcome = session.bring_about() => outcome,
@@ -127,13 +123,13 @@ pub async fn run(options: DevOptions) -> Result<(), DevError> {
     };
     let outcome = match outcome {
         Ok(published) => {
-            session.present(&published, &options.dir);
+            present(&published, &options.dir);
             session.follow(stop).await;
             Ok(())
         }
         Err(error) => Err(error),
     };
-    session.steps.show("stopping", "the agent, then the portal");
+    show("stopping", "the agent, then the portal");
     drop(session);
     // Both end when they are told, or have ended already.
     let _ = stopper.send(true);
@@ -155,7 +151,7 @@ fn open_portal(directory: &Path) -> Result<Portal, DevError> {
 }
 
 /// The newest subscription that still stands, or a new one.
-fn sample_subscription(portal: &Portal, steps: &Steps) -> Result<Subscription, DevError> {
+fn sample_subscription(portal: &Portal) -> Result<Subscription, DevError> {
     let standing = portal
         .subscriptions()?
         .into_iter()
@@ -166,7 +162,7 @@ fn sample_subscription(portal: &Portal, steps: &Steps) -> Result<Subscription, D
         None => (portal.create_subscription("Example Customer", terms(portal.now()))?, "created"),
     };
     let masked = subscription.activation_code.masked();
-    steps.show(
+    show(
         "subscription",
         format_args!("{} ({how}), Activation Code {masked}", subscription.customer),
     );
@@ -196,7 +192,6 @@ fn prepare_agent(
     shown: &Path,
     portal_address: SocketAddr,
     portal: &Portal,
-    steps: &Steps,
 ) -> Result<Daemon, DevError> {
     let state_directory = directory.join("agent");
     let roots = directory.join("roots.d");
@@ -210,10 +205,10 @@ fn prepare_agent(
         Ok(minted) => {
             let from = format_args!("{}, Serial Number from {}", survey.machine(), minted.source)
                 .to_string();
-            steps.show("hardware", from);
+            show("hardware", from);
             None
         }
-        Err(error) => Some(override_for(directory, shown, &error, steps)?),
+        Err(error) => Some(override_for(directory, shown, &error)?),
     };
     let settings = DaemonSettings {
         product: PRODUCT.to_owned(),
@@ -235,13 +230,8 @@ fn prepare_agent(
 }
 
 /// The override, on a machine without credible hardware evidence: a random text, kept for the next session.
-fn override_for(
-    directory: &Path,
-    shown: &Path,
-    error: &MintError,
-    steps: &Steps,
-) -> Result<String, DevError> {
-    steps.show("hardware", error);
+fn override_for(directory: &Path, shown: &Path, error: &MintError) -> Result<String, DevError> {
+    show("hardware", error);
     let path = directory.join("override");
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
@@ -255,174 +245,11 @@ fn override_for(
     let from =
         format_args!("identity.override with the random text in {}", relative(shown, "override"))
             .to_string();
-    steps.show("instead", from);
+    show("instead", from);
     Ok(text)
 }
 
-struct Session {
-    steps: Steps,
-    portal: Portal,
-    subscription: Subscription,
-    agent: AgentHandle,
-    scenario: Scenario,
-}
-
-impl Session {
-    /// Brings the agent to the state of the scenario.
-    async fn bring_about(&self) -> Result<Arc<Published>, DevError> {
-        let published = self.wait("ready", |_| true).await?;
-        let serial = published.status.serial_number.map_or("none".to_owned(), |s| s.to_string());
-        self.steps.show("Serial Number", serial);
-        if self.scenario == Scenario::Unlicensed {
-            if published.status.license.is_some() {
-                let message = self.call(Command::Release).await?;
-                self.steps.show("release", message);
-            }
-            return self.wait("unlicensed", |p| p.status.state == State::Unlicensed).await;
-        }
-        if published.status.license.is_none() {
-            // In good standing first: nobody activates what has ended.
-            self.set_term(Scenario::Active, 0)?;
-            let code = Some(self.subscription.activation_code.clone());
-            let message = self.call(Command::Activate { code, name: None, purpose: None }).await?;
-            self.steps.show("activation", message);
-        }
-        self.bring_term_about().await
-    }
-
-    async fn bring_term_about(&self) -> Result<Arc<Published>, DevError> {
-        let wanted = match self.scenario {
-            Scenario::Expiring => State::Expiring,
-            Scenario::Grace => State::Grace,
-            Scenario::Restricted => State::Restricted,
-            Scenario::Active | Scenario::Unlicensed => State::Active,
-        };
-        for margin in MARGINS {
-            if self.set_term(self.scenario, margin)? || self.agent.current()?.status.state != wanted
-            {
-                let message = self.call(Command::Refresh).await?;
-                self.steps.show("license", message);
-            }
-            let patience = if self.scenario == Scenario::Restricted {
-                Duration::from_secs(margin.unsigned_abs() + 2)
-            } else {
-                PATIENCE
-            };
-            let reached = self.wait_for(patience, |p| p.status.state == wanted).await;
-            if let Some(published) = reached {
-                return Ok(published);
-            }
-        }
-        let found = self.agent.current()?.status.state.to_string();
-        Err(DevError::Late { wanted: wanted.as_str(), found })
-    }
-
-    /// Lets the term end as the scenario has it; true where that changed something.
-    fn set_term(&self, scenario: Scenario, margin: i64) -> Result<bool, DevError> {
-        let now = self.portal.now();
-        let current = self.portal.subscription(self.subscription.id)?;
-        if scenario.fits(current.terms.ends_at, now) && self.is_held(current.terms.ends_at) {
-            return Ok(false);
-        }
-        let ends_at = scenario.ends_at(now, SignedDuration::from_secs(margin));
-        self.portal.update_subscription(self.subscription.id, move |terms| {
-            terms.ends_at = ends_at;
-            terms.starts_at =
-                ends_at.checked_sub(SignedDuration::from_hours(365 * 24)).unwrap_or(Timestamp::MIN);
-        })?;
-        Ok(true)
-    }
-
-    fn is_held(&self, ends_at: Timestamp) -> bool {
-        let published = self.agent.published.borrow().clone();
-        let license = published.as_ref().and_then(|p| p.status.license.as_ref());
-        license.is_none_or(|license| license.ends_at == ends_at)
-    }
-
-    async fn call(&self, command: Command) -> Result<String, DevError> {
-        match self.agent.call("entitled dev".to_owned(), command).await? {
-            crate::api::Reply::Done(done) => Ok(done.message),
-            crate::api::Reply::Events(_) => Ok(String::new()),
-        }
-    }
-
-    async fn wait(
-        &self,
-        wanted: &'static str,
-        is: impl Fn(&Published) -> bool,
-    ) -> Result<Arc<Published>, DevError> {
-        let reached = self.wait_for(PATIENCE, is).await;
-        reached.ok_or_else(|| {
-            let found = self.agent.current().map_or_else(
-                |problem| problem.detail,
-                |published| published.status.state.to_string(),
-            );
-            DevError::Late { wanted, found }
-        })
-    }
-
-    async fn wait_for(
-        &self,
-        patience: Duration,
-        is: impl Fn(&Published) -> bool,
-    ) -> Option<Arc<Published>> {
-        let mut published = self.agent.published.clone();
-        let reached = published.wait_for(|p| p.as_ref().is_some_and(|p| is(p)));
-        let reached = tokio::time::timeout(patience, reached).await.ok()?.ok()?;
-        reached.clone()
-    }
-
-    /// What there is now, and three commands to try.
-    fn present(&self, published: &Published, shown: &Path) {
-        self.steps.line("");
-        self.steps.line(summary(&published.status, Timestamp::now()));
-        let socket = relative(shown, "entitled.sock");
-        let entitlectl = entitlectl();
-        self.steps.line("Try, from another terminal:");
-        self.steps.line(format_args!("  {entitlectl} --socket {socket} status"));
-        self.steps.line(format_args!(
-            "  curl --unix-socket {socket} http://localhost/v1/features/reports"
-        ));
-        self.steps.line(format_args!("  {entitlectl} --socket {socket} watch"));
-        self.steps.line(
-            "Ctrl-C stops it; the same command goes on with the same Serial Number and license.",
-        );
-    }
-
-    /// Shows changes as they happen, until the signal.
-    async fn follow(&self, stop: impl Future<Output = ()>) {
-        tokio::pin!(stop);
-        let mut published = self.agent.published.clone();
-        let mut generation = published.borrow_and_update().as_ref().map(|p| p.status.generation);
-        loop {
-            tokio::select! {
-                () = &mut stop => return,
-                changed = published.changed() => if changed.is_err() { return },
-            }
-            let next = published.borrow_and_update().clone();
-            let Some(next) = next.filter(|p| Some(p.status.generation) != generation) else {
-                continue;
-            };
-            generation = Some(next.status.generation);
-            let status = &next.status;
-            let change = format_args!("{}: {}", status.state, status.message).to_string();
-            self.steps.show("status", change);
-        }
-    }
-}
-
-/// How `entitlectl` is called: the one beside this program, or through cargo where only this one was built.
-fn entitlectl() -> String {
-    let beside = std::env::current_exe().ok().map(|exe| exe.with_file_name("entitlectl"));
-    let Some(beside) = beside.filter(|path| path.is_file()) else {
-        return "cargo run --quiet --release --bin entitlectl --".to_owned();
-    };
-    let here = std::env::current_dir().ok();
-    let near = here.and_then(|here| beside.strip_prefix(here).map(Path::to_owned).ok());
-    near.unwrap_or(beside).display().to_string()
-}
-
-fn relative(directory: &Path, name: &str) -> String {
+pub(super) fn relative(directory: &Path, name: &str) -> String {
     directory.join(name).display().to_string()
 }
 
@@ -431,7 +258,7 @@ fn absolute(directory: &Path) -> Result<PathBuf, DevError> {
     directory.canonicalize().map_err(failed("find", directory.display()))
 }
 
-fn failed(operation: &'static str, path: impl ToString) -> impl FnOnce(io::Error) -> DevError {
-    let path = path.to_string();
+fn failed(operation: &'static str, path: impl Display) -> impl FnOnce(io::Error) -> DevError {
+    let path = format!("{path}");
     move |source| DevError::File { operation, path, source }
 }

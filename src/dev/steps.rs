@@ -1,24 +1,18 @@
-//! Shows each step as it happens.
+//! Shows each step as it happens. A reader that went away does not stop the session.
 
 use std::{
     fmt::Display,
     io::{self, Write},
 };
 
-/// Writes steps for people. A reader that went away does not stop the session.
-#[derive(Debug, Default)]
-pub(super) struct Steps;
+/// One step: a word for what, and what came of it.
+pub(super) fn show(what: &str, outcome: impl Display) {
+    let bold = anstyle::Style::new().bold();
+    line(format_args!("{bold}{what:>13}{bold:#}  {outcome}"));
+}
 
-impl Steps {
-    /// One step: a word for what, and what came of it.
-    pub(super) fn show(&self, what: &str, outcome: impl Display) {
-        let bold = anstyle::Style::new().bold();
-        self.line(format_args!("{bold}{what:>13}{bold:#}  {outcome}"));
-    }
-
-    /// A line of its own.
-    pub(super) fn line(&self, text: impl Display) {
-        let mut out = anstream::AutoStream::auto(io::stdout());
-        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-    }
+/// A line of its own.
+pub(super) fn line(text: impl Display) {
+    let mut out = anstream::AutoStream::auto(io::stdout());
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }

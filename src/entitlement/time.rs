@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, time::Duration};
 
 /// How long the clock must stay at or above a time before that time counts as observed.
-const TRAIL: Duration = Duration::from_secs(24 * 3_600);
+const TRAIL: Duration = Duration::from_hours(24);
 /// The time between two samples that are kept; the trail is exact to this.
-const SAMPLE_EVERY: Duration = Duration::from_secs(15 * 60);
+const SAMPLE_EVERY: Duration = Duration::from_mins(15);
 /// A clock further behind than this is worth a condition.
 const SKEW: SignedDuration = SignedDuration::from_hours(1);
 
@@ -101,7 +101,7 @@ impl EffectiveTime {
                 self.samples.clear();
                 self.samples.push_back(reading);
             }
-            Some(last) if reading.uptime - last.uptime < SAMPLE_EVERY => {
+            Some(last) if reading.uptime.saturating_sub(last.uptime) < SAMPLE_EVERY => {
                 last.clock = last.clock.min(reading.clock);
             }
             _ => self.samples.push_back(reading),

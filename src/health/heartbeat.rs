@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 /// A loop that has not turned for so long is stuck.
-const LONGEST_TURN: Duration = Duration::from_secs(120);
+const LONGEST_TURN: Duration = Duration::from_mins(2);
 
 /// Beaten by the loop, read by `/livez`.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! Metrics in the OpenMetrics text format.
 
 use crate::entitlement::{ConditionType, State, Status};
+use jiff::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
@@ -135,7 +136,7 @@ impl Metrics {
         self.grace_ends.set(license.map_or(0, |l| l.grace_ends_at.as_second()));
         self.sequence.set(license.map_or(0, |l| number(l.sequence.0)));
         self.hardware_score.set(status.hardware.as_ref().map_or(0, |h| i64::from(h.score)));
-        self.last_contact.set(status.upstream.last_contact.map_or(0, |at| at.as_second()));
+        self.last_contact.set(status.upstream.last_contact.map_or(0, Timestamp::as_second));
         self.limit.clear();
         self.used.clear();
         for (name, limit) in &status.limits {

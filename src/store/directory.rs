@@ -104,7 +104,7 @@ impl StateDirectory {
         }
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut()).map_err(StoreError::Random)?;
-        let hex = Zeroizing::new(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>());
+        let hex = Zeroizing::new(to_hex(&bytes));
         write_durably(&path, hex.as_bytes())?;
         Ok(LocalSecret::from_bytes(*bytes))
     }
@@ -142,6 +142,11 @@ impl StateDirectory {
             _ => Ok(()),
         }
     }
+}
+
+fn to_hex(bytes: &[u8; 32]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn from_hex(text: &str) -> Option<Zeroizing<[u8; 32]>> {

@@ -4,7 +4,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(5);
-const LONGEST: Duration = Duration::from_secs(3_600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// Growing pauses between tries: 5 seconds, doubled up to an hour, each with up to as much again by chance.
 #[derive(Debug)]
