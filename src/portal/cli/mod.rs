@@ -34,12 +34,13 @@ struct Common {
     #[arg(
         long,
         global = true,
+        help_heading = "Common options",
         env = "ENTITLE_PORTAL_DIR",
         default_value = "/var/lib/entitle-portal"
     )]
     dir: PathBuf,
     /// Print JSON, errors too
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Common options")]
     json: bool,
 }
 

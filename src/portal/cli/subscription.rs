@@ -54,7 +54,7 @@ pub(super) struct Create {
     /// Who buys it
     #[arg(long, value_name = "NAME")]
     customer: String,
-    /// The term's length, instead of its end; with --trial, a trial of so many days
+    /// The term's length; either this or --ends-at; with --trial, a trial of so many days
     #[arg(
         long,
         value_name = "DAYS",
