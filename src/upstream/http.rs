@@ -9,7 +9,7 @@ use std::{error::Error, fs, net::IpAddr, path::PathBuf, time::Duration};
 /// From the first packet to the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the request to the last byte of the answer, however slowly it drips.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
+const TOTAL_TIMEOUT: Duration = Duration::from_mins(1);
 /// How much of a refusal's text is repeated.
 const LONGEST_DETAIL: usize = 1_000;
 
@@ -152,21 +152,13 @@ fn refusal(body: &str, url: &str) -> ExchangeError {
         #[serde(default)]
         detail: String,
     }
-    match serde_json::from_str::<Problem>(body) {
-        Ok(Problem { kind, title, detail }) => {
-            let code = kind.rsplit(':').next().unwrap_or_default();
-            let detail = if detail.is_empty() { title.clone() } else { detail };
-            ExchangeError::Refused {
-                code: shown(code),
-                title: shown(&title),
-                detail: shown(&detail),
-            }
-        }
-        Err(_) => {
-            let found = "a problem document that can't be read".to_owned();
-            ExchangeError::NotAnAnswer { url: url.to_owned(), found }
-        }
-    }
+    let Ok(Problem { kind, title, detail }) = serde_json::from_str(body) else {
+        let found = "a problem document that can't be read".to_owned();
+        return ExchangeError::NotAnAnswer { url: url.to_owned(), found };
+    };
+    let code = kind.rsplit(':').next().unwrap_or_default();
+    let detail = if detail.is_empty() { title.clone() } else { detail };
+    ExchangeError::Refused { code: shown(code), title: shown(&title), detail: shown(&detail) }
 }
 
 /// Foreign text for a log or a terminal: of bounded length, without control characters.
