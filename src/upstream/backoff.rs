@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_splay_shortens_by_a_tenth_at_most() {
-        let day = Duration::from_secs(86_400);
+        let day = Duration::from_hours(24);
         for seed in 0..1_000 {
             let splayed = splayed(day, seed);
             assert!(splayed <= day && splayed >= day.mul_f64(0.9));

@@ -156,7 +156,7 @@ impl Agent {
                 purpose: Purpose::Production,
             },
             candidates: Vec::new(),
-            evidence: std::collections::BTreeMap::new(),
+            evidence: Vec::new(),
             machine: MachineFacts {
                 kind: "bare-metal".to_owned(),
                 overridden: false,
