@@ -96,6 +96,9 @@ fn one_interface_replaced() {
     let changed = server().replace_nic("eno2", "3c:ec:ef:aa:aa:aa");
     let judgement = changed.judge(&server().enroll());
     assert_eq!((judgement.verdict, judgement.score), (Verdict::Drifted, 100));
+    let told =
+        "some facts changed, and 60 % or more of the weight agrees; differs: permanent-mac (eno2)";
+    assert_eq!(judgement.message(), told);
     assert_eq!(verdict(&server().enroll(), &changed), Verdict::Drifted);
 }
 
