@@ -16,9 +16,9 @@ const INTERFACES: &str = "/sys/class/net";
 /// `ARPHRD_ETHER` of Linux's `if_arp.h`; Wi-Fi has it too.
 const ETHERNET: &str = "1";
 /// Buses whose devices stay in the machine.
-const BUSES: [&str; 17] = [
-    "pci", "virtio", "vmbus", "xen", "platform", "amba", "of", "soc", "sdio", "mdio_bus", "fsl-mc",
-    "ssb", "bcma", "ccwgroup", "vio", "eisa", "macio",
+const BUSES: [&str; 18] = [
+    "acpi", "pci", "virtio", "vmbus", "xen", "platform", "amba", "of", "soc", "sdio", "mdio_bus",
+    "fsl-mc", "ssb", "bcma", "ccwgroup", "vio", "eisa", "macio",
 ];
 
 pub(super) fn read(site: &Site) -> Vec<Fact> {

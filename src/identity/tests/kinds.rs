@@ -241,3 +241,15 @@ fn the_table_of_smbios_helps_where_the_kernels_strings_do_not() {
     by_table.make_unreadable("/sys/firmware/dmi/tables/DMI");
     assert_eq!(by_table.states(Source::SmbiosUuid), [FactState::Unreadable]);
 }
+
+#[test]
+fn a_tree_captured_without_links_reads_the_same() {
+    for machine in [server, kvm, ec2, azure] {
+        let values = |tree: &Tree| {
+            let survey = tree.survey();
+            let facts = survey.facts().iter().map(|f| (f.source, f.reading.clone()));
+            facts.collect::<Vec<_>>()
+        };
+        assert_eq!(values(&machine().without_links()), values(&machine()));
+    }
+}

@@ -205,6 +205,8 @@ impl Model {
                 uuid: Some(random.uuid()),
                 instance,
                 macs: vec![random.mac()],
+                // Hypervisors that give no UUID keep no TPM of a guest either, and make the clone a new one.
+                tpm: self.uuid.as_ref().and(self.tpm.clone()),
                 ..self.clone()
             };
             strangers.push(("clone of the same template", clone.survey()));
