@@ -20,8 +20,14 @@ pub struct HardwareReport {
     pub verdict: Option<Verdict>,
     /// Why.
     pub reason: Option<Reason>,
+    /// The reason in a sentence, with the facts that are not as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// Per cent of the enrolled, readable weight that agrees.
     pub score: Option<u8>,
+    /// Until when `degraded` holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds_until: Option<Timestamp>,
     /// What kind of machine this is.
     pub machine: MachineKind,
     /// Seconds since boot, where known.
@@ -85,7 +91,9 @@ impl HardwareReport {
             source: number.map(|(_, source)| source),
             verdict: judgement.as_ref().map(|j| j.verdict),
             reason: judgement.as_ref().map(|j| j.reason),
+            message: judgement.as_ref().map(Judgement::message),
             score: judgement.as_ref().map(|j| j.score),
+            holds_until: judgement.as_ref().and_then(|j| j.holds_until),
             machine: survey.machine.clone(),
             uptime_seconds: survey.uptime_seconds,
             read_at: now,
