@@ -14,13 +14,17 @@ mod exchange;
 mod hardware;
 mod holdings;
 mod publish;
+mod reload;
 mod run;
 mod schedule;
+mod sockets;
 mod usage;
 
 pub use clock::{Clock, SystemClock};
-pub use daemon::{Daemon, DaemonError, DaemonSettings, SocketPaths};
+pub use daemon::{Daemon, DaemonError, DaemonSettings, Reloader};
+pub use reload::{NewSettings, Reload};
 pub use run::stop_signal;
+pub use sockets::SocketPaths;
 
 use crate::{
     api::{AgentHandle, Call, Problem, Published, Reply},
@@ -77,6 +81,8 @@ pub struct Parts {
     pub service_manager: ServiceManager,
     /// Conditions that hold since the start, such as bad settings.
     pub standing: Vec<Finding>,
+    /// New settings, as they come.
+    pub reloads: mpsc::Receiver<Reload>,
     /// Differs between agents, so that they do not ask one portal in one second.
     pub seed: u64,
 }

@@ -27,6 +27,7 @@ impl Agent {
                     Some(call) => self.call(call),
                     None => break,
                 },
+                Some(reload) = self.parts.reloads.recv() => self.reload(reload),
                 ended = exchanged(&mut self.exchange) => self.settle(ended),
                 survey = surveyed(&mut self.surveying) => {
                     self.surveying = None;

@@ -3,13 +3,15 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use entitled::{
-    agent::{Daemon, DaemonSettings, SocketPaths, SystemClock, stop_signal},
-    config::{Fragment, LogFormat, Settings},
+    agent::{Daemon, DaemonSettings, Reloader, SocketPaths, SystemClock, stop_signal},
+    config::{Fragment, Loaded, LogFormat, Settings, Sources},
+    entitlement::{ConditionType, Finding},
     health::ServiceManager,
     identity::Machine,
     upstream::PortalSettings,
 };
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// The entitlement agent: fetches, keeps and serves the license of this environment
@@ -61,29 +63,54 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &RunOptions) -> anyhow::Result<()> {
-    let fragment = Fragment::read_with_drop_ins(&options.config)?;
     let flags = Fragment {
         state_directory: options.state_dir.clone(),
         runtime_directory: options.runtime_dir.clone(),
         ..Fragment::default()
     };
-    let settings = Settings::from_fragment(flags.over(fragment))?;
+    let sources = Sources { file: options.config.clone(), flags };
     if options.check_config {
+        sources.current()?;
         println!("the settings are sound");
         return Ok(());
     }
-    log(&settings.log_level, settings.log_format);
     // What is made from here on is for this user alone, until it is opened to others on purpose.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let Loaded { settings, complaint } = sources.current_or_last_good()?;
+    log(&settings.log_level, settings.log_format);
+    let standing: Vec<_> = complaint
+        .map(|complaint| {
+            let message = format!("the last good settings are used: {complaint}");
+            tracing::error!("{message}");
+            Finding::new(ConditionType::ConfigInvalid, "LastGoodUsed", message)
+        })
+        .into_iter()
+        .collect();
     let hardware = Arc::new(Machine::live(&settings.state_directory));
-    let settings = daemon_settings(settings);
+    let settings = DaemonSettings { standing, ..daemon_settings(settings) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = stop_signal().context("signals can't be waited for")?;
         let service_manager = ServiceManager::from_environment();
         let daemon = Daemon::prepare(settings, hardware, Arc::new(SystemClock), service_manager)?;
+        tokio::spawn(reload_on_hangup(sources, daemon.reloader()));
         Ok(daemon.run(stop).await?)
     })
+}
+
+/// Reads the settings again at every SIGHUP, as `systemctl reload` sends it.
+async fn reload_on_hangup(sources: Sources, reloader: Reloader) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::error!(%error, "settings can't be read again while running");
+            return;
+        }
+    };
+    while hangup.recv().await.is_some() {
+        let settings = sources.current().map(daemon_settings);
+        reloader.reload(settings.map_err(|error| error.to_string())).await;
+    }
 }
 
 fn daemon_settings(settings: Settings) -> DaemonSettings {
@@ -98,6 +125,7 @@ fn daemon_settings(settings: Settings) -> DaemonSettings {
         root_folders: settings.root_directories,
         state_directory: settings.state_directory,
         sockets: SocketPaths::in_directory(&settings.runtime_directory),
+        standing: Vec::new(),
     }
 }
 

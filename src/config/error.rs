@@ -11,12 +11,16 @@ pub enum ConfigError {
         "could not read the settings {path}: {source}: `entitled run --config FILE` names another file"
     )]
     Read { path: PathBuf, source: io::Error },
-    #[error("the settings {path} can't be used:\n{source}")]
-    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("the settings {path} can't be used:\n{source}{}", hint(nearest.as_ref()))]
+    Syntax { path: PathBuf, nearest: Option<String>, source: Box<toml::de::Error> },
     #[error("the setting {name} is missing: {mend}")]
     Missing { name: &'static str, mend: &'static str },
     #[error("the setting {name}: expected {expected}, found {found:?}")]
     Value { name: &'static str, expected: &'static str, found: String },
     #[error("the Activation Code in {path} can't be used: {reason}")]
     ActivationCode { path: PathBuf, reason: String },
+}
+
+fn hint(nearest: Option<&String>) -> String {
+    nearest.map_or(String::new(), |name| format!("did you mean {name}?"))
 }
