@@ -163,6 +163,7 @@ impl Daemon {
             standing,
             seed,
         });
+        make_directory_of(&paths.read)?;
         let sockets = vec![
             (bind(&paths.read, 0o666, None)?, read_router(handle.clone())),
             (bind(&paths.usage, 0o660, Some("entitled-usage"))?, usage_router(handle.clone())),
@@ -229,6 +230,20 @@ fn serve_all(sockets: Vec<(UnixListener, Router)>, stopped: &watch::Receiver<boo
         }
         serving.join_all().await;
     });
+}
+
+/// Makes the directory of the sockets where it is missing: open to everyone, as `entitled.sock` is.
+fn make_directory_of(socket: &Path) -> Result<(), DaemonError> {
+    let Some(directory) = socket.parent().filter(|directory| !directory.exists()) else {
+        return Ok(());
+    };
+    let made = fs::create_dir_all(directory)
+        .and_then(|()| fs::set_permissions(directory, Permissions::from_mode(0o755)));
+    made.map_err(|source| DaemonError::Socket {
+        operation: "make the directory of",
+        path: socket.to_owned(),
+        source,
+    })
 }
 
 /// Binds a socket, in the place of one that a dead process left.

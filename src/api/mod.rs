@@ -4,6 +4,7 @@
 //! that alone. `agent`, `portal` and `cli` call this; this calls `health`, `store`, `entitlement`, `license`, `identity` and
 //! `codes`.
 
+mod asked;
 mod change;
 mod contract;
 mod problem;
