@@ -40,7 +40,9 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = Bytes::from_request(request, state).await;
-        bytes.map(Self).map_err(|error: BytesRejection| bad_body(error.status(), &error.body_text()))
+        bytes
+            .map(Self)
+            .map_err(|error: BytesRejection| bad_body(error.status(), &error.body_text()))
     }
 }
 

@@ -7,6 +7,7 @@
 mod asked;
 mod change;
 mod contract;
+mod crowd;
 mod problem;
 mod read;
 mod routers;
