@@ -13,6 +13,10 @@ type Waiting = oneshot::Sender<Result<Reply, Problem>>;
 impl Agent {
     /// Does what is asked. Where the portal must be asked, the answer comes when it answers.
     pub(super) fn call(&mut self, call: Call) {
+        if self.is_early(&call.command) {
+            self.early.push(call);
+            return;
+        }
         let Call { command, actor, reply } = call;
         match command {
             Command::Activate { code, name, purpose } => {
@@ -40,6 +44,24 @@ impl Agent {
                 });
                 answer(reply, result);
             }
+        }
+    }
+
+    /// Whether a command needs the hardware, which is still being read for the first time.
+    fn is_early(&self, command: &Command) -> bool {
+        let needs_hardware = match command {
+            Command::Activate { .. } | Command::Refresh | Command::Release => true,
+            // A license is for a Serial Number; once there is one, a probe that hangs locks no cure.
+            Command::Install { .. } => self.parts.keeper.state().enrolled.is_none(),
+            Command::Events { .. } | Command::ReportUsage(_) => false,
+        };
+        needs_hardware && self.survey.is_none() && self.surveying.is_some()
+    }
+
+    /// Does what was asked before the hardware was read.
+    pub(super) fn catch_up(&mut self) {
+        for call in std::mem::take(&mut self.early) {
+            self.call(call);
         }
     }
 

@@ -105,6 +105,8 @@ pub struct Agent {
     /// Who waits for the exchange.
     waiting: Vec<oneshot::Sender<Result<Reply, Problem>>>,
     surveying: Option<oneshot::Receiver<Survey>>,
+    /// What was asked before the hardware was read, and needs it.
+    early: Vec<Call>,
     calls: mpsc::Receiver<Call>,
     published: watch::Sender<Option<Arc<Published>>>,
     heartbeat: Heartbeat,
@@ -136,6 +138,7 @@ impl Agent {
             exchange: None,
             waiting: Vec::new(),
             surveying: None,
+            early: Vec::new(),
             calls,
             published: status_sender,
             heartbeat,

@@ -39,6 +39,7 @@ impl Agent {
                         let uptime = self.uptime();
                         self.schedule.surveyed(uptime, true);
                     }
+                    self.catch_up();
                 }
                 () = tokio::time::sleep(pause) => {}
             }

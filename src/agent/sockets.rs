@@ -94,7 +94,7 @@ fn serve_all(sockets: Vec<(UnixListener, Router)>, stopped: &watch::Receiver<boo
                         // An error means that the other end is gone, which is a stop as well.
                         let _ = stopped.wait_for(|stopped| *stopped).await;
                     };
-                    serving.spawn(serve(listener, router, ServerOptions::default(), stop));
+                    serving.spawn(serve(listener, router, ServerOptions::within_limits(), stop));
                 }
                 Err(error) => tracing::error!(%error, "a socket can't be served"),
             }

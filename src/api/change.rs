@@ -1,11 +1,13 @@
 //! What changes something: the routes of `admin.sock` and `usage.sock`.
 
-use super::{AgentHandle, Command, Done, Peer, Problem, Reply, UsageReport};
+use super::{
+    AgentHandle, Command, Done, Peer, Problem, Reply, UsageReport,
+    asked::{Named, Parameters, Sent, bad_body},
+};
 use crate::{codes::ActivationCode, license::Purpose, store::StoredEvent};
 use axum::{
     Extension, Json,
-    body::Bytes,
-    extract::{Path, Query, State as From, rejection::JsonRejection},
+    extract::{State as From, rejection::JsonRejection},
     http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
@@ -57,9 +59,9 @@ async fn activate(
     body: Result<Json<Activation>, JsonRejection>,
 ) -> Result<Json<Done>, Problem> {
     // The rejection would repeat the body, in which there may be a code.
-    let Json(Activation { activation_code, environment_name, purpose }) = body.map_err(|_| {
-        let detail = "expected JSON with the members activation_code, environment_name and purpose, all optional";
-        bad_request("bad-body", detail)
+    let Json(Activation { activation_code, environment_name, purpose }) = body.map_err(|error| {
+        let detail = "expected JSON (content-type: application/json) with the members activation_code, environment_name and purpose, all optional";
+        bad_body(error.status(), detail)
     })?;
     let code = activation_code.map(|text| text.parse::<ActivationCode>()).transpose();
     let code = code.map_err(|error| bad_request(error.code(), &error.to_string()))?;
@@ -75,7 +77,7 @@ async fn activate(
 async fn install(
     From(agent): From<AgentHandle>,
     Extension(peer): Extension<Peer>,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Result<Json<Done>, Problem> {
     let text = String::from_utf8(body.into()).map_err(|_| {
         bad_request("document-not-compact", "expected a signed document, found bytes that are no text: choose the file that the portal gave")
@@ -123,7 +125,7 @@ struct Newest {
 async fn events(
     From(agent): From<AgentHandle>,
     Extension(peer): Extension<Peer>,
-    Query(Newest { limit }): Query<Newest>,
+    Parameters(Newest { limit }): Parameters<Newest>,
 ) -> Result<Json<Vec<StoredEvent>>, Problem> {
     let command = Command::Events { limit: limit.unwrap_or(100).min(10_000) };
     match agent.call(peer.actor(), command).await? {
@@ -152,11 +154,11 @@ pub(super) struct Usage {
 async fn usage(
     From(agent): From<AgentHandle>,
     Extension(peer): Extension<Peer>,
-    Path(limit): Path<String>,
+    Named(limit): Named<String>,
     body: Result<Json<Usage>, JsonRejection>,
 ) -> Result<Json<Done>, Problem> {
     let Json(Usage { reporter, value, ttl_seconds }) =
-        body.map_err(|error| bad_request("bad-body", &error.body_text()))?;
+        body.map_err(|error| bad_body(error.status(), &error.body_text()))?;
     let time_to_live = ttl_seconds.unwrap_or(300).clamp(1, LONGEST_TIME_TO_LIVE);
     let time_to_live = Duration::from_secs(time_to_live);
     let report = UsageReport { limit, reporter, value, time_to_live };

@@ -4,8 +4,10 @@
 //! that alone. `agent`, `portal` and `cli` call this; this calls `health`, `store`, `entitlement`, `license`, `identity` and
 //! `codes`.
 
+mod asked;
 mod change;
 mod contract;
+mod crowd;
 mod problem;
 mod read;
 mod routers;

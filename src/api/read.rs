@@ -1,6 +1,9 @@
 //! What everyone may read: the routes of `entitled.sock`.
 
-use super::{AgentHandle, Problem, Published};
+use super::{
+    AgentHandle, Problem, Published,
+    asked::{Named, Parameters, bad_parameter},
+};
 use crate::{
     codes::SerialNumber,
     entitlement::{LimitState, LimitStatus, State, Status},
@@ -10,7 +13,7 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Path, Query, State as From},
+    extract::State as From,
     http::{HeaderMap, StatusCode, header},
     response::{
         IntoResponse, Response, Sse,
@@ -59,7 +62,7 @@ struct After {
 ))]
 async fn status(
     From(agent): From<AgentHandle>,
-    Query(After { after, wait }): Query<After>,
+    Parameters(After { after, wait }): Parameters<After>,
 ) -> Result<Response, Problem> {
     if let Some(after) = after {
         let wait = seconds(wait.as_deref().unwrap_or("30"))?;
@@ -85,7 +88,7 @@ fn seconds(text: &str) -> Result<Duration, Problem> {
     let number = text.strip_suffix('s').unwrap_or(text).parse::<u64>();
     number.map(|n| Duration::from_secs(n.min(LONGEST_WAIT))).map_err(|_| {
         let detail = format!("expected a number of seconds in `wait`, such as 30s, found {text:?}");
-        Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", "A parameter is wrong", detail)
+        bad_parameter(&detail)
     })
 }
 
@@ -149,7 +152,7 @@ async fn features(
 ))]
 async fn feature(
     From(agent): From<AgentHandle>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Json<Feature>, Problem> {
     let published = agent.current()?;
     let status = &published.status;
@@ -197,7 +200,7 @@ async fn limits(
 ))]
 async fn limit(
     From(agent): From<AgentHandle>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Json<NamedLimit>, Problem> {
     let published = agent.current()?;
     let found = published.status.limits.get(&name).copied();

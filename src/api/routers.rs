@@ -5,22 +5,21 @@ use axum::{
     Json, Router,
     extract::DefaultBodyLimit,
     http::{Method, StatusCode, Uri},
-    routing::get,
 };
 use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// A document of 1 MiB and its surroundings.
 const LARGEST_BODY: usize = (1 << 20) + 1_024;
 
 /// The router of `entitled.sock`: what everyone may read.
 pub fn read_router(agent: AgentHandle) -> Router {
-    finish(read::routes(), agent)
+    finish(read_routes(), agent)
 }
 
 /// The router of `usage.sock`: to report usage.
 pub fn usage_router(agent: AgentHandle) -> Router {
-    finish(change::usage_routes(), agent)
+    finish(change::usage_routes().routes(routes!(description)), agent)
 }
 
 /// The router of `admin.sock`: everything.
@@ -33,7 +32,7 @@ pub fn openapi() -> OpenApi {
     let mut info = Info::new("entitled", env!("CARGO_PKG_VERSION"));
     info.description = Some(
         "Entitlement of this environment, over HTTP/1.1 on unix sockets: entitled.sock has the routes tagged status, \
-         identity, license and health, usage.sock those tagged usage, admin.sock all."
+         identity, license and health, usage.sock those tagged usage, admin.sock all; each has this document."
             .to_owned(),
     );
     let mut license = License::new("Apache-2.0");
@@ -45,13 +44,24 @@ pub fn openapi() -> OpenApi {
 }
 
 fn all_routes() -> OpenApiRouter<AgentHandle> {
-    read::routes().merge(change::admin_routes()).merge(change::usage_routes())
+    read_routes().merge(change::admin_routes()).merge(change::usage_routes())
+}
+
+fn read_routes() -> OpenApiRouter<AgentHandle> {
+    read::routes().routes(routes!(description))
+}
+
+/// This document
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "status", responses(
+    (status = 200, description = "The OpenAPI document of all sockets", body = Object),
+))]
+async fn description() -> Json<OpenApi> {
+    Json(openapi())
 }
 
 fn finish(routes: OpenApiRouter<AgentHandle>, agent: AgentHandle) -> Router {
     let (serving, _) = routes.split_for_parts();
     serving
-        .route("/v1/openapi.json", get(|| async { Json(openapi()) }))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

@@ -1,6 +1,7 @@
-//! Serves a router on a listener, so that no client can hold the server up: a cap on connections, a time limit on the
-//! head of each request, and a graceful end.
+//! Serves a router on a listener, so that no client can hold the server up: a cap on connections, a share of them for each
+//! user, a time limit on the head of each request, and a graceful end.
 
+use super::crowd::Crowd;
 use axum::Router;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -65,6 +66,8 @@ impl Listener for TcpListener {
 pub struct ServerOptions {
     /// Connections at once; further ones wait in the kernel's queue.
     pub connections: usize,
+    /// Connections of one user at once.
+    pub share: usize,
     /// From the first wait for a request to the end of its head.
     pub head_timeout: Duration,
     /// From the order to stop to the end of the last answer.
@@ -75,8 +78,23 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             connections: 4_096,
+            share: 1_024,
             head_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl ServerOptions {
+    /// The default, or less where this process may not have enough files open at once for several such servers.
+    pub fn within_limits() -> Self {
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let most = files.and_then(|files| usize::try_from(files / 4).ok()).unwrap_or(usize::MAX);
+        let default = Self::default();
+        Self {
+            connections: default.connections.min(most),
+            share: default.share.min(most / 2),
+            ..default
         }
     }
 }
@@ -91,6 +109,7 @@ pub async fn serve<L: Listener>(
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(options.head_timeout).max_headers(64);
     let places = Arc::new(Semaphore::new(options.connections));
+    let crowd = Crowd::new(options.share);
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
     loop {
@@ -111,8 +130,14 @@ pub async fn serve<L: Listener>(
                 continue;
             }
         };
+        let Some(seat) = crowd.admit(peer) else {
+            tracing::debug!(?peer, "its user has too many connections: it was closed");
+            continue;
+        };
+        let spoke = seat.speaker();
         let service = router.clone().map_request(
             move |mut request: axum::http::Request<hyper::body::Incoming>| {
+                spoke();
                 request.extensions_mut().insert(peer);
                 request
             },
@@ -122,8 +147,11 @@ pub async fn serve<L: Listener>(
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             let _place = place;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                },
+                () = seat.left() => tracing::debug!(?peer, "a silent connection made room"),
             }
         });
     }
