@@ -60,7 +60,7 @@ impl Agent {
             due.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(interval)
         });
         let state = self.draft();
-        if state.chain.pending.is_some() || state.environment.is_none() {
+        if state.chain.to_send().is_some() || state.environment.is_none() {
             // Somebody waits for this one.
             self.schedule.refresh_at = Some(uptime);
         } else {

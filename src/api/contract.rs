@@ -6,7 +6,7 @@ use crate::{
     entitlement::Status,
     health::{Heartbeat, Metrics},
     identity::HardwareReport,
-    license::{LicenseClaims, Purpose},
+    license::{LicenseClaims, Purpose, RequestKind},
     store::StoredEvent,
 };
 use axum::http::StatusCode;
@@ -60,6 +60,8 @@ pub enum Command {
     Refresh,
     /// To give the license back.
     Release,
+    /// To make a request that is carried to the portal by hand.
+    Request(RequestByHand),
     /// To tell what happened.
     Events {
         /// The newest so many.
@@ -67,6 +69,19 @@ pub enum Command {
     },
     /// To take note of usage.
     ReportUsage(UsageReport),
+}
+
+/// A request for a courier.
+#[derive(Debug)]
+pub struct RequestByHand {
+    /// What is asked for.
+    pub kind: RequestKind,
+    /// To activate: the Activation Code; without one, the one that is kept or configured.
+    pub code: Option<ActivationCode>,
+    /// To activate: the environment's name; without one, the configured one.
+    pub name: Option<String>,
+    /// To activate: what it is for; without one, what is configured.
+    pub purpose: Option<Purpose>,
 }
 
 /// A gauge of something that is limited.
@@ -87,6 +102,8 @@ pub struct UsageReport {
 pub enum Reply {
     /// It is done.
     Done(Box<Done>),
+    /// A signed document.
+    Document(String),
     /// What happened, newest first.
     Events(Vec<StoredEvent>),
 }

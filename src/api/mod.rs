@@ -14,7 +14,8 @@ mod routers;
 mod server;
 
 pub use contract::{
-    AgentHandle, Call, Command, Done, Published, PublishedLicense, Reply, UsageReport,
+    AgentHandle, Call, Command, Done, Published, PublishedLicense, Reply, RequestByHand,
+    UsageReport,
 };
 pub use problem::{PROBLEM_MEDIA_TYPE, Problem};
 pub use routers::{admin_router, openapi, read_router, usage_router};
