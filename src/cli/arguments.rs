@@ -2,8 +2,8 @@
 
 use super::{CliError, DONE, output::print};
 use crate::license::Purpose;
-use clap::{CommandFactory, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind, value_parser};
+use std::{ffi::OsString, path::PathBuf};
 
 /// What the exit codes mean; shown by `--help`.
 pub const EXIT_CODES: &str = "\
@@ -15,6 +15,11 @@ Exit codes:
   4  for `status`: not entitled
 `check` exits as monitors expect: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.";
 
+const COMMON: &str = "Common options";
+const CHECK_EXIT_CODES: &str = "Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also for a command line that can't be used)";
+const STATUS_EXIT_CODES: &str =
+    "Exit codes: 0 entitled, 4 not entitled, 3 the agent can't be reached";
+
 /// Ask the entitlement agent of this server, and change what it does
 #[derive(Debug, Parser)]
 #[command(name = "entitlectl", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -25,11 +30,12 @@ pub struct Arguments {
         global = true,
         env = "ENTITLED_SOCKET",
         default_value = "/run/entitled/entitled.sock",
-        value_name = "PATH"
+        value_name = "PATH",
+        help_heading = COMMON
     )]
     pub socket: PathBuf,
     /// Print JSON instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     pub json: bool,
     /// What to do
     #[command(subcommand)]
@@ -39,6 +45,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Show whether this environment is entitled, and why
+    #[command(after_help = STATUS_EXIT_CODES)]
     Status,
     /// Print the Serial Number alone
     Serial {
@@ -68,12 +75,13 @@ pub(super) enum Command {
     /// List what happened, newest first
     Events {
         /// At most so many
-        #[arg(long, default_value_t = 20, value_name = "N")]
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },
     /// Show every change of the status as it happens
     Watch,
     /// Check as a monitor does: one line, performance data, exit code
+    #[command(after_help = CHECK_EXIT_CODES)]
     Check(CheckOptions),
     /// Write a completion script for a shell
     Completions {
@@ -142,6 +150,33 @@ pub(super) struct CheckOptions {
     /// Critical from so many days before the end of the term on
     #[arg(long, short, default_value = "7d", value_parser = days, value_name = "DAYS")]
     pub(super) critical: i64,
+}
+
+impl Arguments {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help that was asked for.
+    pub fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let arguments = Self::try_parse_from(line)?;
+        if let Command::Check(CheckOptions { warning, critical }) = &arguments.command
+            && critical > warning
+        {
+            let message = format!(
+                "expected --critical to be at most --warning ({warning}d), found {critical}d: a term that ends soon is warned of first"
+            );
+            return Err(Self::command().error(ErrorKind::ValueValidation, message));
+        }
+        Ok(arguments)
+    }
+
+    /// How the process ends where `error` was told: a monitor takes 2 for CRITICAL, so `check` ends with UNKNOWN.
+    pub fn usage_exit_code(error: &clap::Error, line: impl IntoIterator<Item = OsString>) -> u8 {
+        if error.exit_code() == 0 {
+            return 0;
+        }
+        if line.into_iter().skip(1).any(|word| word == "check") { 3 } else { 2 }
+    }
 }
 
 /// `30d` or `30`.

@@ -10,7 +10,7 @@ use serde_json::json;
 use std::{
     fs::File,
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
 
@@ -50,6 +50,10 @@ fn activation_code(options: &ActivateOptions) -> Result<ActivationCode, CliError
             }
         }
     };
+    if text.trim().is_empty() {
+        let found = options.code_file.as_ref().map_or("standard input".into(), PathBuf::from);
+        return Err(CliError::NoCode { found });
+    }
     Ok(text.parse()?)
 }
 
