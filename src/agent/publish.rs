@@ -254,11 +254,14 @@ impl Agent {
     }
 }
 
-/// A digest of what a change of makes a new generation: everything but the times of the next and the last contact.
+/// A digest of what a change of makes a new generation: everything but what is known of the last and the
+/// next contact.
 fn digest(status: &Status) -> String {
     let mut lasting = status.clone();
     lasting.generation = 0;
     lasting.since = Timestamp::UNIX_EPOCH;
+    // A restart knows less of the portal for a while and changes nothing; PortalUnreachable tells what matters.
+    lasting.upstream.reachable = None;
     lasting.upstream.last_contact = None;
     lasting.upstream.next_refresh = None;
     let json = serde_json::to_vec(&lasting).unwrap_or_default();

@@ -1,7 +1,10 @@
 //! The local sockets: made here or inherited from the service manager, and served in a thread of their own.
 
 use super::DaemonError;
-use crate::api::{AgentHandle, ServerOptions, admin_router, read_router, serve, usage_router};
+use crate::api::{
+    AgentHandle, Published, ServerOptions, admin_router, read_router, serve, serve_status,
+    usage_router,
+};
 use axum::Router;
 use listenfd::ListenFd;
 use std::{
@@ -11,6 +14,7 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use tokio::sync::watch;
 
@@ -43,9 +47,16 @@ impl SocketPaths {
 
 /// The sockets of an agent, each with its routes.
 pub(super) struct Sockets {
-    listeners: Vec<(UnixListener, Router)>,
+    listeners: Vec<Socket>,
     /// Those that this process made, and removes.
     own_paths: Vec<PathBuf>,
+}
+
+struct Socket {
+    listener: UnixListener,
+    router: Router,
+    /// What is answered in front of the router, where the status is among its routes.
+    status: Option<watch::Receiver<Option<Arc<Published>>>>,
 }
 
 impl Sockets {
@@ -57,10 +68,23 @@ impl Sockets {
             Some(listener) => Ok(listener),
             None => bind(path, mode, group).inspect(|_| own_paths.push(path.to_owned())),
         };
+        let status = Some(agent.published.clone());
         let listeners = vec![
-            (listener(&paths.read, 0o666, None)?, read_router(agent.clone())),
-            (listener(&paths.usage, 0o660, Some("entitled-usage"))?, usage_router(agent.clone())),
-            (listener(&paths.admin, 0o660, Some("entitled-admin"))?, admin_router(agent.clone())),
+            Socket {
+                listener: listener(&paths.read, 0o666, None)?,
+                router: read_router(agent.clone()),
+                status: status.clone(),
+            },
+            Socket {
+                listener: listener(&paths.usage, 0o660, Some("entitled-usage"))?,
+                router: usage_router(agent.clone()),
+                status: None,
+            },
+            Socket {
+                listener: listener(&paths.admin, 0o660, Some("entitled-admin"))?,
+                router: admin_router(agent.clone()),
+                status,
+            },
         ];
         Ok(Self { listeners, own_paths })
     }
@@ -76,7 +100,7 @@ impl Sockets {
 }
 
 /// Serves all sockets in this thread.
-fn serve_all(sockets: Vec<(UnixListener, Router)>, stopped: &watch::Receiver<bool>) {
+fn serve_all(sockets: Vec<Socket>, stopped: &watch::Receiver<bool>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -86,7 +110,8 @@ fn serve_all(sockets: Vec<(UnixListener, Router)>, stopped: &watch::Receiver<boo
     };
     runtime.block_on(async {
         let mut serving = tokio::task::JoinSet::new();
-        for (listener, router) in sockets {
+        let options = ServerOptions::within_limits();
+        for Socket { listener, router, status } in sockets {
             match tokio::net::UnixListener::from_std(listener) {
                 Ok(listener) => {
                     let mut stopped = stopped.clone();
@@ -94,7 +119,12 @@ fn serve_all(sockets: Vec<(UnixListener, Router)>, stopped: &watch::Receiver<boo
                         // An error means that the other end is gone, which is a stop as well.
                         let _ = stopped.wait_for(|stopped| *stopped).await;
                     };
-                    serving.spawn(serve(listener, router, ServerOptions::within_limits(), stop));
+                    match status {
+                        Some(status) => {
+                            serving.spawn(serve_status(listener, router, status, options, stop))
+                        }
+                        None => serving.spawn(serve(listener, router, options, stop)),
+                    };
                 }
                 Err(error) => tracing::error!(%error, "a socket can't be served"),
             }

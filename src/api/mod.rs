@@ -8,6 +8,7 @@ mod asked;
 mod change;
 mod contract;
 mod crowd;
+mod front;
 mod problem;
 mod read;
 mod routers;
@@ -19,4 +20,4 @@ pub use contract::{
 };
 pub use problem::{PROBLEM_MEDIA_TYPE, Problem};
 pub use routers::{admin_router, openapi, read_router, usage_router};
-pub use server::{Listener, Peer, ServerOptions, serve};
+pub use server::{Listener, Peer, ServerOptions, serve, serve_status};
