@@ -123,6 +123,11 @@ impl Agent {
             calls: call_sender,
             metrics: Arc::clone(&parts.metrics),
             heartbeat: heartbeat.clone(),
+            prover: Arc::new(publish::KeyProver {
+                product: parts.product.clone(),
+                key: parts.key.clone(),
+                clock: Arc::clone(&parts.clock),
+            }),
         };
         let agent = Self {
             time: EffectiveTime::new(parts.keeper.state().time),

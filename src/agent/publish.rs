@@ -1,14 +1,16 @@
 //! Judges, stores and publishes: the one way by which anything changes.
 
-use super::Agent;
+use super::{Agent, Clock};
 use crate::{
-    api::{Published, PublishedLicense},
+    api::{Problem, Prover, Published, PublishedLicense},
     entitlement::{
         ConditionType, EnvironmentStatus, Evaluation, Finding, HardwareStatus, Inputs,
         LicenseStatus, Role, Status, UpstreamStatus, evaluate, merge,
     },
+    license::{KeyPair, ProofClaims, StatementClaims, sign},
     store::{Action, AgentState, Event, StatusMark},
 };
+use axum::http::StatusCode;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -219,6 +221,31 @@ impl Agent {
         }
     }
 
+    /// The status, signed for who does not want to believe this agent. Signed once a generation.
+    fn statement(&self, status: &Status, license: Option<&PublishedLicense>) -> Option<Arc<str>> {
+        let license = license?;
+        if let Some(before) = self.published.borrow().as_ref()
+            && before.status.generation == status.generation
+            && before.license.as_ref() == Some(license)
+        {
+            return before.statement.clone();
+        }
+        let claims = StatementClaims {
+            iss: status.serial_number?,
+            aud: self.parts.product.clone(),
+            iat: self.time.at(self.parts.clock.read()),
+            environment_id: license.claims.environment.id,
+            generation: status.generation,
+            status: serde_json::to_value(status).ok()?,
+            license: license.text.clone(),
+            trust: license.trust.clone(),
+        };
+        let signed = sign(&claims, &self.parts.key);
+        let signed =
+            signed.inspect_err(|error| tracing::error!(%error, "no statement could be made"));
+        signed.ok().map(Arc::from)
+    }
+
     fn publish(&self, status: Status) {
         let json = match serde_json::to_vec(&status) {
             Ok(json) => Bytes::from(json),
@@ -237,7 +264,8 @@ impl Agent {
             });
         self.parts.metrics.show(&status);
         let hardware = self.report.clone();
-        let next = Published { status, json, license, hardware };
+        let statement = self.statement(&status, license.as_ref());
+        let next = Published { status, json, license, statement, hardware };
         self.published.send_if_modified(|published| {
             let unchanged = published.as_ref().is_some_and(|p| {
                 p.json == next.json && p.license == next.license && p.hardware == next.hardware
@@ -251,6 +279,36 @@ impl Agent {
             *published = Some(Arc::new(next));
             true
         });
+    }
+}
+
+/// Signs proofs by the environment key, beside the loop.
+pub(super) struct KeyProver {
+    pub(super) product: String,
+    pub(super) key: KeyPair,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Prover for KeyProver {
+    fn prove(&self, challenge: &str, published: &Published) -> Result<String, Problem> {
+        let status = &published.status;
+        let Some(iss) = status.serial_number else {
+            let (code, title) = ("no-serial-number", "There is no Serial Number");
+            return Err(Problem::new(StatusCode::NOT_FOUND, code, title, status.message.clone()));
+        };
+        let claims = ProofClaims {
+            iss,
+            aud: self.product.clone(),
+            iat: self.clock.read().clock,
+            challenge: challenge.to_owned(),
+            entitled: status.entitled,
+            state: status.state.as_str().to_owned(),
+            generation: status.generation,
+        };
+        sign(&claims, &self.key).map_err(|error| {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            Problem::new(status, error.code(), "The proof can't be made", error.to_string())
+        })
     }
 }
 

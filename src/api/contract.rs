@@ -24,6 +24,8 @@ pub struct Published {
     pub json: Bytes,
     /// The license.
     pub license: Option<PublishedLicense>,
+    /// The status as the environment signs it; nothing without a license.
+    pub statement: Option<Arc<str>>,
     /// The hardware behind the status; nothing before the first survey.
     pub hardware: Option<Arc<HardwareReport>>,
 }
@@ -128,6 +130,15 @@ pub struct Call {
     pub reply: oneshot::Sender<Result<Reply, Problem>>,
 }
 
+/// Signs what a program asks to be proved.
+pub trait Prover: Send + Sync {
+    /// The challenge with what is published, signed by the environment key.
+    ///
+    /// # Errors
+    /// Where it can't be signed.
+    fn prove(&self, challenge: &str, published: &Published) -> Result<String, Problem>;
+}
+
 /// How the sockets reach the agent.
 #[derive(Clone)]
 pub struct AgentHandle {
@@ -139,6 +150,8 @@ pub struct AgentHandle {
     pub metrics: Arc<Metrics>,
     /// Whether the agent's loop turns.
     pub heartbeat: Heartbeat,
+    /// Signs proofs.
+    pub prover: Arc<dyn Prover>,
 }
 
 impl AgentHandle {

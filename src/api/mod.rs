@@ -15,7 +15,7 @@ mod routers;
 mod server;
 
 pub use contract::{
-    AgentHandle, Call, Command, Done, Published, PublishedLicense, Reply, RequestByHand,
+    AgentHandle, Call, Command, Done, Prover, Published, PublishedLicense, Reply, RequestByHand,
     UsageReport,
 };
 pub use problem::{PROBLEM_MEDIA_TYPE, Problem};
