@@ -1,0 +1,8 @@
+//! What both stores promise, what the one on the disk survives, and what the keeper makes of a store that fails.
+
+mod accidents;
+mod contract;
+mod directory;
+mod keeper;
+mod refusals;
+mod sample;
