@@ -30,6 +30,7 @@ pub(super) fn state(revision: u64) -> AgentState {
         kind: RequestKind::Refresh,
         text: format!("request {revision}"),
         made_at: at(number),
+        by_hand: false,
     };
     AgentState {
         revision,
