@@ -2,7 +2,7 @@
 
 use super::{CliError, DONE, output::print};
 use crate::license::Purpose;
-use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind, value_parser};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser};
 use std::{ffi::OsString, path::PathBuf};
 
 /// What the exit codes mean; shown by `--help`.
@@ -65,6 +65,8 @@ pub(super) enum Command {
     Refresh,
     /// Give the license back to the portal, so that another machine can be activated
     Release,
+    /// Make a request that is carried to the portal by hand; its answer is installed by `license install`
+    Request(RequestOptions),
     /// Show, install or look into a license
     License {
         #[command(subcommand)]
@@ -83,6 +85,12 @@ pub(super) enum Command {
     /// Check as a monitor does: one line, performance data, exit code
     #[command(after_help = CHECK_EXIT_CODES)]
     Check(CheckOptions),
+    /// Try everything that can be wrong, and say how to mend it
+    Doctor {
+        /// The agent's settings
+        #[arg(long, default_value = "/etc/entitled/entitled.toml", value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Write a completion script for a shell
     Completions {
         /// The shell
@@ -125,6 +133,26 @@ pub(super) struct ActivateOptions {
     /// What the environment is for: development, quality, production or management [default: as the settings say]
     #[arg(long, value_name = "PURPOSE")]
     pub(super) purpose: Option<Purpose>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RequestOptions {
+    /// What is asked for
+    #[arg(value_enum, default_value_t = Asked::Refresh)]
+    pub(super) kind: Asked,
+    /// To activate
+    #[command(flatten)]
+    pub(super) activate: ActivateOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Asked {
+    /// A slot of the subscription, and its license
+    Activate,
+    /// The newest license
+    Refresh,
+    /// To give the license back
+    Release,
 }
 
 #[derive(Debug, clap::Args)]
