@@ -254,13 +254,15 @@ impl Agent {
     }
 }
 
-/// A digest of what a change of makes a new generation: everything but the times of the next and the last contact.
+/// A digest of what a change of makes a new generation: everything but the times of the next and the last contact, and
+/// whether there was one since the start. A portal that can't be reached is a condition.
 fn digest(status: &Status) -> String {
     let mut lasting = status.clone();
     lasting.generation = 0;
     lasting.since = Timestamp::UNIX_EPOCH;
     lasting.upstream.last_contact = None;
     lasting.upstream.next_refresh = None;
+    lasting.upstream.reachable = None;
     let json = serde_json::to_vec(&lasting).unwrap_or_default();
     let digest = Sha256::digest(json);
     let mut half = [0; 16];
