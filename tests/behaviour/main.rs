@@ -4,6 +4,7 @@
 mod commands;
 mod daemon;
 mod dev;
+mod hostile;
 mod portal;
 mod sockets;
 mod stage;
