@@ -17,6 +17,7 @@ mod publish;
 mod reload;
 mod run;
 mod schedule;
+mod shown;
 mod sockets;
 mod usage;
 
@@ -123,7 +124,7 @@ impl Agent {
             calls: call_sender,
             metrics: Arc::clone(&parts.metrics),
             heartbeat: heartbeat.clone(),
-            prover: Arc::new(publish::KeyProver {
+            prover: Arc::new(shown::KeyProver {
                 product: parts.product.clone(),
                 key: parts.key.clone(),
                 clock: Arc::clone(&parts.clock),
