@@ -9,7 +9,7 @@ use entitled::{
     },
     entitlement::{ConditionType, Finding},
     health::ServiceManager,
-    identity::Machine,
+    identity::{COLLECTED_FACTS, Machine},
     upstream::{HttpPortal, PortalSettings},
 };
 use std::{
@@ -96,7 +96,8 @@ fn run(options: &RunOptions) -> anyhow::Result<()> {
     take_room();
     let Loaded { settings, complaint } = sources.current_or_last_good()?;
     log(&settings.log_level, settings.log_format)?;
-    let hardware = Arc::new(Machine::live(&settings.state_directory));
+    let hardware =
+        Arc::new(Machine::live(&settings.state_directory).with_collected(COLLECTED_FACTS));
     let standing = complaint.as_ref().map(last_good_used).into_iter().collect();
     let settings = DaemonSettings { standing, ..daemon_settings(settings) };
     let socket = settings.sockets.read.clone();

@@ -54,11 +54,7 @@ pub(super) enum Command {
         root: Option<PathBuf>,
     },
     /// Show the hardware facts behind the Serial Number, in digests
-    Hardware {
-        /// Read a captured tree (laid out as /sys and /proc are; / for this machine), without the agent
-        #[arg(long, value_name = "DIR")]
-        root: Option<PathBuf>,
-    },
+    Hardware(HardwareOptions),
     /// Activate this environment with its Activation Code
     Activate(ActivateOptions),
     /// Ask the portal for the newest license now
@@ -95,6 +91,58 @@ pub(super) enum Command {
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct HardwareOptions {
+    #[command(subcommand)]
+    pub(super) command: Option<HardwareCommand>,
+    #[command(flatten)]
+    pub(super) from: HardwareSource,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct HardwareSource {
+    /// Read a captured tree (laid out as /sys and /proc are; / for this machine), without the agent
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// Read a saved report, without the agent
+    #[arg(long, value_name = "FILE", conflicts_with = "root")]
+    pub(super) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HardwareCommand {
+    /// Print what would be stored for the machine of a tree, as JSON
+    Enroll {
+        /// The tree
+        #[arg(long, default_value = "/", value_name = "DIR")]
+        root: PathBuf,
+    },
+    /// Judge a tree or a report by what `enroll` printed
+    Explain {
+        #[command(flatten)]
+        from: HardwareSource,
+        /// What `enroll` printed
+        #[arg(long, value_name = "FILE")]
+        enrolled: PathBuf,
+    },
+    /// Print a report for support, as JSON
+    Report {
+        /// The tree
+        #[arg(long, default_value = "/", value_name = "DIR")]
+        root: PathBuf,
+        /// Add the identifiers themselves: whoever reads the report can name this machine
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Leave what only root may read for an agent that is not root
+    Collect {
+        /// The file
+        #[arg(long, default_value = crate::identity::COLLECTED_FACTS, value_name = "FILE")]
+        output: PathBuf,
     },
 }
 

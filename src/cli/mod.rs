@@ -40,7 +40,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     let code = match arguments.command {
         Command::Status => status::show(&agent, output).await?,
         Command::Serial { root } => hardware::serial(&agent, output, root).await?,
-        Command::Hardware { root } => hardware::show(&agent, output, root).await?,
+        Command::Hardware(options) => hardware::hardware(&agent, output, options).await?,
         Command::Activate(options) => changes::activate(&agent, output, options).await?,
         Command::Refresh => changes::refresh(&agent, output).await?,
         Command::Release => changes::release(&agent, output).await?,

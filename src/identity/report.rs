@@ -2,7 +2,7 @@
 
 use super::{
     DigestedFact, DigestedSurvey, Enrolled, FactComparison, FactState, Judgement, LocalSecret,
-    MachineKind, MintError, Minted, Outcome, Reason, Source, Survey, Verdict, judge_digested,
+    MachineKind, Minted, Outcome, Reason, Source, Survey, Verdict, judge_digested,
     matching::compare,
 };
 use crate::codes::SerialNumber;
@@ -71,7 +71,7 @@ impl HardwareReport {
     fn explain(
         survey: &DigestedSurvey,
         enrolled: Option<&Enrolled>,
-        minted: Result<Minted, MintError>,
+        minted: Result<Minted, impl ToString>,
         now: Timestamp,
     ) -> Self {
         let judgement = enrolled.map(|enrolled| judge_digested(enrolled, survey, now));
@@ -140,6 +140,19 @@ impl HardwareReport {
             uptime_seconds: self.uptime_seconds,
             facts: facts.collect(),
         }
+    }
+
+    /// The same report, explained by another enrolment keyed by the same secret.
+    #[must_use]
+    pub fn explained_by(&self, enrolled: &Enrolled, now: Timestamp) -> Self {
+        let minted = match (self.serial_number, self.source, self.enrolled.is_some()) {
+            (Some(serial_number), Some(source), false) => Some(Minted { serial_number, source }),
+            _ => None,
+        };
+        let mut explained = Self::explain(&self.survey(), Some(enrolled), minted.ok_or(""), now);
+        let kept = explained.verdict.is_some_and(|verdict| verdict != Verdict::DifferentMachine);
+        explained.problem = self.problem.clone().filter(|_| !kept);
+        explained
     }
 
     /// Judges the report against an enrolment, its own or another keyed by the same secret.
