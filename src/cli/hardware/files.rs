@@ -25,7 +25,7 @@ pub(super) fn read(from: &HardwareSource) -> Result<Option<HardwareReport>, CliE
             let secret = LocalSecret::for_files();
             Ok(Some(HardwareReport::new(&survey(root)?, None, &secret, Timestamp::now())))
         }
-        HardwareSource { report: Some(file), .. } => read_json(file).map(Some),
+        HardwareSource { report: Some(file), .. } => read_json(file, A_REPORT).map(Some),
         HardwareSource { root: None, report: None } => Ok(None),
     }
 }
@@ -40,11 +40,11 @@ pub(super) fn enroll(root: &Path) -> Result<(), CliError> {
 
 /// Judges a tree or a report by an enrolment.
 pub(super) fn explain(from: &HardwareSource, enrolled: &Path) -> Result<HardwareReport, CliError> {
-    let enrolled: Enrolled = read_json(enrolled)?;
+    let enrolled: Enrolled = read_json(enrolled, "what `entitlectl hardware enroll` printed")?;
     let now = Timestamp::now();
     match from {
         HardwareSource { report: Some(file), .. } => {
-            let report: HardwareReport = read_json(file)?;
+            let report: HardwareReport = read_json(file, A_REPORT)?;
             Ok(report.explained_by(&enrolled, now))
         }
         HardwareSource { root, .. } => {
@@ -72,9 +72,13 @@ pub(super) fn collect(file: &Path) -> Result<(), CliError> {
     fs::set_permissions(file, Permissions::from_mode(0o640)).map_err(error)
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CliError> {
+const A_REPORT: &str = "what `entitlectl hardware report` printed";
+
+fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<T, CliError> {
     let error = |source| CliError::File { path: path.to_owned(), source };
     let text = fs::read_to_string(path).map_err(error)?;
-    serde_json::from_str(&text)
-        .map_err(|e| error(io::Error::new(io::ErrorKind::InvalidData, e.to_string())))
+    serde_json::from_str(&text).map_err(|e| {
+        let found = format!("expected {expected}, found something else ({e})");
+        error(io::Error::new(io::ErrorKind::InvalidData, found))
+    })
 }

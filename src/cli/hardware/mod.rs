@@ -86,8 +86,8 @@ fn page(report: &HardwareReport) -> String {
     let _ = writeln!(page, "Serial Number  {serial}");
     let _ = writeln!(page, "Machine        {}", report.machine);
     if let (Some(verdict), Some(score)) = (report.verdict, report.score) {
-        let reason = report.reason.map_or(String::new(), |reason| format!(": {reason}"));
-        let _ = writeln!(page, "Verdict        {verdict}, {score} % agrees{reason}");
+        let why = report.message.as_deref().map_or(String::new(), |why| format!(": {why}"));
+        let _ = writeln!(page, "Verdict        {verdict}, {score} % agrees{}", shown(&why));
     }
     let _ = writeln!(page, "Read           {}", day(report.read_at));
     if let Some(problem) = &report.problem {
