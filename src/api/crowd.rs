@@ -111,7 +111,9 @@ mod tests {
     fn a_user_who_uses_up_the_share_keeps_no_other_out() {
         let crowd = Crowd::new(2);
         let seats: Vec<_> = (0..2).map(|_| crowd.admit(user(1)).unwrap()).collect();
-        seats.iter().for_each(|seat| seat.speaker()());
+        for seat in &seats {
+            seat.speaker()();
+        }
         assert!(crowd.admit(user(1)).is_none());
         assert!(crowd.admit(user(2)).is_some());
         drop(seats);
