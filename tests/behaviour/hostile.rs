@@ -116,7 +116,7 @@ fn a_large_body_is_refused_and_not_kept() {
 #[test]
 fn a_bomb_of_headers_is_refused() {
     let dev = Dev::start();
-    let many: String = (0..10_000).map(|n| format!("x-{n}: y\r\n")).collect();
+    let many = "x-header: y\r\n".repeat(10_000);
     let long = format!("x: {}\r\n", "y".repeat(4 << 20));
     let path = format!("GET /v1/features/{} HTTP/1.1\r\n\r\n", "y".repeat(4 << 20));
     for head in [

@@ -8,7 +8,10 @@ mod watching;
 use crate::stage::{Dev, Socket};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::{
+    fmt::Write,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+};
 
 /// The members of a JSON document with the kinds of their values, one a line.
 fn shape(value: &Value, path: &str, page: &mut String) {
@@ -30,7 +33,7 @@ fn shape(value: &Value, path: &str, page: &mut String) {
             return;
         }
     };
-    page.push_str(&format!("{path}: {kind}\n"));
+    writeln!(page, "{path}: {kind}").unwrap();
 }
 
 #[test]

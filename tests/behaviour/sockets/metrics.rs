@@ -3,8 +3,8 @@
 use crate::stage::Dev;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Samples by name and labels. Panics where the text is not OpenMetrics.
-fn parse(text: &str) -> BTreeMap<String, f64> {
+/// Samples by name and labels; all of ours are whole numbers. Panics where the text is not OpenMetrics.
+fn parse(text: &str) -> BTreeMap<String, i64> {
     let mut samples = BTreeMap::new();
     let mut families = BTreeSet::new();
     let body = text.strip_suffix("# EOF\n").expect("it ends with # EOF");
@@ -34,27 +34,27 @@ fn the_metrics_follow_the_status() {
     assert!(answer.media_type.starts_with("application/openmetrics-text"), "{answer:?}");
     let metrics = parse(&answer.body);
     let status = dev.socket.status();
-    assert_eq!(metrics["entitled_entitled"], 1.0);
-    assert_eq!(metrics["entitled_state{state=\"active\"}"], 1.0);
-    assert_eq!(metrics["entitled_state{state=\"grace\"}"], 0.0);
-    assert_eq!(metrics["entitled_generation"], status["generation"].as_f64().unwrap());
-    assert_eq!(metrics["entitled_limit{limit=\"users\"}"], 1000.0);
+    assert_eq!(metrics["entitled_entitled"], 1);
+    assert_eq!(metrics["entitled_state{state=\"active\"}"], 1);
+    assert_eq!(metrics["entitled_state{state=\"grace\"}"], 0);
+    assert_eq!(metrics["entitled_generation"], status["generation"].as_i64().unwrap());
+    assert_eq!(metrics["entitled_limit{limit=\"users\"}"], 1000);
     let ends_at: jiff::Timestamp = status["license"]["ends_at"].as_str().unwrap().parse().unwrap();
     let end = metrics["entitled_license_term_end_timestamp_seconds"];
-    assert_eq!(format!("{end}"), ends_at.as_second().to_string());
-    let states = metrics.keys().filter(|name| name.starts_with("entitled_state{"));
-    assert_eq!(states.map(|name| metrics[name]).sum::<f64>(), 1.0, "one state at a time");
+    assert_eq!(end, ends_at.as_second());
+    let samples = metrics.keys().filter(|name| name.starts_with("entitled_state{"));
+    assert_eq!(samples.map(|name| metrics[name]).sum::<i64>(), 1, "one state at a time");
 
     let answered = "entitled_portal_exchanges_total{result=\"answered\"}";
     let before = metrics[answered];
     dev.ctl.out(&["refresh"]);
-    assert_eq!(parse(&dev.socket.get("/metrics").body)[answered], before + 1.0);
+    assert_eq!(parse(&dev.socket.get("/metrics").body)[answered], before + 1);
 }
 
 #[test]
 fn the_metrics_of_a_restricted_license_say_so() {
     let dev = Dev::of(tempfile::tempdir().unwrap(), &["--scenario", "restricted"]);
     let metrics = parse(&dev.socket.get("/metrics").body);
-    assert_eq!(metrics["entitled_entitled"], 0.0);
-    assert_eq!(metrics["entitled_state{state=\"restricted\"}"], 1.0);
+    assert_eq!(metrics["entitled_entitled"], 0);
+    assert_eq!(metrics["entitled_state{state=\"restricted\"}"], 1);
 }

@@ -14,13 +14,13 @@ pub(crate) use controller::Controller;
 pub(crate) use ctl::{Ctl, Done};
 pub(crate) use dev::Dev;
 pub(crate) use running::Running;
-pub(crate) use socket::{Answer, Socket};
+pub(crate) use socket::Socket;
 pub(crate) use vendor::{PRODUCT, Server, Vendor};
 
 use std::time::Duration;
 
 /// How long anything may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The text between two others.
 pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
