@@ -109,11 +109,21 @@ impl Agent {
                 _ => "the portal sent an older revocation; nothing changed".to_owned(),
             },
             Outcome::NothingNew { .. } => "the license is the newest".to_owned(),
-            Outcome::Released { sequence } => {
+            Outcome::Released { sequence, slot_free_at } => {
                 events.push(self.event_by(actor, Action::Released, format!("sequence {sequence}")));
                 release(&mut state, sequence);
                 self.forget_code();
-                "the license was released; its slot is free again".to_owned()
+                slot_free_at.map_or_else(
+                    || "the license was released; its slot is free again".to_owned(),
+                    |at| format!("the license was released; its slot is free again at {at}"),
+                )
+            }
+            Outcome::Retired { sequence, by, key, .. } => {
+                let key = key.map_or_else(|| "no key".to_owned(), |key| key.to_string());
+                let detail = format!("sequence {sequence}, by {}, to {key}", by.as_str());
+                events.push(self.event_by(actor, Action::Released, detail.clone()));
+                release(&mut state, sequence);
+                format!("this key is retired, the environment goes on under another: {detail}")
             }
         };
         self.time.settle(answer.portal_time);

@@ -97,6 +97,7 @@ pub(super) fn answer(
         in_reply_to: request.jti,
         outcome,
         trust: newer.then(|| trust.text().to_owned()),
+        fork: None,
     };
     sign(&claims, keys.signing())
 }

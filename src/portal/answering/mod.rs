@@ -96,6 +96,9 @@ fn settle(
         RequestKind::Refresh | RequestKind::Release => {
             adoption::bound_case(change, keys, request, now)?
         }
+        RequestKind::Rebind | RequestKind::Move => {
+            return Err(super::domain::Refusal::EnvironmentUnknown.into());
+        }
     };
     let step = link(change, &mut case.environment, claims, now)?;
     let (outcome, event) = act(&mut case, request, keys, now)?;
@@ -147,7 +150,10 @@ fn act(
     if request.claims.request == RequestKind::Release && !environment.is_released() {
         release(environment, now);
         let sequence = environment.sequence;
-        return Ok((Outcome::Released { sequence }, Some("environment-released")));
+        return Ok((
+            Outcome::Released { sequence, slot_free_at: None },
+            Some("environment-released"),
+        ));
     }
     forget_disbelieved(environment, keys);
     let holds = holds(environment, request.claims.held.as_deref());
@@ -165,7 +171,9 @@ fn act(
         }
         Decision::SendCurrent => (current(environment), None),
         Decision::NothingNew => (Outcome::NothingNew { sequence: environment.sequence }, None),
-        Decision::AlreadyReleased => (Outcome::Released { sequence: environment.sequence }, None),
+        Decision::AlreadyReleased => {
+            (Outcome::Released { sequence: environment.sequence, slot_free_at: None }, None)
+        }
     })
 }
 
