@@ -1,7 +1,7 @@
 //! What an environment asks its portal, signed by the environment key.
 
 use super::{
-    Document, DocumentError, Environment, KeyPair, PublicKey, Purpose, Unverified,
+    Document, DocumentError, Environment, KeyPair, PublicKey, Purpose, Thumbprint, Unverified,
     consent::Consent, jws::sign_with,
 };
 use crate::codes::{ActivationCode, ActivationId, SerialNumber};
@@ -124,20 +124,25 @@ pub struct Activation {
 impl Activation {
     /// The activation part of request `jti`, which `key` signs.
     pub fn new(code: &ActivationCode, jti: RequestId, key: &PublicKey) -> Self {
-        let proof = code.proof(proof_message(jti, key).as_bytes());
+        let proof = code.proof(proof_message(jti, &key.thumbprint()).as_bytes());
         Self { id: code.id(), proof: URL_SAFE_NO_PAD.encode(proof) }
     }
 
     /// Whether the asker of request `jti`, signed by `key`, holds `code`.
     pub fn proves(&self, code: &ActivationCode, jti: RequestId, key: &PublicKey) -> bool {
+        self.proves_by(code, jti, &key.thumbprint())
+    }
+
+    /// The same, where of the key no more than its thumbprint is known yet.
+    pub fn proves_by(&self, code: &ActivationCode, jti: RequestId, kid: &Thumbprint) -> bool {
         URL_SAFE_NO_PAD
             .decode(&self.proof)
-            .is_ok_and(|proof| code.verify_proof(proof_message(jti, key).as_bytes(), &proof))
+            .is_ok_and(|proof| code.verify_proof(proof_message(jti, kid).as_bytes(), &proof))
     }
 }
 
-fn proof_message(jti: RequestId, key: &PublicKey) -> String {
-    format!("entitled request proof\0{jti}\0{}", key.thumbprint())
+fn proof_message(jti: RequestId, kid: &Thumbprint) -> String {
+    format!("entitled request proof\0{jti}\0{kid}")
 }
 
 /// The environment that a request is about.
