@@ -8,16 +8,16 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-fn id(n: u128) -> RequestId {
+pub(super) fn id(n: u128) -> RequestId {
     RequestId(Uuid::from_u128(n))
 }
 
-fn day(n: i64) -> Timestamp {
+pub(super) fn day(n: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * n)
 }
 
 /// A refresh whose `previous` the portal knows.
-fn link(this: u128, previous: Option<u128>) -> Link<'static> {
+pub(super) fn link(this: u128, previous: Option<u128>) -> Link<'static> {
     Link {
         id: id(this),
         previous: previous.map(id),

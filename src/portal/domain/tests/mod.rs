@@ -3,6 +3,7 @@
 mod chain;
 mod decision;
 mod evidence;
+mod forks;
 mod place;
 mod samples;
 mod succession;
