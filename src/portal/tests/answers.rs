@@ -189,7 +189,7 @@ fn a_lost_key_is_cured_by_a_release_at_the_portal() {
     let sold = stage.sell();
     let mut agent = Agent::new("a", Purpose::Production);
     agent.activate(&stage, &sold.activation_code).unwrap();
-    let mut installed_anew = Agent::new("a", Purpose::Production);
+    let mut installed_anew = agent.installed_anew();
     let problem = installed_anew.activate(&stage, &sold.activation_code).unwrap_err();
     assert_eq!((problem.code(), problem.status), ("rebind-required", 409));
     let id = agent.id.unwrap();

@@ -102,7 +102,7 @@ fn an_agent_that_lost_its_history_activates_again_and_goes_on() {
 }
 
 /// A copy of the portal's files as they are now.
-fn backup(stage: &Stage) -> tempfile::TempDir {
+pub(super) fn backup(stage: &Stage) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     let source = rusqlite::Connection::open(stage.path("portal.db")).unwrap();
     let database = copy.path().join("portal.db").display().to_string();
@@ -117,7 +117,7 @@ fn backup(stage: &Stage) -> tempfile::TempDir {
 }
 
 /// The stage after its portal was restored from `copy`.
-fn restored(stage: Stage, copy: tempfile::TempDir) -> Stage {
+pub(super) fn restored(stage: Stage, copy: tempfile::TempDir) -> Stage {
     let Stage { time, .. } = stage;
     let portal = Portal::open(copy.path(), Options::default(), clock(&time)).unwrap();
     Stage { folder: copy, portal, time }

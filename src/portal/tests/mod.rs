@@ -2,9 +2,15 @@
 
 mod answers;
 mod chain;
+mod forks;
 mod keys;
+mod moving;
+mod offline;
 mod operating;
+mod rebinding;
+mod recovery;
 mod refusals;
 mod routes;
+mod serial_only;
 mod slots;
 mod stage;

@@ -4,10 +4,14 @@ use crate::{
     api::Problem,
     codes::{ActivationCode, SerialNumber},
     license::{
-        Activation, Candidate, KeyPair, MachineFacts, OpenedAnswer, Purpose, RequestClaims,
-        RequestId, RequestKind, RequestedEnvironment, Roots, open_answer, sign_request,
+        Activation, Candidate, EvidenceDigest, KeyPair, MachineFacts, OpenedAnswer, Purpose,
+        RebindCode, RequestClaims, RequestId, RequestKind, RequestedEnvironment, Roots,
+        open_answer, sign_consent, sign_request,
     },
-    portal::{Options, Portal, Vendor, domain::Subscription, domain::Terms},
+    portal::{
+        Options, Portal, Vendor,
+        domain::{Environment, RebindPolicy, Subscription, Terms},
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -50,6 +54,32 @@ impl Stage {
         self.portal.create_subscription("ACME", terms).unwrap()
     }
 
+    /// A subscription that is rebound by that policy.
+    pub(super) fn sell_with(&self, policy: RebindPolicy) -> Subscription {
+        let id = self.sell().id;
+        self.portal.update_subscription(id, move |terms| terms.rebind = policy).unwrap()
+    }
+
+    /// A one-time code for an environment.
+    pub(super) fn one_time_code(&self, environment: Option<Uuid>) -> RebindCode {
+        let a_day = SignedDuration::from_hours(24);
+        self.portal.make_rebind_code(environment.unwrap(), a_day).unwrap().code
+    }
+
+    /// The environment of an agent.
+    pub(super) fn environment_of(&self, agent: &Agent) -> Environment {
+        let mut all = self.portal.environments(None).unwrap();
+        all.retain(|environment| Some(environment.id) == agent.id);
+        all.remove(0)
+    }
+
+    /// The one environment that there is.
+    pub(super) fn environment(&self) -> Environment {
+        let mut all = self.portal.environments(None).unwrap();
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
     pub(super) fn roots(&self) -> Roots {
         let mut roots = Roots::none();
         let text = std::fs::read_to_string(self.path("roots.jwks")).unwrap();
@@ -82,6 +112,12 @@ pub(super) fn clock(time: &Arc<Mutex<Timestamp>>) -> Arc<dyn crate::portal::Cloc
     Arc::new(move || *time.lock().unwrap())
 }
 
+/// The digest of a fact that weighs as much as its kind may.
+pub(super) fn fact(source: &str, value: u8) -> EvidenceDigest {
+    let digest = format!("{value:032x}");
+    EvidenceDigest { group: "?".to_owned(), source: source.to_owned(), digest, weight: 255 }
+}
+
 pub(super) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
@@ -96,6 +132,8 @@ pub(super) struct Agent {
     pub held: Option<String>,
     pub previous: Option<RequestId>,
     pub candidates: Vec<SerialNumber>,
+    pub evidence: Vec<EvidenceDigest>,
+    pub virtual_machine: bool,
 }
 
 impl Agent {
@@ -109,7 +147,31 @@ impl Agent {
             held: None,
             previous: None,
             candidates: Vec::new(),
+            evidence: Vec::new(),
+            virtual_machine: false,
         }
+    }
+
+    /// The same machine after its state was lost: another key, and no memory.
+    pub(super) fn installed_anew(&self) -> Self {
+        Self {
+            key: KeyPair::generate().unwrap(),
+            id: None,
+            held: None,
+            previous: None,
+            name: self.name.clone(),
+            candidates: self.candidates.clone(),
+            evidence: self.evidence.clone(),
+            ..*self
+        }
+    }
+
+    /// A copy of all that it has, or a snapshot of it.
+    pub(super) fn copy(&self) -> Self {
+        let mut copy = self.installed_anew();
+        copy.key = self.key.clone();
+        (copy.id, copy.held, copy.previous) = (self.id, self.held.clone(), self.previous);
+        copy
     }
 
     pub(super) fn activation(&self, code: &ActivationCode) -> RequestClaims {
@@ -135,11 +197,11 @@ impl Agent {
                 purpose: self.purpose,
             },
             candidates: self.candidates.iter().copied().map(candidate).collect(),
-            evidence: Vec::new(),
+            evidence: self.evidence.clone(),
             machine: MachineFacts {
                 kind: "bare-metal".to_owned(),
                 overridden: false,
-                virtual_machine: false,
+                virtual_machine: self.virtual_machine,
                 agent: "0.1.0".to_owned(),
             },
             previous: self.previous,
@@ -149,12 +211,44 @@ impl Agent {
         }
     }
 
+    /// A rebind of the Activation Code, and of the one-time code where there is one.
+    pub(super) fn rebind(
+        &self,
+        code: &ActivationCode,
+        one_time: Option<&RebindCode>,
+    ) -> RequestClaims {
+        let mut claims = self.request(RequestKind::Rebind);
+        let key = self.key.public();
+        claims.activation = Some(Activation::new(code, claims.jti, &key));
+        claims.rebind_proof = one_time.map(|one_time| one_time.proof(claims.jti, &key));
+        claims
+    }
+
+    /// A rebind or a move to which the key of `old` consents.
+    pub(super) fn succeed(&self, kind: RequestKind, old: &KeyPair) -> RequestClaims {
+        let mut claims = self.request(kind);
+        claims.consent = Some(sign_consent(&claims, &self.key.public(), old).unwrap());
+        claims
+    }
+
+    /// Sends a request of its own, and takes the answer up.
+    pub(super) fn send(
+        &mut self,
+        stage: &Stage,
+        claims: &RequestClaims,
+    ) -> Result<OpenedAnswer, Problem> {
+        let answer = stage.ask(claims, &self.key)?;
+        self.settle(&answer);
+        Ok(answer)
+    }
+
     /// Takes an answer up as an agent would.
     pub(super) fn settle(&mut self, answer: &OpenedAnswer) {
         self.previous = Some(answer.in_reply_to);
         if let Some(license) = &answer.license {
             self.held = Some(license.text().to_owned());
             self.id = Some(license.claims().environment.id);
+            self.serial = license.claims().sub;
         }
     }
 
