@@ -1,6 +1,7 @@
 //! `entitle-portal` as its operator and the agents see it.
 
 mod agent;
+mod succession;
 
 use crate::stage::{PRODUCT, Vendor};
 use agent::Agent;

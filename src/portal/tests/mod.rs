@@ -7,6 +7,7 @@ mod keys;
 mod moving;
 mod offline;
 mod operating;
+mod problems;
 mod rebinding;
 mod recovery;
 mod refusals;

@@ -63,7 +63,7 @@ fn a_candidate_counts_unless_the_hardware_says_otherwise() {
     let (sold, old) = activated(&stage, RebindPolicy::Code);
     stage
         .portal
-        .update_subscription(sold.id, |t| drop(t.slots.insert(Purpose::Production, 9)))
+        .update_subscription(sold.id, |t| t.slots.extend([(Purpose::Production, 9)]))
         .unwrap();
     let mut same = old.installed_anew();
     (same.serial, same.candidates) = (serial("better source"), vec![old.serial]);

@@ -82,6 +82,30 @@ fn an_unknown_code_and_a_wrong_proof_are_told_alike() {
 }
 
 #[test]
+fn who_sends_many_wrong_proofs_waits_and_keeps_nobody_else_waiting() {
+    let stage = Stage::new();
+    let sold = stage.sell();
+    let mut agent = Agent::new("a", Purpose::Production);
+    let refused = Refused::by(&stage);
+    let wrong = || {
+        let mut claims = agent.activation(&ActivationCode::random().unwrap());
+        claims.activation.as_mut().unwrap().id = sold.activation_code.id();
+        send(&stage, &claims, &agent)
+    };
+    for _ in 0..10 {
+        refused.with(wrong(), "activation-code-unknown", 403);
+    }
+    let problem = wrong().unwrap_err();
+    assert_eq!((problem.code(), problem.retry_after), ("too-many-attempts", Some(900)));
+    refused.with(wrong(), "too-many-attempts", 429);
+    // Without a signature it is not even looked at further.
+    let unsigned = sign_request(&agent.activation(&sold.activation_code), &agent.key).unwrap();
+    let unsigned = format!("{}.", unsigned.rsplit_once('.').unwrap().0);
+    refused.with(stage.portal.handle_request(unsigned.as_bytes()), "document-signature", 400);
+    agent.activate(&stage, &sold.activation_code).unwrap();
+}
+
+#[test]
 fn a_sound_request_for_something_else_is_refused() {
     let stage = Stage::new();
     let sold = stage.sell();

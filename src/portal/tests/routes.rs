@@ -109,3 +109,18 @@ async fn a_portal_without_its_database_is_alive_and_not_ready() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(response.headers()[header::RETRY_AFTER], "5");
 }
+
+#[tokio::test]
+async fn who_has_to_wait_is_told_how_long_in_the_header() {
+    let stage = Stage::new();
+    let agent = Agent::new("a", Purpose::Production);
+    let unknown = crate::codes::ActivationCode::random().unwrap();
+    let mut last = None;
+    for _ in 0..11 {
+        let request = sign_request(&agent.activation(&unknown), &agent.key).unwrap();
+        last = Some(call(&stage, post(MEDIA_TYPE, request)).await.0);
+    }
+    let response = last.unwrap();
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(response.headers()[header::RETRY_AFTER], "900");
+}

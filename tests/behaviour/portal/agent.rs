@@ -4,8 +4,8 @@ use crate::stage::{PRODUCT, Server, Vendor};
 use entitled::{
     codes::{ActivationCode, SerialNumber},
     license::{
-        Activation, KeyPair, MachineFacts, OpenedAnswer, Purpose, RequestClaims, RequestId,
-        RequestKind, RequestedEnvironment, open_answer, sign_request,
+        Activation, KeyPair, MachineFacts, OpenedAnswer, Purpose, RebindCode, RequestClaims,
+        RequestId, RequestKind, RequestedEnvironment, open_answer, sign_consent, sign_request,
     },
 };
 use jiff::Timestamp;
@@ -29,9 +29,51 @@ impl Agent {
         }
     }
 
+    /// The same machine after its state was lost.
+    pub(super) fn installed_anew(&self) -> Self {
+        Self { key: KeyPair::generate().unwrap(), held: None, previous: None, ..*self }
+    }
+
+    /// A copy of all that it has.
+    pub(super) fn copy(&self) -> Self {
+        let (key, held) = (self.key.clone(), self.held.clone());
+        Self { key, held, ..*self }
+    }
+
+    /// Its last request that was answered, as its operator sees it.
+    pub(super) fn last_request(&self) -> String {
+        self.previous.unwrap().to_string()
+    }
+
     pub(super) fn request(&self, request: RequestKind, code: Option<&ActivationCode>) -> String {
+        sign_request(&self.claims(request, code), &self.key).unwrap()
+    }
+
+    /// A rebind with the Activation Code, and with the one-time code where there is one.
+    pub(super) fn rebind(&self, code: &ActivationCode, one_time: Option<&RebindCode>) -> String {
+        let mut claims = self.claims(RequestKind::Rebind, Some(code));
+        let key = self.key.public();
+        claims.rebind_proof = one_time.map(|one_time| one_time.proof(claims.jti, &key));
+        sign_request(&claims, &self.key).unwrap()
+    }
+
+    /// A request by which it takes the place of `old`, whose key consents.
+    pub(super) fn succeed(
+        &mut self,
+        request: RequestKind,
+        old: &Self,
+        environment: &str,
+    ) -> String {
+        (self.held, self.previous) = (old.held.clone(), old.previous);
+        let mut claims = self.claims(request, None);
+        claims.environment.id = Some(environment.parse().unwrap());
+        claims.consent = sign_consent(&claims, &self.key.public(), &old.key).ok();
+        sign_request(&claims, &self.key).unwrap()
+    }
+
+    fn claims(&self, request: RequestKind, code: Option<&ActivationCode>) -> RequestClaims {
         let jti = RequestId(Uuid::now_v7());
-        let claims = RequestClaims {
+        RequestClaims {
             aud: PRODUCT.to_owned(),
             jti,
             iat: Timestamp::now(),
@@ -57,8 +99,7 @@ impl Agent {
             unsettled: Vec::new(),
             held: self.held.clone(),
             trust_version: 0,
-        };
-        sign_request(&claims, &self.key).unwrap()
+        }
     }
 
     pub(super) fn settle(&mut self, answer: &str, vendor: &Vendor) -> OpenedAnswer {

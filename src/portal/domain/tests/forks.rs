@@ -163,10 +163,9 @@ proptest! {
         let mut n = 0;
         asked(&turns, |chain, lives, who, _| {
             n += 1;
-            if let Some(head) = lives[named].head.filter(|_| n >= from && survivor.is_none()) {
-                if chain.is_forked() && chain.name_survivor(head) {
-                    survivor = Some(named);
-                }
+            let head = lives[named].head.filter(|_| n >= from && survivor.is_none());
+            if head.is_some_and(|head| chain.is_forked() && chain.name_survivor(head)) {
+                survivor = Some(named);
             }
             let Some(survivor) = survivor else { return };
             let spoke = lives[who].head.unwrap();
