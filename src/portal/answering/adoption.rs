@@ -74,29 +74,37 @@ pub(super) fn case_of(
     let subscription =
         change.subscription(environment.subscription_id)?.ok_or(Refusal::EnvironmentUnknown)?;
     let mut case = Case::new(subscription, environment);
-    adopt_held(change, &mut case, claims, context)?;
-    // The key may have changed since it was looked up.
-    if case.environment.key != Some(*key) {
-        return Err(Refusal::EnvironmentUnknown.into());
-    }
+    adopt_held(change, &mut case, claims, Some(key), context)?;
     Ok(case)
 }
 
 /// Takes over the license that the asker holds, where the portal signed it later than the newest that it remembers.
+///
+/// # Errors
+/// [`Refusal::EnvironmentUnknown`] where the environment is not bound to `key` then, before anything is changed: the key
+/// may have changed since it was looked up, and the license that is held may tell of another.
 pub(super) fn adopt_held(
     change: &Change<'_>,
     case: &mut Case,
     claims: &RequestClaims,
+    key: Option<&PublicKey>,
     context: &Context,
 ) -> Result<(), AnswerError> {
     let newer = match super::holds(&case.environment, claims.held.as_deref()) {
         Holds::Other => own_license(&context.keys, claims),
         Holds::Current | Holds::Nothing => None,
     };
-    if let Some(license) = newer.filter(|license| is_newer(license, &case.environment)) {
+    let newer = newer.filter(|license| is_newer(license, &case.environment));
+    let bound = newer.as_ref().map_or(case.environment.key, key_of);
+    if key.is_some_and(|key| bound != Some(*key)) {
+        return Err(Refusal::EnvironmentUnknown.into());
+    }
+    if let Some(license) = newer {
         follow_key(change, &mut case.environment, &license, context.now)?;
         adopt(&mut case.environment, &case.subscription, &license, claims);
         case.event = Some("license-adopted");
+        // With the retired key at once: a refusal of which something is remembered may follow.
+        change.put_environment(&case.environment)?;
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ pub(super) fn activate(
     let filled =
         |id, earlier: Option<&Environment>| filled(id, earlier, &subscription, request, now);
     let (environment, event) = match place {
-        Place::Held(id) => (renamed(take(id)?, request), None),
+        Place::Held(id) => (take(id)?, None),
         Place::Reserved(id) => (bound(take(id)?, request), Some("environment-bound")),
         Place::Again(id) => (filled(id, Some(&take(id)?)), Some("environment-activated")),
         Place::New => (filled(Portal::new_id(now)?, None), Some("environment-activated")),
@@ -48,7 +48,8 @@ pub(super) fn activate(
     let mut case = Case::new(subscription, environment);
     (case.event, case.enrolls) = (event, event.is_some());
     if event.is_none() {
-        adoption::adopt_held(change, &mut case, claims, context)?;
+        adoption::adopt_held(change, &mut case, claims, Some(&request.key), context)?;
+        case.environment = renamed(case.environment, request);
     }
     Ok(Found::Case(Box::new(case)))
 }

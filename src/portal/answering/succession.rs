@@ -95,7 +95,7 @@ fn lost(change: &Change<'_>, request: &Request, context: &Context) -> Result<Cas
     let environment = environment.ok_or(Refusal::MachineUnknown)?;
     let mut case = Case::new(subscription, environment);
     // A portal that was restored from a backup would count from too low.
-    adoption::adopt_held(change, &mut case, claims, context)?;
+    adoption::adopt_held(change, &mut case, claims, None, context)?;
     Ok(case)
 }
 
@@ -147,24 +147,22 @@ fn refused(
     let Case { subscription, environment, .. } = case;
     let event = match &refusal {
         Refusal::RebindPending { .. } => {
-            let first = wait(change, environment, request, context)?;
-            if !first {
-                return Ok(Found::Refused(refusal));
-            }
-            "rebind-asked"
+            wait(change, environment, request, context)?.then_some("rebind-asked")
         }
         Refusal::RebindCodeWrong { left, .. } => {
             context.attempts.wrong(Subject::Environment(environment.id), context.now);
-            let Some(code) = change.rebind_code(environment.id)? else {
-                return Ok(Found::Refused(refusal));
-            };
-            let code = StoredCode { attempts_left: *left, ..code };
-            change.put_rebind_code(environment.id, &code)?;
-            "rebind-code-refused"
+            let code = change.rebind_code(environment.id)?;
+            if let Some(code) = &code {
+                let code = StoredCode { attempts_left: *left, ..code.clone() };
+                change.put_rebind_code(environment.id, &code)?;
+            }
+            code.map(|_| "rebind-code-refused")
         }
         _ => return Err(refusal.into()),
     };
-    tell(change, subscription, environment, request, event, context)?;
+    for event in [case.event, event].into_iter().flatten() {
+        tell(change, subscription, environment, request, event, context)?;
+    }
     Ok(Found::Refused(refusal))
 }
 

@@ -15,17 +15,20 @@ use uuid::Uuid;
 const MOST_ALIKE: u32 = 64;
 
 impl View<'_> {
-    /// The facts by which an environment is known again.
+    /// The facts by which an environment is known again, in the order of [`facts`](crate::portal::domain::facts).
     ///
     /// # Errors
     /// What SQLite says.
     pub fn evidence(&self, environment: Uuid) -> Result<Vec<EnrolledFact>, StoreError> {
-        let sql = "SELECT fact_group, source, digest, weight FROM evidence \
-                   WHERE environment_id = ?1 ORDER BY source, digest";
-        self.0
-            .prepare_cached(sql)
-            .and_then(|mut s| s.query_map([environment.to_string()], stored_fact)?.collect())
-            .map_err(StoreError::during("read evidence"))
+        let sql = "SELECT source, digest, weight FROM evidence WHERE environment_id = ?1";
+        let read = || {
+            let mut statement = self.0.prepare_cached(sql)?;
+            let facts = statement.query_map([environment.to_string()], stored_fact)?;
+            let mut facts = facts.collect::<rusqlite::Result<Vec<_>>>()?;
+            facts.sort();
+            Ok(facts)
+        };
+        read().map_err(StoreError::during("read evidence"))
     }
 
     /// The environments of a subscription that have their slot and share one of these facts.

@@ -1,9 +1,12 @@
 //! Machines that are known again by their hardware, and those that are not.
 
-use super::stage::{Agent, Stage, fact};
+use super::{
+    chain::{backup, restored},
+    stage::{Agent, Stage, fact},
+};
 use crate::{
     codes::SerialNumber,
-    license::{EvidenceDigest, Purpose, Sequence},
+    license::{EvidenceDigest, Outcome, Purpose, Sequence},
     portal::domain::{RebindPolicy, Subscription},
 };
 
@@ -104,4 +107,59 @@ fn other_hardware_under_the_same_key_is_not_enrolled() {
     here.evidence = hardware([1, 2, 3, 4]);
     let claims = here.rebind(&sold.activation_code, None);
     assert!(here.send(&stage, &claims).unwrap().license.is_some());
+}
+
+#[test]
+fn a_portal_restored_from_a_backup_learns_from_an_activation_too() {
+    let stage = Stage::new();
+    let (sold, mut agent) = activated(&stage, RebindPolicy::Code);
+    let copy = backup(&stage);
+    stage.portal.update_subscription(sold.id, |t| t.edition = "large".to_owned()).unwrap();
+    agent.refresh(&stage).unwrap();
+    let stage = restored(stage, copy);
+    agent.name = "Hall 4".to_owned();
+    let license = agent.activate(&stage, &sold.activation_code).unwrap().license.unwrap();
+    assert_eq!(
+        (license.claims().seq, &license.claims().environment.name),
+        (Sequence(3), &agent.name)
+    );
+}
+
+#[test]
+fn the_old_key_can_not_come_back_by_showing_the_license_of_the_new_one() {
+    let stage = Stage::new();
+    let (sold, mut old) = activated(&stage, RebindPolicy::Free);
+    let copy = backup(&stage);
+    let mut anew = old.installed_anew();
+    let claims = anew.rebind(&sold.activation_code, None);
+    anew.send(&stage, &claims).unwrap();
+    let stage = restored(stage, copy);
+    old.held.clone_from(&anew.held);
+    assert_eq!(
+        old.activate(&stage, &sold.activation_code).unwrap_err().code(),
+        "environment-unknown"
+    );
+    assert_eq!(old.refresh(&stage).unwrap_err().code(), "environment-unknown");
+    anew.refresh(&stage).unwrap();
+    assert!(matches!(old.refresh(&stage).unwrap().outcome, Outcome::Retired { .. }));
+}
+
+#[test]
+fn what_a_restored_portal_learns_from_a_refused_rebind_fits_together() {
+    let stage = Stage::new();
+    let (sold, mut old) = activated(&stage, RebindPolicy::Code);
+    let copy = backup(&stage);
+    let mut second = old.installed_anew();
+    let code = stage.one_time_code(old.id);
+    let claims = second.rebind(&sold.activation_code, Some(&code));
+    second.send(&stage, &claims).unwrap();
+    let stage = restored(stage, copy);
+    stage.one_time_code(old.id);
+    let mut third = second.installed_anew();
+    third.held.clone_from(&second.held);
+    let claims = third.rebind(&sold.activation_code, Some(&code));
+    assert_eq!(third.send(&stage, &claims).unwrap_err().code(), "rebind-code-wrong");
+    assert_eq!(stage.environment().key, Some(second.key.public()));
+    assert!(matches!(old.refresh(&stage).unwrap().outcome, Outcome::Retired { .. }));
+    second.refresh(&stage).unwrap();
 }

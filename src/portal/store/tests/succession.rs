@@ -110,7 +110,8 @@ fn environments_are_found_by_any_fact_that_they_share() {
             digest: format!("{n:032x}"),
             weight: 25,
         };
-        let known = facts(&[fact("board-serial", 1), fact("permanent-mac", 2)]);
+        let known =
+            facts(&[fact("board-serial", 1), fact("permanent-mac", 2), fact("smbios-uuid", 4)]);
         for _ in 0..2 {
             let known = known.clone();
             write(&store, move |c| c.put_evidence(one.id, &known));
