@@ -167,3 +167,6 @@ pub fn read_roots(folders: &[PathBuf]) -> (Roots, Vec<String>) {
     }
     (roots, complaints)
 }
+
+#[cfg(test)]
+mod tests;
