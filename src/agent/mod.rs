@@ -182,3 +182,6 @@ pub fn read_roots(folders: &[PathBuf]) -> (Roots, Vec<String>) {
     }
     (roots, complaints)
 }
+
+#[cfg(test)]
+mod tests;

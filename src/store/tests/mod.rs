@@ -3,6 +3,9 @@
 mod accidents;
 mod contract;
 mod directory;
+mod flaky;
 mod keeper;
 mod refusals;
 mod sample;
+
+pub(crate) use flaky::FlakyStore;
