@@ -17,14 +17,16 @@ mod publish;
 mod reload;
 mod run;
 mod schedule;
+mod settings;
 mod shown;
 mod sockets;
 mod usage;
 
 pub use clock::{Clock, SystemClock};
-pub use daemon::{Daemon, DaemonError, DaemonSettings, Reloader};
+pub use daemon::{Daemon, DaemonError, Reloader};
 pub use reload::{NewSettings, Reload};
 pub use run::stop_signal;
+pub use settings::DaemonSettings;
 pub use sockets::SocketPaths;
 
 use crate::{

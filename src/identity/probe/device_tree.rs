@@ -1,7 +1,7 @@
 //! The serial of a board that describes itself by a device tree; it stands for U where there is no SMBIOS.
 
 use super::{of_file, smbios};
-use crate::identity::{Fact, Reading, Source, machine::Site, placeholders};
+use crate::identity::{Fact, Reading, Source, placeholders, site::Site};
 
 pub(super) const SOURCES: &[Source] = &[Source::DeviceTreeSerial];
 

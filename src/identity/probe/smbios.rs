@@ -2,7 +2,7 @@
 
 use super::of_file;
 use crate::identity::{
-    Canonical, Fact, Reading, Source, canonical, machine::Site, placeholders, tree::Found,
+    Canonical, Fact, Reading, Source, canonical, placeholders, site::Site, tree::Found,
 };
 
 mod table;
