@@ -25,6 +25,10 @@ impl Agent {
             Command::Release => self.exchanging(reply, |agent| agent.release(&actor)),
             Command::Refresh => self.refresh(&actor, reply),
             Command::Install { text } => answer(reply, self.install(&text, &actor)),
+            Command::Request(request) => {
+                let made = self.request_by_hand(request, &actor);
+                answer(reply, made);
+            }
             Command::Events { limit } => {
                 let events = self.parts.keeper.events(limit);
                 let events = events.map(Reply::Events).map_err(|error| {
@@ -50,7 +54,10 @@ impl Agent {
     /// Whether a command needs the hardware, which is still being read for the first time.
     fn is_early(&self, command: &Command) -> bool {
         let needs_hardware = match command {
-            Command::Activate { .. } | Command::Refresh | Command::Release => true,
+            Command::Activate { .. }
+            | Command::Refresh
+            | Command::Release
+            | Command::Request(_) => true,
             // A license is for a Serial Number; once there is one, a probe that hangs locks no cure.
             Command::Install { .. } => self.parts.keeper.state().enrolled.is_none(),
             Command::Events { .. } | Command::ReportUsage(_) => false,
@@ -83,7 +90,7 @@ impl Agent {
 
     /// A refresh joins the one that is under way.
     fn refresh(&mut self, actor: &str, reply: Waiting) {
-        let pending = self.parts.keeper.state().chain.pending.as_ref().map(|p| p.kind);
+        let pending = self.parts.keeper.state().chain.to_send().map(|pending| pending.kind);
         if self.exchange.is_some() && pending == Some(RequestKind::Refresh) {
             self.waiting.push(reply);
             return;

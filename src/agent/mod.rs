@@ -14,13 +14,18 @@ mod exchange;
 mod hardware;
 mod holdings;
 mod publish;
+mod reload;
 mod run;
 mod schedule;
+mod shown;
+mod sockets;
 mod usage;
 
 pub use clock::{Clock, SystemClock};
-pub use daemon::{Daemon, DaemonError, DaemonSettings, SocketPaths};
+pub use daemon::{Daemon, DaemonError, DaemonSettings, Reloader};
+pub use reload::{NewSettings, Reload};
 pub use run::stop_signal;
+pub use sockets::SocketPaths;
 
 use crate::{
     api::{AgentHandle, Call, Problem, Published, Reply},
@@ -77,6 +82,8 @@ pub struct Parts {
     pub service_manager: ServiceManager,
     /// Conditions that hold since the start, such as bad settings.
     pub standing: Vec<Finding>,
+    /// New settings, as they come.
+    pub reloads: mpsc::Receiver<Reload>,
     /// Differs between agents, so that they do not ask one portal in one second.
     pub seed: u64,
 }
@@ -117,6 +124,11 @@ impl Agent {
             calls: call_sender,
             metrics: Arc::clone(&parts.metrics),
             heartbeat: heartbeat.clone(),
+            prover: Arc::new(shown::KeyProver {
+                product: parts.product.clone(),
+                key: parts.key.clone(),
+                clock: Arc::clone(&parts.clock),
+            }),
         };
         let agent = Self {
             time: EffectiveTime::new(parts.keeper.state().time),
@@ -170,3 +182,6 @@ pub fn read_roots(folders: &[PathBuf]) -> (Roots, Vec<String>) {
     }
     (roots, complaints)
 }
+
+#[cfg(test)]
+mod tests;

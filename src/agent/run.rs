@@ -27,6 +27,7 @@ impl Agent {
                     Some(call) => self.call(call),
                     None => break,
                 },
+                Some(reload) = self.parts.reloads.recv() => self.reload(reload),
                 ended = exchanged(&mut self.exchange) => self.settle(ended),
                 survey = surveyed(&mut self.surveying) => {
                     self.surveying = None;
@@ -59,7 +60,7 @@ impl Agent {
             due.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(interval)
         });
         let state = self.draft();
-        if state.chain.pending.is_some() || state.environment.is_none() {
+        if state.chain.to_send().is_some() || state.environment.is_none() {
             // Somebody waits for this one.
             self.schedule.refresh_at = Some(uptime);
         } else {

@@ -20,6 +20,10 @@ pub(super) struct Crowd {
 #[derive(Debug, Default)]
 struct Place {
     spoke: AtomicBool,
+    /// Whether something was asked since the last sweep.
+    spoke_lately: AtomicBool,
+    /// Whether nobody else looks after its silence.
+    sweepable: AtomicBool,
     leave: Notify,
 }
 
@@ -57,6 +61,23 @@ impl Crowd {
         Some(Seat { crowd: Arc::clone(self), user, place })
     }
 
+    /// Sends away who has been silent from one sweep to the next.
+    pub(super) fn sweep(&self) {
+        for place in self.users().values().flatten() {
+            let spoke = place.spoke_lately.swap(false, Ordering::Relaxed);
+            if !spoke && place.sweepable.load(Ordering::Relaxed) {
+                place.leave.notify_one();
+            }
+        }
+    }
+
+    /// Sends away who waits for nothing: the server stops.
+    pub(super) fn dismiss(&self) {
+        let users = self.users();
+        let waiting = users.values().flatten().filter(|p| p.sweepable.load(Ordering::Relaxed));
+        waiting.for_each(|place| place.leave.notify_one());
+    }
+
     fn users(&self) -> MutexGuard<'_, HashMap<u32, Vec<Arc<Place>>>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -64,9 +85,15 @@ impl Crowd {
 
 impl Seat {
     /// Something was asked on the connection.
-    pub(super) fn speaker(&self) -> impl Fn() + Clone + Send + 'static {
-        let place = Arc::clone(&self.place);
-        move || place.spoke.store(true, Ordering::Relaxed)
+    pub(super) fn speak(&self) {
+        self.place.spoke.store(true, Ordering::Relaxed);
+        self.place.spoke_lately.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its silence is swept up, because nobody else looks after it.
+    pub(super) fn sweepable(&self, sweepable: bool) {
+        self.place.spoke_lately.store(true, Ordering::Relaxed);
+        self.place.sweepable.store(sweepable, Ordering::Relaxed);
     }
 
     /// Done when the connection has to leave.
@@ -100,7 +127,7 @@ mod tests {
     fn the_oldest_silent_connection_makes_room_for_a_new_one() {
         let crowd = Crowd::new(3);
         let seats: Vec<_> = (0..3).map(|_| crowd.admit(user(1)).unwrap()).collect();
-        seats[0].speaker()();
+        seats[0].speak();
         let fourth = crowd.admit(user(1)).unwrap();
         let left = |seat: &Seat| seat.left().now_or_never().is_some();
         assert_eq!(seats.iter().map(left).collect::<Vec<_>>(), [false, true, false]);
@@ -112,13 +139,29 @@ mod tests {
         let crowd = Crowd::new(2);
         let seats: Vec<_> = (0..2).map(|_| crowd.admit(user(1)).unwrap()).collect();
         for seat in &seats {
-            seat.speaker()();
+            seat.speak();
         }
         assert!(crowd.admit(user(1)).is_none());
         assert!(crowd.admit(user(2)).is_some());
         drop(seats);
         assert!(crowd.admit(user(1)).is_some());
         assert!(!crowd.users().contains_key(&2), "who left is forgotten");
+    }
+
+    #[test]
+    fn silence_from_sweep_to_sweep_ends_what_nobody_else_looks_after() {
+        let crowd = Crowd::new(9);
+        let seats: Vec<_> = (0..3).map(|_| crowd.admit(user(1)).unwrap()).collect();
+        seats[0].sweepable(true);
+        seats[1].sweepable(true);
+        let left = |seat: &Seat| seat.left().now_or_never().is_some();
+        crowd.sweep();
+        assert!(!seats.iter().any(left), "all were new at the first sweep");
+        seats[0].speak();
+        crowd.sweep();
+        assert_eq!(seats.iter().map(left).collect::<Vec<_>>(), [false, true, false]);
+        crowd.dismiss();
+        assert_eq!(seats.iter().map(left).collect::<Vec<_>>(), [true, true, false]);
     }
 
     #[test]

@@ -82,3 +82,21 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     Problem::new(status, "method-not-allowed", "The method is not allowed", detail)
 }
+
+#[cfg(test)]
+mod tests {
+    /// The contract, checked in: a change of it is a change of the changelog as well.
+    #[test]
+    fn the_openapi_document_is_the_one_in_docs() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        let current = serde_json::to_string_pretty(&super::openapi()).unwrap() + "\n";
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::write(path, &current).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            kept == current,
+            "the API changed: if that was meant, run `UPDATE_OPENAPI=1 cargo test --lib openapi` and write it into CHANGELOG.md"
+        );
+    }
+}

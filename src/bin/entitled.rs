@@ -3,10 +3,13 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use entitled::{
-    agent::{Daemon, DaemonSettings, SocketPaths, SystemClock, stop_signal},
-    config::{Fragment, LOG_DIRECTIVES, LogFormat, Settings, log_directives},
+    agent::{Daemon, DaemonSettings, Reloader, SocketPaths, SystemClock, stop_signal},
+    config::{
+        ConfigError, Fragment, LOG_DIRECTIVES, Loaded, LogFormat, Settings, Sources, log_directives,
+    },
+    entitlement::{ConditionType, Finding},
     health::ServiceManager,
-    identity::Machine,
+    identity::{COLLECTED_FACTS, Machine},
     upstream::{HttpPortal, PortalSettings},
 };
 use std::{
@@ -16,6 +19,7 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// The entitlement agent: fetches, keeps and serves the license of this environment
@@ -75,36 +79,61 @@ fn told(error: &anyhow::Error) -> String {
 }
 
 fn run(options: &RunOptions) -> anyhow::Result<()> {
-    let fragment = Fragment::read_with_drop_ins(&options.config)?;
     let flags = Fragment {
         state_directory: options.state_dir.clone(),
         runtime_directory: options.runtime_dir.clone(),
         ..Fragment::default()
     };
-    let settings = Settings::from_fragment(flags.over(fragment))?;
+    let sources = Sources { file: options.config.clone(), flags };
     if options.check_config {
-        if let Some(portal) = &daemon_settings(settings).portal {
+        let settings = daemon_settings(sources.current()?);
+        if let Some(portal) = &settings.portal {
             HttpPortal::new(portal)?;
         }
         println!("the settings in {} are sound", options.config.display());
         return Ok(());
     }
-    log(&settings.log_level, settings.log_format)?;
     take_room();
-    let hardware = Arc::new(Machine::live(&settings.state_directory));
-    let settings = daemon_settings(settings);
+    let Loaded { settings, complaint } = sources.current_or_last_good()?;
+    log(&settings.log_level, settings.log_format)?;
+    let hardware =
+        Arc::new(Machine::live(&settings.state_directory).with_collected(COLLECTED_FACTS));
+    let standing = complaint.as_ref().map(last_good_used).into_iter().collect();
+    let settings = DaemonSettings { standing, ..daemon_settings(settings) };
     let socket = settings.sockets.read.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = stop_signal().context("signals can't be waited for")?;
         let service_manager = ServiceManager::from_environment();
         let daemon = Daemon::prepare(settings, hardware, Arc::new(SystemClock), service_manager)?;
+        tokio::spawn(reload_on_hangup(sources, daemon.reloader()));
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(%version, socket = %socket.display(), "the agent runs");
         daemon.run(stop).await?;
         tracing::info!("the agent stopped");
         Ok(())
     })
+}
+
+fn last_good_used(complaint: &ConfigError) -> Finding {
+    let message = format!("the last good settings are used: {complaint}");
+    tracing::error!("{message}");
+    Finding::new(ConditionType::ConfigInvalid, "LastGoodUsed", message)
+}
+
+/// Reads the settings again at every SIGHUP, as `systemctl reload` sends it.
+async fn reload_on_hangup(sources: Sources, reloader: Reloader) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::error!(%error, "settings can't be read again while running");
+            return;
+        }
+    };
+    while hangup.recv().await.is_some() {
+        let settings = sources.current().map(daemon_settings);
+        reloader.reload(settings.map_err(|error| error.to_string())).await;
+    }
 }
 
 /// Keeps what is made from here on for this user alone, until it is opened to others on purpose, and takes as many open
@@ -130,6 +159,7 @@ fn daemon_settings(settings: Settings) -> DaemonSettings {
         root_folders: settings.root_directories,
         state_directory: settings.state_directory,
         sockets: SocketPaths::in_directory(&settings.runtime_directory),
+        standing: Vec::new(),
     }
 }
 

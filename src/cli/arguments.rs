@@ -2,7 +2,7 @@
 
 use super::{CliError, DONE, output::print};
 use crate::license::Purpose;
-use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind, value_parser};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser};
 use std::{ffi::OsString, path::PathBuf};
 
 /// What the exit codes mean; shown by `--help`.
@@ -54,17 +54,15 @@ pub(super) enum Command {
         root: Option<PathBuf>,
     },
     /// Show the hardware facts behind the Serial Number, in digests
-    Hardware {
-        /// Read a captured tree (laid out as /sys and /proc are; / for this machine), without the agent
-        #[arg(long, value_name = "DIR")]
-        root: Option<PathBuf>,
-    },
+    Hardware(HardwareOptions),
     /// Activate this environment with its Activation Code
     Activate(ActivateOptions),
     /// Ask the portal for the newest license now
     Refresh,
     /// Give the license back to the portal, so that another machine can be activated
     Release,
+    /// Make a request that is carried to the portal by hand; its answer is installed by `license install`
+    Request(RequestOptions),
     /// Show, install or look into a license
     License {
         #[command(subcommand)]
@@ -83,10 +81,68 @@ pub(super) enum Command {
     /// Check as a monitor does: one line, performance data, exit code
     #[command(after_help = CHECK_EXIT_CODES)]
     Check(CheckOptions),
+    /// Try everything that can be wrong, and say how to mend it
+    Doctor {
+        /// The agent's settings
+        #[arg(long, default_value = "/etc/entitled/entitled.toml", value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Write a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct HardwareOptions {
+    #[command(subcommand)]
+    pub(super) command: Option<HardwareCommand>,
+    #[command(flatten)]
+    pub(super) from: HardwareSource,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct HardwareSource {
+    /// Read a captured tree (laid out as /sys and /proc are; / for this machine), without the agent
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// Read a saved report, without the agent
+    #[arg(long, value_name = "FILE", conflicts_with = "root")]
+    pub(super) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HardwareCommand {
+    /// Print what would be stored for the machine of a tree, as JSON
+    Enroll {
+        /// The tree
+        #[arg(long, default_value = "/", value_name = "DIR")]
+        root: PathBuf,
+    },
+    /// Judge a tree or a report by what `enroll` printed
+    Explain {
+        #[command(flatten)]
+        from: HardwareSource,
+        /// What `enroll` printed
+        #[arg(long, value_name = "FILE")]
+        enrolled: PathBuf,
+    },
+    /// Print a report for support, as JSON
+    Report {
+        /// The tree
+        #[arg(long, default_value = "/", value_name = "DIR")]
+        root: PathBuf,
+        /// Add the identifiers themselves: whoever reads the report can name this machine
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Leave what only root may read for an agent that is not root
+    Collect {
+        /// The file
+        #[arg(long, default_value = crate::identity::COLLECTED_FACTS, value_name = "FILE")]
+        output: PathBuf,
     },
 }
 
@@ -125,6 +181,26 @@ pub(super) struct ActivateOptions {
     /// What the environment is for: development, quality, production or management [default: as the settings say]
     #[arg(long, value_name = "PURPOSE")]
     pub(super) purpose: Option<Purpose>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RequestOptions {
+    /// What is asked for
+    #[arg(value_enum, default_value_t = Asked::Refresh)]
+    pub(super) kind: Asked,
+    /// To activate
+    #[command(flatten)]
+    pub(super) activate: ActivateOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Asked {
+    /// A slot of the subscription, and its license
+    Activate,
+    /// The newest license
+    Refresh,
+    /// To give the license back
+    Release,
 }
 
 #[derive(Debug, clap::Args)]

@@ -12,8 +12,8 @@ pub enum ConfigError {
         "could not read the settings {path} ({source}): `entitled run --config FILE` names another file"
     )]
     Read { path: PathBuf, source: io::Error },
-    #[error("the settings {path} can't be used: {}", source.to_string().trim_end())]
-    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("the settings {path} can't be used: {}{}", source.to_string().trim_end(), hint(nearest.as_ref()))]
+    Syntax { path: PathBuf, nearest: Option<String>, source: Box<toml::de::Error> },
     #[error("the setting {name} is missing: {mend}")]
     Missing { name: &'static str, mend: &'static str },
     #[error("the setting {name}: expected {expected}, found {found:?}")]
@@ -24,4 +24,8 @@ pub enum ConfigError {
     ActivationCode { path: PathBuf, reason: String },
     #[error("the setting identity.override: {reason}")]
     Override { reason: MintError },
+}
+
+fn hint(nearest: Option<&String>) -> String {
+    nearest.map_or(String::new(), |name| format!("\ndid you mean {name}?"))
 }

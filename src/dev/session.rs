@@ -173,6 +173,7 @@ fn prepare_agent(
         root_folders: vec![roots],
         state_directory,
         sockets: SocketPaths::in_directory(directory),
+        standing: Vec::new(),
     };
     let clock = Arc::new(crate::agent::SystemClock);
     let daemon = Daemon::prepare(settings, Arc::new(hardware), clock, ServiceManager::none())?;

@@ -74,7 +74,7 @@ pub struct Evaluation {
     pub findings: Vec<Finding>,
     /// Each limit of the license with its usage.
     pub limits: BTreeMap<String, LimitStatus>,
-    /// The next time at which the calendar alone changes this verdict.
+    /// The next time at which the calendar alone changes the state, its reason or its days.
     pub next_change: Option<Timestamp>,
 }
 
@@ -261,7 +261,8 @@ fn days_until(end: Timestamp, now: Timestamp) -> i64 {
     (seconds + DAY.as_secs() - 1) / DAY.as_secs()
 }
 
-/// The first of the coming times at which the verdict, or its days, change.
+/// The first of the coming times at which the state, its reason or its days change. A stronger row hides the times of
+/// the weaker ones: nobody is woken for the end of a grace that a revocation has ended already.
 fn next_change(license: &LicenseClaims, inputs: &Inputs<'_>) -> Option<Timestamp> {
     let (now, ends_at) = (inputs.now, license.subscription.ends_at);
     let next_day = match days_until(ends_at, now) {
@@ -271,16 +272,19 @@ fn next_change(license: &LicenseClaims, inputs: &Inputs<'_>) -> Option<Timestamp
             ends_at.checked_sub(remaining).ok()
         }
     };
-    [
+    let verdict = |now| {
+        let (state, reason, _) = judge(license, &Inputs { now, ..inputs.clone() });
+        (state, reason, days_until(ends_at, now))
+    };
+    let current = verdict(now);
+    let mut coming = [
         next_day,
         Some(license.exp),
         check_in_deadline(license, inputs),
         hardware_deadline(license, inputs),
-    ]
-    .into_iter()
-    .flatten()
-    .filter(|at| *at > now)
-    .min()
+    ];
+    coming.sort_unstable();
+    coming.into_iter().flatten().find(|at| *at > now && verdict(*at) != current)
 }
 
 fn after(start: Timestamp, duration: SignedDuration) -> Timestamp {

@@ -26,7 +26,10 @@ pub fn write_durably(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
 
 /// The text of a file; nothing where there is no such file.
 pub(super) fn read(path: &Path) -> Result<Option<String>, StoreError> {
-    let error = |source| StoreError::File { operation: "read", path: path.into(), source };
+    let error = |source: io::Error| match source.kind() {
+        io::ErrorKind::InvalidData => StoreError::Contents { path: path.into(), expected: "text" },
+        _ => StoreError::File { operation: "read", path: path.into(), source },
+    };
     let file = match fs::File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),

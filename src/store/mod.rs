@@ -4,6 +4,7 @@
 //! [`Keeper`] is what the agent works with: it holds the state in memory, so that a disk that fails costs history and
 //! never entitlement. `agent` and `cli` call this; this calls `entitlement`, `license`, `identity` and `codes`.
 
+mod copy;
 mod directory;
 mod event;
 mod files;
@@ -80,4 +81,4 @@ impl StoreError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,55 +1,28 @@
-//! The store in one SQLite file.
+//! The store in one SQLite file, with a copy of the state beside it. Either is enough to go on from.
 
-use super::{AgentState, Event, StateDirectory, Store, StoreError, StoredEvent, files};
-use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+mod database;
+
+use super::{
+    AgentState, Event, StateDirectory, Store, StoreError, StoredEvent,
+    copy::{CopyContents, CopyFile},
 };
+use database::{Database, set_aside};
+use std::path::{Path, PathBuf};
 
 const DATABASE: &str = "entitled.db";
-/// The state without its history: what a damaged database is started again from.
 const COPY: &str = "state.json";
-
-/// What the copy holds.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Copy {
-    state: AgentState,
-    /// Audit entries that the database could not take, with the state that belongs to them.
-    waiting: Vec<Event>,
-}
-
-/// Each migration brings the layout one step on; `user_version` counts those that were done.
-const MIGRATIONS: [&str; 1] = ["
-    CREATE TABLE state (
-        name  TEXT PRIMARY KEY NOT NULL,
-        value TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE events (
-        id     INTEGER PRIMARY KEY AUTOINCREMENT,
-        at     TEXT NOT NULL,
-        actor  TEXT NOT NULL,
-        action TEXT NOT NULL,
-        detail TEXT NOT NULL
-    ) STRICT;
-"];
 
 /// A store in a state directory.
 #[derive(Debug)]
 pub struct SqliteStore {
-    connection: Connection,
     path: PathBuf,
-    copy: PathBuf,
-    /// The rows as they are stored, so that a commit writes only what changed.
-    rows: BTreeMap<String, String>,
-    /// Why the copy is older than the database, where it is.
-    stale: Option<String>,
+    /// The database; nothing while it can't be opened.
+    database: Option<Database>,
+    copy: CopyFile,
+    /// What the database does not have yet: the state of the copy, with its audit entries.
+    ahead: Option<(AgentState, Vec<Event>)>,
+    /// Why not.
+    refusal: Option<String>,
 }
 
 /// A store, and what had to be done to open it.
@@ -61,259 +34,181 @@ pub struct Opened {
     pub recovered: Option<String>,
 }
 
+/// How the database was found.
+enum Found {
+    Missing,
+    Empty,
+    Sound,
+    /// Damaged in this way; it is there now.
+    Damaged(String, PathBuf),
+}
+
 impl SqliteStore {
     /// Opens the store of a state directory. A damaged database is set aside, never deleted, and a new one is started
-    /// from the copy beside it.
+    /// from the copy beside it. One that can't be opened at all is tried again at every commit; the state is the copy's
+    /// meanwhile.
     ///
     /// # Errors
-    /// [`StoreError::Database`] and [`StoreError::File`] where the disk refuses, [`StoreError::Newer`].
+    /// [`StoreError::Newer`]; where there is no copy to go on from, [`StoreError::Database`] and [`StoreError::File`].
     pub fn open(directory: &StateDirectory) -> Result<Opened, StoreError> {
         let path = directory.path().join(DATABASE);
-        let existed = path.exists();
-        match Self::open_database(directory) {
-            Ok(mut store) => {
-                let recovered = match store.import_copy()? {
-                    false => None,
-                    true if existed => Some("the database had refused the last changes: they were taken from the copy beside it".to_owned()),
-                    true => Some("the database was missing: a new one was started from the copy beside it; the audit before is lost".to_owned()),
-                };
-                Ok(Opened { store, recovered })
+        let copy = CopyFile::new(directory.path().join(COPY));
+        let kept =
+            copy.read().inspect_err(|error| tracing::error!(%error, "the copy is of no use"));
+        // A state that can't be read may be a newer agent's: it is left alone where nothing could take its place.
+        let replaceable = matches!(kept, Ok(Some(_)));
+        match (open_sound(&path, replaceable), kept) {
+            (Ok((database, state, found)), kept) => {
+                let store =
+                    Self { path, database: Some(database), copy, ahead: None, refusal: None };
+                Ok(store.opened(&state, &found, kept))
             }
-            Err(StoreError::Database { source, .. }) if is_damage(&source) => {
-                let aside = set_aside(&path)?;
-                let mut store = Self::open_database(directory)?;
-                let from = if store.import_copy()? {
-                    "the copy of its state; the audit before is in that file"
-                } else {
-                    "nothing, for there was no copy"
-                };
-                let recovered = format!(
-                    "the database was damaged ({source}): it was set aside as {} and a new one started from {from}",
-                    aside.display()
-                );
-                Ok(Opened { store, recovered: Some(recovered) })
+            (Err(error @ StoreError::Newer { .. }), _) => Err(error),
+            (Err(error), Ok(Some(CopyContents { state, waiting }))) => {
+                tracing::error!(%error, "the database can't be opened: the copy of its state is used");
+                let refusal = Some(error.to_string());
+                let ahead = Some((state, waiting));
+                let store = Self { path, database: None, copy, ahead, refusal };
+                Ok(Opened { store, recovered: None })
             }
-            Err(error) => Err(error),
+            (Err(error), _) => Err(error),
         }
     }
 
-    fn open_database(directory: &StateDirectory) -> Result<Self, StoreError> {
-        let path = directory.path().join(DATABASE);
-        let error = |operation| database_error(operation, &path);
-        // Made here for its mode; SQLite would make it readable for everyone.
-        fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|source| StoreError::File { operation: "open", path: path.clone(), source })?;
-        let mut connection = Connection::open(&path).map_err(error("open"))?;
-        connection
-            .execute_batch(
-                "PRAGMA synchronous = FULL; PRAGMA journal_mode = TRUNCATE; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 2000;",
-            )
-            .map_err(error("set up"))?;
-        let sound: String = connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(error("check"))?;
-        if sound != "ok" {
-            let source = rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
-                Some(sound),
-            );
-            return Err(error("check")(source));
+    /// Brings database and copy to the newer of their states.
+    fn opened(
+        mut self,
+        state: &AgentState,
+        found: &Found,
+        kept: Result<Option<CopyContents>, StoreError>,
+    ) -> Opened {
+        let unreadable = kept.as_ref().err().map(ToString::to_string);
+        match kept {
+            Ok(Some(CopyContents { state: newer, waiting })) if newer.revision > state.revision => {
+                let recovered = found.describe(Some("the copy beside it"), None);
+                if let Err(error) = self.write(&newer, &waiting) {
+                    self.refusal = Some(error.to_string());
+                    self.ahead = Some((newer, waiting));
+                }
+                Opened { store: self, recovered }
+            }
+            kept => {
+                let is_old =
+                    !matches!(kept, Ok(Some(copy)) if copy.state.revision == state.revision);
+                // After a crash between the two, or where somebody has removed or spoilt it.
+                if is_old && state.revision > 0 {
+                    self.copy.write(state, &[]);
+                }
+                let recovered = found.describe(None, unreadable.as_deref());
+                Opened { store: self, recovered }
+            }
         }
-        migrate(&mut connection, &path)?;
-        let rows = read_rows(&connection).map_err(error("read"))?;
-        Ok(Self { connection, copy: directory.path().join(COPY), rows, path, stale: None })
     }
 
-    /// Takes the state from the copy beside the database, where that is newer; true where it was.
-    fn import_copy(&mut self) -> Result<bool, StoreError> {
-        let Some(text) = files::read(&self.copy)? else { return Ok(false) };
-        let Ok(Copy { state, waiting }) = serde_json::from_str(&text) else {
-            tracing::error!(path = %self.copy.display(), "the copy of the state can't be read");
-            return Ok(false);
-        };
-        if state.revision <= self.load()?.revision {
-            return Ok(false);
-        }
-        self.write(&state, &waiting)?;
-        Ok(true)
-    }
-
-    /// Brings the copy up to the state; a failure is kept for [`Store::complaint`].
-    fn write_copy(&mut self, state: &AgentState, waiting: &[Event]) {
-        let copy = Copy { state: state.clone(), waiting: waiting.to_vec() };
-        let text = serde_json::to_vec_pretty(&copy).unwrap_or_default();
-        let written = super::write_durably(&self.copy, &text);
-        self.stale = written.err().map(|error| error.to_string());
-    }
-
+    /// Writes to the database, which is opened where it could not be before.
     fn write(&mut self, state: &AgentState, events: &[Event]) -> Result<bool, StoreError> {
-        let rows = to_rows(state);
-        let changed: Vec<_> =
-            rows.iter().filter(|(name, value)| self.rows.get(*name) != Some(*value)).collect();
-        if changed.is_empty() && events.is_empty() {
-            return Ok(false);
+        let database = match &mut self.database {
+            Some(database) => database,
+            none => none.insert(open_sound(&self.path, true)?.0),
+        };
+        let written = database.write(state, events);
+        if written.as_ref().is_err_and(StoreError::is_damage) {
+            // The next try sets it aside.
+            self.database = None;
         }
-        let committed = (|| {
-            let behaviour = TransactionBehavior::Immediate;
-            let transaction = self.connection.transaction_with_behavior(behaviour)?;
-            for (name, value) in &changed {
-                transaction
-                    .prepare_cached("INSERT OR REPLACE INTO state (name, value) VALUES (?1, ?2)")?
-                    .execute(params![name, value])?;
-            }
-            for Event { at, actor, action, detail } in events {
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO events (at, actor, action, detail) VALUES (?1, ?2, ?3, ?4)",
-                    )?
-                    .execute(params![at.to_string(), actor, action.as_str(), detail])?;
-            }
-            transaction.commit()
-        })();
-        committed.map_err(database_error("write to", &self.path))?;
-        let changed = !changed.is_empty();
-        self.rows = rows;
-        Ok(changed)
+        written
     }
 }
 
 impl Store for SqliteStore {
     fn load(&mut self) -> Result<AgentState, StoreError> {
-        let mut members = Map::new();
-        for (name, value) in &self.rows {
-            let value = serde_json::from_str(value).map_err(|_| self.damaged_row())?;
-            members.insert(name.clone(), value);
+        match (&self.ahead, &self.database) {
+            (Some((state, _)), _) => Ok(state.clone()),
+            (None, Some(database)) => database.state(),
+            (None, None) => Ok(open_sound(&self.path, false)?.1),
         }
-        serde_json::from_value(Value::Object(members)).map_err(|error| {
-            tracing::error!(%error, "the stored state can't be read");
-            self.damaged_row()
-        })
     }
 
     fn commit(&mut self, state: &AgentState, events: &[Event]) -> Result<(), StoreError> {
-        match self.write(state, events) {
+        let ahead = self.ahead.iter().flat_map(|(_, waiting)| waiting);
+        let events: Vec<Event> = ahead.chain(events).cloned().collect();
+        match self.write(state, &events) {
             Ok(changed) => {
-                if changed || self.stale.is_some() {
-                    self.write_copy(state, &[]);
+                self.ahead = None;
+                self.refusal = None;
+                if changed || self.copy.complaint().is_some() {
+                    self.copy.write(state, &[]);
                 }
                 Ok(())
             }
             Err(error) => {
                 // The next start takes from there what the database did not.
-                self.write_copy(state, events);
+                self.copy.write(state, &events);
                 Err(error)
             }
         }
     }
 
     fn complaint(&self) -> Option<String> {
-        self.stale.clone()
+        self.refusal.clone().or_else(|| self.copy.complaint().map(ToOwned::to_owned))
     }
 
     fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        let read = || {
-            let mut statement = self.connection.prepare_cached(
-                "SELECT id, at, actor, action, detail FROM events ORDER BY id DESC LIMIT ?1",
-            )?;
-            let rows = statement.query_map([limit], |row| {
-                let at: String = row.get(1)?;
-                Ok(StoredEvent {
-                    id: row.get(0)?,
-                    at: at.parse().unwrap_or(Timestamp::UNIX_EPOCH),
-                    actor: row.get(2)?,
-                    action: row.get(3)?,
-                    detail: row.get(4)?,
-                })
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(database_error("read", &self.path))
-    }
-}
-
-impl SqliteStore {
-    fn damaged_row(&self) -> StoreError {
-        StoreError::Contents { path: self.path.clone(), expected: "a state that can be read" }
-    }
-}
-
-fn database_error(
-    operation: &'static str,
-    path: &Path,
-) -> impl FnOnce(rusqlite::Error) -> StoreError {
-    let path = path.to_owned();
-    move |source| StoreError::Database { operation, path, source }
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-}
-
-/// Renames a damaged database, with what SQLite keeps beside it.
-fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
-    let stamp = Timestamp::now().as_second();
-    let renamed = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let aside = renamed(&format!(".damaged-{stamp}"));
-    fs::rename(path, &aside).map_err(|source| StoreError::File {
-        operation: "set aside",
-        path: path.into(),
-        source,
-    })?;
-    let journal = renamed("-journal");
-    if journal.exists() {
-        let to = renamed(&format!(".damaged-{stamp}-journal"));
-        fs::rename(&journal, to).map_err(|source| StoreError::File {
-            operation: "set aside",
-            path: journal,
-            source,
-        })?;
-    }
-    Ok(aside)
-}
-
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let error = |operation| database_error(operation, path);
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    let done: i64 = connection
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(error("read the layout of"))?;
-    if done > known {
-        return Err(StoreError::Newer { path: path.into(), found: done, known });
-    }
-    let pending = MIGRATIONS.iter().zip(1i64..).filter(|(_, number)| *number > done);
-    for (step, number) in pending {
-        let migrated = (|| {
-            let transaction = connection.transaction()?;
-            transaction.execute_batch(step)?;
-            transaction.pragma_update(None, "user_version", number)?;
-            transaction.commit()
-        })();
-        migrated.map_err(error("bring up to date"))?;
-    }
-    Ok(())
-}
-
-fn read_rows(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
-    let mut statement = connection.prepare("SELECT name, value FROM state")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.collect()
-}
-
-/// One row for each member of the state.
-fn to_rows(state: &AgentState) -> BTreeMap<String, String> {
-    match serde_json::to_value(state) {
-        Ok(Value::Object(members)) => {
-            members.into_iter().map(|(name, value)| (name, value.to_string())).collect()
+        match &self.database {
+            Some(database) => database.events(limit),
+            None => open_sound(&self.path, false)?.0.events(limit),
         }
-        // A struct of maps with text keys is always an object.
-        _ => BTreeMap::new(),
+    }
+}
+
+/// Opens the database. A damaged one is set aside and a new one made; one whose file is sound and whose state can't be
+/// read only where that state is `replaceable`.
+fn open_sound(path: &Path, replaceable: bool) -> Result<(Database, AgentState, Found), StoreError> {
+    let found = match path.metadata() {
+        Ok(file) if file.len() == 0 => Found::Empty,
+        Ok(_) => Found::Sound,
+        Err(_) => Found::Missing,
+    };
+    match Database::open(path) {
+        Ok((database, state)) => Ok((database, state, found)),
+        Err(error)
+            if error.is_damage() || replaceable && matches!(error, StoreError::Contents { .. }) =>
+        {
+            let aside = set_aside(path)?;
+            tracing::error!(%error, aside = %aside.display(), "the database is set aside");
+            let (database, state) = Database::open(path)?;
+            Ok((database, state, Found::Damaged(error.to_string(), aside)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Found {
+    /// What the operator should know; nothing where the database was sound and newest.
+    fn describe(&self, from: Option<&str>, unreadable: Option<&str>) -> Option<String> {
+        let nothing = || match unreadable {
+            Some(why) => format!("nothing, for its copy was of no use either ({why})"),
+            None => "nothing, for there was no copy".to_owned(),
+        };
+        let start = from.map_or_else(nothing, ToOwned::to_owned);
+        match self {
+            Self::Damaged(how, aside) => Some(format!(
+                "the database was damaged ({how}): it was set aside as {}, where the audit before is, and a new one started from {start}",
+                aside.display()
+            )),
+            // The first start of all.
+            Self::Missing | Self::Empty | Self::Sound if from.is_none() && unreadable.is_none() => {
+                None
+            }
+            Self::Missing => Some(format!(
+                "the database was missing: a new one was started from {start}; the audit before is lost"
+            )),
+            Self::Empty => Some(format!(
+                "the database was empty: it was started again from {start}; the audit before is lost"
+            )),
+            Self::Sound => from.map(|from| {
+                format!("the database had refused the last changes: they were taken from {from}")
+            }),
+        }
     }
 }

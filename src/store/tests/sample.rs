@@ -1,0 +1,182 @@
+//! States that differ in every member, entries for them, and a state directory.
+
+use crate::{
+    codes::SerialNumber,
+    entitlement::{
+        Condition, ConditionStatus, ConditionType, HardwareStanding, LicenseSource, State, TimeMark,
+    },
+    identity::{Enrolled, Group, Source, Verdict},
+    license::{Environment, Purpose, RequestId, RequestKind, Sequence},
+    store::*,
+};
+use jiff::Timestamp;
+use std::{fs, path::PathBuf};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+pub(super) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_780_000_000 + seconds).unwrap()
+}
+
+pub(super) fn request(number: u128) -> RequestId {
+    RequestId(Uuid::from_u128(number))
+}
+
+/// A state with something in every member.
+pub(super) fn state(revision: u64) -> AgentState {
+    let number = i64::try_from(revision).unwrap();
+    let pending = PendingRequest {
+        id: request(2),
+        kind: RequestKind::Refresh,
+        text: format!("request {revision}"),
+        made_at: at(number),
+        by_hand: false,
+    };
+    AgentState {
+        revision,
+        enrolled: Some(enrolled()),
+        hardware: Some(HardwareStanding {
+            verdict: Verdict::Degraded,
+            score: 40,
+            holds_until: Some(at(1_000)),
+            changed_since: Some(at(2)),
+        }),
+        license: Some(HeldLicense {
+            text: format!("license {revision}"),
+            source: LicenseSource::Portal,
+            installed_at: at(number),
+        }),
+        revocation: Some("revocation".to_owned()),
+        released: true,
+        floor: Some(Sequence(revision)),
+        environment: Some(Environment {
+            id: Uuid::from_u128(9),
+            name: "Production".to_owned(),
+            purpose: Purpose::Production,
+        }),
+        trust: Some("trust".to_owned()),
+        chain: Chain {
+            previous: Some(request(1)),
+            unsettled: vec![request(2)],
+            pending: Some(pending),
+        },
+        time: TimeMark { proven: Some(at(3)), observed: Some(at(4)) },
+        last_contact: Some(at(number)),
+        status: status_mark(revision),
+    }
+}
+
+fn enrolled() -> Enrolled {
+    let serial_number = SerialNumber::mint("smbios-uuid", "one machine");
+    let facts = serde_json::from_value(serde_json::json!([{
+        "group": Group::U,
+        "source": Source::SmbiosUuid,
+        "digest": "ab".repeat(16),
+        "weight": 40,
+    }]));
+    Enrolled {
+        serial_number,
+        source: Source::SmbiosUuid,
+        algorithm: serial_number.version(),
+        overridden: false,
+        virtual_machine: true,
+        facts: facts.unwrap(),
+        enrolled_at: at(0),
+        last_full_match: at(1),
+    }
+}
+
+fn status_mark(revision: u64) -> StatusMark {
+    StatusMark {
+        generation: revision,
+        state: Some(State::Grace),
+        since: Some(at(5)),
+        conditions: vec![Condition {
+            kind: ConditionType::ClockSkewed,
+            status: ConditionStatus::True,
+            reason: "Behind".to_owned(),
+            message: "the clock is behind".to_owned(),
+            since: at(6),
+        }],
+        digest: "digest".to_owned(),
+    }
+}
+
+pub(super) fn event(detail: &str) -> Event {
+    Event {
+        at: at(7),
+        actor: "agent".to_owned(),
+        action: Action::LicenseInstalled,
+        detail: detail.to_owned(),
+    }
+}
+
+/// The details of the audit, oldest first.
+pub(super) fn details(store: &mut dyn Store) -> Vec<String> {
+    let events = store.events(1_000).unwrap();
+    events.into_iter().rev().map(|event| event.detail).collect()
+}
+
+/// A state directory of its own.
+pub(super) struct Place {
+    pub folder: TempDir,
+    pub directory: StateDirectory,
+}
+
+impl Place {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = StateDirectory::open(folder.path()).unwrap();
+        Self { folder, directory }
+    }
+
+    /// With a database and a copy at revision 3, and the entries `one`, `two`, `three`.
+    pub(super) fn with_history() -> Self {
+        let place = Self::new();
+        let mut store = place.open().store;
+        for (revision, detail) in (1..).zip(["one", "two", "three"]) {
+            store.commit(&state(revision), &[event(detail)]).unwrap();
+        }
+        place
+    }
+
+    pub(super) fn open(&self) -> Opened {
+        SqliteStore::open(&self.directory).unwrap()
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.path("entitled.db")
+    }
+
+    pub(super) fn copy(&self) -> PathBuf {
+        self.path("state.json")
+    }
+
+    /// Another program at the database.
+    pub(super) fn connection(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.database()).unwrap()
+    }
+
+    /// Makes the database refuse changes of the state, as a full disk would.
+    pub(super) fn refuse(&self) {
+        let trigger = "CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no space left'); END;";
+        self.connection().execute_batch(trigger).unwrap();
+    }
+
+    pub(super) fn relent(&self) {
+        self.connection().execute_batch("DROP TRIGGER refuse").unwrap();
+    }
+
+    /// Files whose names begin so.
+    pub(super) fn files(&self, prefix: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
+        names.sort();
+        names
+    }
+}
