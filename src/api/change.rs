@@ -117,6 +117,7 @@ async fn release(
 
 /// How many events.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Newest {
     /// At most so many, 100 unless told, 10,000 at the most.
     limit: Option<u32>,
