@@ -10,7 +10,7 @@ use crate::license::{
     KeyPair, KeyStatus, PortalKey, PublicKey, Roots, TrustClaims, Unverified, VerifiedTrust, sign,
 };
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 
 /// What signs, and why it is believed.
