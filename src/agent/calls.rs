@@ -61,7 +61,7 @@ impl Agent {
 
     /// A refresh joins the one that is under way.
     fn refresh(&mut self, actor: &str, reply: Waiting) {
-        let pending = self.parts.keeper.state().chain.pending.as_ref().map(|p| p.kind);
+        let pending = self.waiting_request();
         if self.exchange.is_some() && pending == Some(RequestKind::Refresh) {
             self.waiting.push(reply);
             return;

@@ -113,6 +113,8 @@ pub struct StatusMark {
     pub since: Option<Timestamp>,
     /// Its conditions.
     pub conditions: Vec<Condition>,
+    /// Whether the last try reached the portal.
+    pub reachable: Option<bool>,
     /// A digest of what a change of makes a new generation.
     pub digest: String,
 }
