@@ -97,6 +97,7 @@ fn status_mark(revision: u64) -> StatusMark {
             message: "the clock is behind".to_owned(),
             since: at(6),
         }],
+        reachable: Some(false),
         digest: "digest".to_owned(),
     }
 }
