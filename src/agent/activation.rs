@@ -2,7 +2,7 @@
 
 use super::Agent;
 use crate::{
-    api::Problem,
+    api::{Problem, Reply, RequestByHand},
     codes::ActivationCode,
     license::{Purpose, RequestKind, RequestedEnvironment},
     store::{StateDirectory, StoreError},
@@ -19,6 +19,17 @@ impl Agent {
         actor: &str,
     ) -> Result<(), Problem> {
         self.need_portal()?;
+        let environment = self.prepare_activation(code, name, purpose)?;
+        self.ask(RequestKind::Activate, environment, actor)
+    }
+
+    /// Takes the Activation Code, and says which environment it is for.
+    fn prepare_activation(
+        &mut self,
+        code: Option<ActivationCode>,
+        name: Option<String>,
+        purpose: Option<Purpose>,
+    ) -> Result<RequestedEnvironment, Problem> {
         let kept = [&self.asked_code, &self.code, &self.parts.configured_code];
         let code = code.or_else(|| kept.into_iter().flatten().next().cloned());
         let Some(code) = code else {
@@ -31,7 +42,21 @@ impl Agent {
             purpose: purpose.unwrap_or(self.parts.purpose),
         };
         self.ask_with(code);
-        self.ask(RequestKind::Activate, environment, actor)
+        Ok(environment)
+    }
+
+    /// Makes a request for a courier; what it asks for is done when its answer is installed.
+    pub(super) fn request_by_hand(
+        &mut self,
+        request: RequestByHand,
+        actor: &str,
+    ) -> Result<Reply, Problem> {
+        let RequestByHand { kind, code, name, purpose } = request;
+        let environment = match kind {
+            RequestKind::Activate => self.prepare_activation(code, name, purpose)?,
+            _ => self.activated_environment()?,
+        };
+        self.make_request(kind, environment, actor, true).map(Reply::Document)
     }
 
     /// Activates with the Activation Code of the settings, which nobody has to type.

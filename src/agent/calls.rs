@@ -13,6 +13,10 @@ type Waiting = oneshot::Sender<Result<Reply, Problem>>;
 impl Agent {
     /// Does what is asked. Where the portal must be asked, the answer comes when it answers.
     pub(super) fn call(&mut self, call: Call) {
+        if self.is_early(&call.command) {
+            self.early.push(call);
+            return;
+        }
         let Call { command, actor, reply } = call;
         match command {
             Command::Activate { code, name, purpose } => {
@@ -21,6 +25,10 @@ impl Agent {
             Command::Release => self.exchanging(reply, |agent| agent.release(&actor)),
             Command::Refresh => self.refresh(&actor, reply),
             Command::Install { text } => answer(reply, self.install(&text, &actor)),
+            Command::Request(request) => {
+                let made = self.request_by_hand(request, &actor);
+                answer(reply, made);
+            }
             Command::Events { limit } => {
                 let events = self.parts.keeper.events(limit);
                 let events = events.map(Reply::Events).map_err(|error| {
@@ -40,6 +48,27 @@ impl Agent {
                 });
                 answer(reply, result);
             }
+        }
+    }
+
+    /// Whether a command needs the hardware, which is still being read for the first time.
+    fn is_early(&self, command: &Command) -> bool {
+        let needs_hardware = match command {
+            Command::Activate { .. }
+            | Command::Refresh
+            | Command::Release
+            | Command::Request(_) => true,
+            // A license is for a Serial Number; once there is one, a probe that hangs locks no cure.
+            Command::Install { .. } => self.parts.keeper.state().enrolled.is_none(),
+            Command::Events { .. } | Command::ReportUsage(_) => false,
+        };
+        needs_hardware && self.survey.is_none() && self.surveying.is_some()
+    }
+
+    /// Does what was asked before the hardware was read.
+    pub(super) fn catch_up(&mut self) {
+        for call in std::mem::take(&mut self.early) {
+            self.call(call);
         }
     }
 

@@ -1,57 +1,18 @@
 //! One agent as a process serves it: its state directory, its sockets, and the loop.
 
-use super::{Agent, Clock, Parts, read_roots};
+use super::{Agent, Clock, Parts, Reload, SocketPaths, reload, sockets::Sockets};
 use crate::{
-    api::{AgentHandle, ServerOptions, admin_router, read_router, serve, usage_router},
+    api::AgentHandle,
     codes::ActivationCode,
-    entitlement::{ConditionType, Finding},
+    entitlement::Finding,
     health::{Metrics, ServiceManager},
     identity::Hardware,
     license::Purpose,
     store::{DirectoryLock, Keeper, SqliteStore, StateDirectory, StoreError},
     upstream::{ExchangeError, HttpPortal, Portal, PortalSettings},
 };
-use axum::Router;
-use std::{
-    fs::{self, Permissions},
-    future::Future,
-    io,
-    os::unix::{
-        fs::{PermissionsExt, chown},
-        net::{UnixListener, UnixStream},
-    },
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-};
-use tokio::sync::watch;
-
-/// The sockets of an agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SocketPaths {
-    /// For everyone, to read.
-    pub read: PathBuf,
-    /// For programs that report usage.
-    pub usage: PathBuf,
-    /// For operators.
-    pub admin: PathBuf,
-}
-
-impl SocketPaths {
-    /// `entitled.sock`, `usage.sock` and `admin.sock` of a directory.
-    pub fn in_directory(directory: &Path) -> Self {
-        Self::beside(&directory.join("entitled.sock"))
-    }
-
-    /// The other sockets stand beside `entitled.sock`, whatever that is called.
-    pub fn beside(read: &Path) -> Self {
-        Self {
-            read: read.to_owned(),
-            usage: read.with_file_name("usage.sock"),
-            admin: read.with_file_name("admin.sock"),
-        }
-    }
-}
+use std::{future::Future, io, path::PathBuf, sync::Arc, thread};
+use tokio::sync::{mpsc, watch};
 
 /// What a daemon is started with.
 #[derive(Debug, Clone)]
@@ -74,6 +35,8 @@ pub struct DaemonSettings {
     pub state_directory: PathBuf,
     /// The sockets.
     pub sockets: SocketPaths,
+    /// Conditions that hold since the start, such as settings that can't be used.
+    pub standing: Vec<Finding>,
 }
 
 /// Why a daemon can't start.
@@ -110,9 +73,27 @@ pub enum DaemonError {
 pub struct Daemon {
     agent: Agent,
     handle: AgentHandle,
-    sockets: Vec<(UnixListener, Router)>,
-    paths: SocketPaths,
+    sockets: Sockets,
+    reloader: Reloader,
     _lock: DirectoryLock,
+}
+
+/// How a running daemon is given new settings.
+#[derive(Clone)]
+pub struct Reloader {
+    running: DaemonSettings,
+    reloads: mpsc::Sender<Reload>,
+}
+
+impl Reloader {
+    /// Hands new settings over, or the reason why they can't be used. Nothing happens where the daemon has ended.
+    pub async fn reload(&self, settings: Result<DaemonSettings, String>) {
+        let reload = match settings {
+            Ok(settings) => Reload::of(settings, &self.running),
+            Err(reason) => Reload::Refused(reason),
+        };
+        let _ = self.reloads.send(reload).await;
+    }
 }
 
 impl Daemon {
@@ -129,19 +110,13 @@ impl Daemon {
         let directory = StateDirectory::open(&settings.state_directory)?;
         let lock = directory.lock()?;
         let opened = SqliteStore::open(&directory)?;
-        let (roots, complaints) = read_roots(&settings.root_folders);
+        let running = settings.clone();
+        let (roots, mut standing) = reload::roots(&settings.root_folders);
+        standing.extend(settings.standing);
         let portal = settings.portal.as_ref().map(HttpPortal::new).transpose()?;
         let key = directory.environment_key()?;
         let seed = seed_of(&key.thumbprint());
-        let mut standing = Vec::new();
-        if !complaints.is_empty() {
-            let message = complaints.join("; ");
-            tracing::error!("{message}");
-            standing.push(Finding::new(ConditionType::ConfigInvalid, "RootKeys", message));
-        }
-        if roots.is_empty() {
-            tracing::warn!(folders = ?settings.root_folders, "there are no root keys of the vendor: no license can be verified");
-        }
+        let (reload_sender, reloads) = mpsc::channel(1);
         let paths = settings.sockets;
         let (agent, handle) = Agent::new(Parts {
             product: settings.product,
@@ -161,14 +136,17 @@ impl Daemon {
             metrics: Arc::new(Metrics::default()),
             service_manager,
             standing,
+            reloads,
             seed,
         });
-        let sockets = vec![
-            (bind(&paths.read, 0o666, None)?, read_router(handle.clone())),
-            (bind(&paths.usage, 0o660, Some("entitled-usage"))?, usage_router(handle.clone())),
-            (bind(&paths.admin, 0o660, Some("entitled-admin"))?, admin_router(handle.clone())),
-        ];
-        Ok(Self { agent, handle, sockets, paths, _lock: lock })
+        let sockets = Sockets::open(&paths, &handle)?;
+        let reloader = Reloader { running, reloads: reload_sender };
+        Ok(Self { agent, handle, sockets, reloader, _lock: lock })
+    }
+
+    /// How to give it new settings while it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// How to reach the agent from within this process.
@@ -181,13 +159,13 @@ impl Daemon {
     /// # Errors
     /// Where the sockets' thread can't be started.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { agent, handle, sockets, paths, _lock } = self;
-        drop(handle);
+        let Self { agent, handle, sockets, reloader, _lock } = self;
+        drop((handle, reloader));
         let (order, stopped) = watch::channel(false);
         // A thread of their own: answers do not wait for the loop, which waits for the disk.
         let serving = thread::Builder::new()
             .name("sockets".to_owned())
-            .spawn(move || serve_all(sockets, &stopped))?;
+            .spawn(move || sockets.serve(&stopped))?;
         agent.run(stop).await;
         // The thread may have ended by itself; then nobody listens.
         let _ = order.send(true);
@@ -195,71 +173,8 @@ impl Daemon {
         if !matches!(joined, Ok(Ok(()))) {
             tracing::error!("the sockets' thread ended badly");
         }
-        for path in [paths.read, paths.usage, paths.admin] {
-            // The next start removes what is left.
-            let _ = fs::remove_file(path);
-        }
         Ok(())
     }
-}
-
-/// Serves all sockets in this thread.
-fn serve_all(sockets: Vec<(UnixListener, Router)>, stopped: &watch::Receiver<bool>) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "the sockets can't be served");
-            return;
-        }
-    };
-    runtime.block_on(async {
-        let mut serving = tokio::task::JoinSet::new();
-        for (listener, router) in sockets {
-            match tokio::net::UnixListener::from_std(listener) {
-                Ok(listener) => {
-                    let mut stopped = stopped.clone();
-                    let stop = async move {
-                        // An error means that the other end is gone, which is a stop as well.
-                        let _ = stopped.wait_for(|stopped| *stopped).await;
-                    };
-                    serving.spawn(serve(listener, router, ServerOptions::default(), stop));
-                }
-                Err(error) => tracing::error!(%error, "a socket can't be served"),
-            }
-        }
-        serving.join_all().await;
-    });
-}
-
-/// Binds a socket, in the place of one that a dead process left.
-fn bind(path: &Path, mode: u32, group: Option<&str>) -> Result<UnixListener, DaemonError> {
-    let error =
-        |operation| move |source| DaemonError::Socket { operation, path: path.to_owned(), source };
-    if path.exists() {
-        if UnixStream::connect(path).is_ok() {
-            return Err(DaemonError::SocketInUse { path: path.to_owned() });
-        }
-        fs::remove_file(path).map_err(error("replace"))?;
-    }
-    let listener = UnixListener::bind(path).map_err(error("bind"))?;
-    if let Some(gid) = group.and_then(group_id) {
-        // Only root and the group's members may; for others the socket stays theirs.
-        if let Err(error) = chown(path, None, Some(gid)) {
-            tracing::debug!(%error, path = %path.display(), "the socket's group could not be set");
-        }
-    }
-    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(error("protect"))?;
-    listener.set_nonblocking(true).map_err(error("set up"))?;
-    Ok(listener)
-}
-
-/// The id of a group in /etc/group, where packages make theirs.
-fn group_id(name: &str) -> Option<u32> {
-    let groups = fs::read_to_string("/etc/group").ok()?;
-    groups.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
-    })
 }
 
 /// A number that differs between environments and stays the same for one.

@@ -294,11 +294,12 @@ fn release(state: &mut AgentState, sequence: Sequence) {
 
 fn not_asked(state: &AgentState, found: RequestId) -> DocumentError {
     let expected = match (state.chain.unsettled.last(), state.chain.previous) {
-        (Some(open), _) => open.to_string(),
+        (Some(open), _) => format!("request {open}"),
         (None, Some(previous)) if previous == found => {
-            "that is still open (this one was installed already)".to_owned()
+            "a request that is still open (there is none; this answer was installed already)"
+                .to_owned()
         }
-        _ => "that is still open (there is none)".to_owned(),
+        _ => "a request that is still open (there is none)".to_owned(),
     };
     DocumentError::Reply { expected, found: found.to_string() }
 }

@@ -15,13 +15,26 @@ use std::time::Duration;
 const DEFAULT_INTERVAL: Duration = Duration::from_hours(24);
 
 impl Agent {
-    /// Stores a new request, to be sent at once.
+    /// Stores a new request and sends it at once.
     pub(super) fn ask(
         &mut self,
         kind: RequestKind,
         environment: RequestedEnvironment,
         actor: &str,
     ) -> Result<(), Problem> {
+        self.make_request(kind, environment, actor, false)?;
+        self.send();
+        Ok(())
+    }
+
+    /// Stores a new request: to be sent from here, or to be carried by hand.
+    pub(super) fn make_request(
+        &mut self,
+        kind: RequestKind,
+        environment: RequestedEnvironment,
+        actor: &str,
+        by_hand: bool,
+    ) -> Result<String, Problem> {
         let mut state = self.draft();
         let (Some(enrolled), Some(survey)) = (&state.enrolled, &self.survey) else {
             return Err(self.no_serial_number());
@@ -49,11 +62,12 @@ impl Agent {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Problem::new(status, error.code(), "The request can't be made", error.to_string())
         })?;
-        state.chain.push(PendingRequest { id, kind, text, made_at: now });
-        let event = self.event_by(actor, Action::Requested, format!("{} {id}", kind.as_str()));
+        state.chain.push(PendingRequest { id, kind, text: text.clone(), made_at: now, by_hand });
+        let road = if by_hand { ", to be carried by hand" } else { "" };
+        let detail = format!("{} {id}{road}", kind.as_str());
+        let event = self.event_by(actor, Action::Requested, detail);
         self.conclude(state, vec![event]);
-        self.send();
-        Ok(())
+        Ok(text)
     }
 
     fn no_serial_number(&self) -> Problem {
@@ -68,7 +82,7 @@ impl Agent {
     /// Sends the request that is to be sent, unless it is under way.
     pub(super) fn send(&mut self) {
         let Some(portal) = &self.parts.portal else { return };
-        let Some(pending) = &self.parts.keeper.state().chain.pending else { return };
+        let Some(pending) = self.parts.keeper.state().chain.to_send() else { return };
         if self.exchange.is_none() {
             self.exchange = Some(portal.exchange(pending.text.clone()));
         }
@@ -99,9 +113,9 @@ impl Agent {
         }
     }
 
-    /// The request that waits for its answer; one whose answer was refused would get the same answer for ever.
+    /// The request that waits to be sent; one whose answer was refused would get the same answer for ever.
     pub(super) fn waiting_request(&self) -> Option<RequestKind> {
-        let pending = self.parts.keeper.state().chain.pending.as_ref()?;
+        let pending = self.parts.keeper.state().chain.to_send()?;
         (self.refused_answer != Some(pending.id)).then_some(pending.kind)
     }
 

@@ -14,13 +14,18 @@ mod exchange;
 mod hardware;
 mod holdings;
 mod publish;
+mod reload;
 mod run;
 mod schedule;
+mod shown;
+mod sockets;
 mod usage;
 
 pub use clock::{Clock, SystemClock};
-pub use daemon::{Daemon, DaemonError, DaemonSettings, SocketPaths};
+pub use daemon::{Daemon, DaemonError, DaemonSettings, Reloader};
+pub use reload::{NewSettings, Reload};
 pub use run::stop_signal;
+pub use sockets::SocketPaths;
 
 use crate::{
     api::{AgentHandle, Call, Problem, Published, Reply},
@@ -77,6 +82,8 @@ pub struct Parts {
     pub service_manager: ServiceManager,
     /// Conditions that hold since the start, such as bad settings.
     pub standing: Vec<Finding>,
+    /// New settings, as they come.
+    pub reloads: mpsc::Receiver<Reload>,
     /// Differs between agents, so that they do not ask one portal in one second.
     pub seed: u64,
 }
@@ -104,6 +111,8 @@ pub struct Agent {
     /// Who waits for the exchange.
     waiting: Vec<oneshot::Sender<Result<Reply, Problem>>>,
     surveying: Option<oneshot::Receiver<Survey>>,
+    /// What was asked before the hardware was read, and needs it.
+    early: Vec<Call>,
     calls: mpsc::Receiver<Call>,
     published: watch::Sender<Option<Arc<Published>>>,
     heartbeat: Heartbeat,
@@ -120,9 +129,16 @@ impl Agent {
             calls: call_sender,
             metrics: Arc::clone(&parts.metrics),
             heartbeat: heartbeat.clone(),
+            prover: Arc::new(shown::KeyProver {
+                product: parts.product.clone(),
+                key: parts.key.clone(),
+                clock: Arc::clone(&parts.clock),
+            }),
         };
         let (code, asked_code) = stored_codes(parts.directory.as_ref());
-        let status = &parts.keeper.state().status;
+        let stored = parts.keeper.state();
+        let unreachable = parts.portal.as_ref().and_then(|_| told_unreachable(&stored.status));
+        let reached = stored.last_contact.filter(|_| parts.portal.is_some());
         let agent = Self {
             time: EffectiveTime::new(parts.keeper.state().time),
             holdings: Holdings::of(parts.keeper.state(), &parts.product, &parts.roots),
@@ -134,12 +150,13 @@ impl Agent {
             mint_error: None,
             report: None,
             // A restart is no news of the portal.
-            unreachable: parts.portal.as_ref().and_then(|_| told_unreachable(status)),
-            reachable: status.reachable.filter(|_| parts.portal.is_some()),
+            reachable: reached.map(|_| unreachable.is_none()),
+            unreachable,
             exchange: None,
             refused_answer: None,
             waiting: Vec::new(),
             surveying: None,
+            early: Vec::new(),
             calls,
             published: status_sender,
             heartbeat,

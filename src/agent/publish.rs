@@ -3,10 +3,7 @@
 use super::Agent;
 use crate::{
     api::{Published, PublishedLicense},
-    entitlement::{
-        ConditionType, EnvironmentStatus, Evaluation, Finding, HardwareStatus, Inputs,
-        LicenseStatus, Role, Status, UpstreamStatus, evaluate, merge,
-    },
+    entitlement::{ConditionType, Evaluation, Finding, Inputs, Status, evaluate, merge},
     store::{Action, AgentState, Event, StatusMark},
 };
 use bytes::Bytes;
@@ -112,7 +109,6 @@ impl Agent {
                 state: Some(status.state),
                 since: Some(status.since),
                 conditions: status.conditions.clone(),
-                reachable: self.reachable,
                 digest,
             };
         }
@@ -143,85 +139,6 @@ impl Agent {
         findings
     }
 
-    fn status(&self, state: &AgentState, evaluation: &Evaluation, now: Timestamp) -> Status {
-        let license = self.holdings.license.as_ref().filter(|_| !state.released);
-        let claims = license.map(crate::license::VerifiedLicense::claims);
-        let message = match (&self.mint_error, &self.holdings.problem) {
-            (_, Some(problem)) => problem.clone(),
-            (Some(error), None) if state.enrolled.is_none() => error.to_string(),
-            _ => evaluation.message.clone(),
-        };
-        Status {
-            serial_number: state.enrolled.as_ref().map(|enrolled| enrolled.serial_number),
-            role: Role::Controller,
-            state: evaluation.state,
-            entitled: evaluation.state.entitled(),
-            reason: evaluation.reason,
-            message,
-            generation: state.status.generation,
-            since: state.status.since.unwrap_or(now),
-            environment: claims.map(|claims| EnvironmentStatus {
-                id: claims.environment.id,
-                name: claims.environment.name.clone(),
-                purpose: claims.environment.purpose,
-            }),
-            license: claims.and_then(|claims| self.license_status(state, claims, evaluation)),
-            features: claims.map(|claims| claims.features.clone()).unwrap_or_default(),
-            limits: evaluation.limits.clone(),
-            conditions: Vec::new(),
-            upstream: self.upstream_status(state, now),
-            hardware: state.hardware.map(|hardware| HardwareStatus {
-                verdict: hardware.verdict,
-                score: hardware.score,
-            }),
-        }
-    }
-
-    fn license_status(
-        &self,
-        state: &AgentState,
-        claims: &crate::license::LicenseClaims,
-        evaluation: &Evaluation,
-    ) -> Option<LicenseStatus> {
-        let held = state.license.as_ref()?;
-        let subscription = &claims.subscription;
-        Some(LicenseStatus {
-            id: claims.jti,
-            sequence: claims.seq,
-            subscription_id: subscription.id,
-            edition: subscription.edition.clone(),
-            support_level: subscription.support_level.clone(),
-            trial: subscription.trial,
-            activation_code: self.code.as_ref().map(crate::codes::ActivationCode::masked),
-            issued_at: claims.iat,
-            starts_at: subscription.starts_at,
-            ends_at: subscription.ends_at,
-            grace_ends_at: claims.exp,
-            days_left: evaluation.days_left.unwrap_or_default(),
-            source: held.source,
-        })
-    }
-
-    fn upstream_status(&self, state: &AgentState, now: Timestamp) -> UpstreamStatus {
-        let uptime = self.uptime();
-        let until = self.schedule.refresh_at.map(|at| at.saturating_sub(uptime));
-        let next = until.and_then(|until| now.checked_add(until).ok());
-        let shown = (self.published.borrow().as_ref()).and_then(|p| p.status.upstream.next_refresh);
-        let next = next.map(|next| match shown {
-            // The same time, reckoned again: what is published stays as it is.
-            Some(shown) if next.duration_since(shown).abs() < SignedDuration::from_secs(2) => shown,
-            _ => in_seconds(next),
-        });
-        let portal = self.parts.portal.as_ref();
-        UpstreamStatus {
-            kind: if portal.is_some() { "portal" } else { "none" }.to_owned(),
-            url: portal.map(|portal| portal.url().to_owned()),
-            reachable: self.reachable,
-            last_contact: state.last_contact,
-            next_refresh: next.filter(|_| portal.is_some()),
-        }
-    }
-
     fn publish(&self, status: Status) {
         let json = match serde_json::to_vec(&status) {
             Ok(json) => Bytes::from(json),
@@ -240,7 +157,8 @@ impl Agent {
             });
         self.parts.metrics.show(&status);
         let hardware = self.report.clone();
-        let next = Published { status, json, license, hardware };
+        let statement = self.statement(&status, license.as_ref());
+        let next = Published { status, json, license, statement, hardware };
         self.published.send_if_modified(|published| {
             let unchanged = published.as_ref().is_some_and(|p| {
                 p.json == next.json && p.license == next.license && p.hardware == next.hardware
@@ -262,11 +180,14 @@ pub(super) fn in_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-/// A digest of what a change of makes a new generation: everything but the times of the next and the last contact.
+/// A digest of what a change of makes a new generation: everything but what is known of the last and the
+/// next contact.
 fn digest(status: &Status) -> String {
     let mut lasting = status.clone();
     lasting.generation = 0;
     lasting.since = Timestamp::UNIX_EPOCH;
+    // A restart knows less of the portal for a while and changes nothing; PortalUnreachable tells what matters.
+    lasting.upstream.reachable = None;
     lasting.upstream.last_contact = None;
     lasting.upstream.next_refresh = None;
     let json = serde_json::to_vec(&lasting).unwrap_or_default();

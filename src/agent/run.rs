@@ -32,6 +32,7 @@ impl Agent {
                     Some(call) => self.call(call),
                     None => break,
                 },
+                Some(reload) = self.parts.reloads.recv() => self.reload(reload),
                 ended = exchanged(&mut self.exchange) => self.settle(ended),
                 survey = surveyed(&mut self.surveying) => {
                     self.surveying = None;
@@ -43,6 +44,7 @@ impl Agent {
                         let uptime = self.uptime();
                         self.schedule.surveyed(uptime, true);
                     }
+                    self.catch_up();
                 }
                 () = tokio::time::sleep(pause) => {}
             }
@@ -53,7 +55,8 @@ impl Agent {
     fn start(&mut self) {
         let mut events = Vec::new();
         if let Some(recovered) = self.parts.recovered.take() {
-            let message = format!("{recovered}; this is told until the next start: check the disk");
+            let message =
+                format!("{recovered}; this is told until the next start or reload: check the disk");
             let finding = Finding::new(ConditionType::StoreDegraded, "Recovered", message);
             self.parts.standing.push(finding);
             events.push(self.event(Action::StoreRecovered, recovered));
@@ -66,7 +69,7 @@ impl Agent {
             due.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(interval)
         });
         let state = self.draft();
-        if state.chain.pending.is_some() || state.environment.is_none() {
+        if state.chain.to_send().is_some() || state.environment.is_none() {
             // Somebody waits for this one.
             self.schedule.refresh_at = Some(uptime);
         } else {

@@ -1,12 +1,18 @@
 //! What changes something: the routes of `admin.sock` and `usage.sock`.
 
-use super::{AgentHandle, Command, Done, Peer, Problem, Reply, UsageReport};
-use crate::{codes::ActivationCode, license::Purpose, store::StoredEvent};
+use super::{
+    AgentHandle, Command, Done, Peer, Problem, Reply, RequestByHand, UsageReport,
+    asked::{Named, Parameters, Sent, bad_body},
+};
+use crate::{
+    codes::ActivationCode,
+    license::{MEDIA_TYPE, Purpose, RequestKind},
+    store::StoredEvent,
+};
 use axum::{
     Extension, Json,
-    body::Bytes,
-    extract::{Path, Query, State as From, rejection::JsonRejection},
-    http::StatusCode,
+    extract::{State as From, rejection::JsonRejection},
+    http::{HeaderName, StatusCode, header},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -21,6 +27,7 @@ pub(super) fn admin_routes() -> OpenApiRouter<AgentHandle> {
     OpenApiRouter::new()
         .routes(routes!(activate))
         .routes(routes!(install))
+        .routes(routes!(request))
         .routes(routes!(refresh))
         .routes(routes!(release))
         .routes(routes!(events))
@@ -57,12 +64,11 @@ async fn activate(
     body: Result<Json<Activation>, JsonRejection>,
 ) -> Result<Json<Done>, Problem> {
     // The rejection would repeat the body, in which there may be a code.
-    let Json(Activation { activation_code, environment_name, purpose }) = body.map_err(|_| {
-        let detail = "expected JSON with the members activation_code, environment_name and purpose, all optional";
-        bad_request("bad-body", detail)
+    let Json(Activation { activation_code, environment_name, purpose }) = body.map_err(|error| {
+        let detail = "expected JSON (content-type: application/json) with the members activation_code, environment_name and purpose, all optional";
+        bad_body(error.status(), detail)
     })?;
-    let code = activation_code.map(|text| text.parse::<ActivationCode>()).transpose();
-    let code = code.map_err(|error| bad_request(error.code(), &error.to_string()))?;
+    let code = read_code(activation_code)?;
     let command = Command::Activate { code, name: environment_name, purpose };
     done(agent.call(peer.actor(), command).await)
 }
@@ -75,7 +81,7 @@ async fn activate(
 async fn install(
     From(agent): From<AgentHandle>,
     Extension(peer): Extension<Peer>,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Result<Json<Done>, Problem> {
     let text = String::from_utf8(body.into()).map_err(|_| {
         bad_request("document-not-compact", "expected a signed document, found bytes that are no text: choose the file that the portal gave")
@@ -123,13 +129,59 @@ struct Newest {
 async fn events(
     From(agent): From<AgentHandle>,
     Extension(peer): Extension<Peer>,
-    Query(Newest { limit }): Query<Newest>,
+    Parameters(Newest { limit }): Parameters<Newest>,
 ) -> Result<Json<Vec<StoredEvent>>, Problem> {
     let command = Command::Events { limit: limit.unwrap_or(100).min(10_000) };
     match agent.call(peer.actor(), command).await? {
         Reply::Events(events) => Ok(Json(events)),
-        Reply::Done(_) => Err(unexpected()),
+        Reply::Done(_) | Reply::Document(_) => Err(unexpected()),
     }
+}
+
+/// A request for a courier.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ByHand {
+    /// What is asked for.
+    request: RequestKind,
+    /// To activate: as for `/v1/activate`.
+    #[schema(value_type = Option<String>)]
+    activation_code: Option<Zeroizing<String>>,
+    /// To activate: as for `/v1/activate`.
+    environment_name: Option<String>,
+    /// To activate: as for `/v1/activate`.
+    purpose: Option<Purpose>,
+}
+
+/// Makes a request that is carried to the portal by hand
+///
+/// Its answer is installed by `/v1/install`.
+#[utoipa::path(post, path = "/v1/request", tag = "admin", request_body = ByHand, responses(
+    (status = 200, description = "The signed request", body = String, content_type = "application/jose"),
+    (status = "4XX", description = "It can't be made; nothing changed", body = Problem, content_type = "application/problem+json"),
+))]
+async fn request(
+    From(agent): From<AgentHandle>,
+    Extension(peer): Extension<Peer>,
+    body: Result<Json<ByHand>, JsonRejection>,
+) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
+    // The rejection would repeat the body, in which there may be a code.
+    let Json(ByHand { request: kind, activation_code, environment_name: name, purpose }) = body
+        .map_err(|error| {
+            let detail = "expected JSON (content-type: application/json) with the member request (activate, refresh or release) and, to activate, those of /v1/activate";
+            bad_body(error.status(), detail)
+        })?;
+    let code = read_code(activation_code)?;
+    let request = RequestByHand { kind, code, name, purpose };
+    match agent.call(peer.actor(), Command::Request(request)).await? {
+        Reply::Document(text) => Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text)),
+        Reply::Done(_) | Reply::Events(_) => Err(unexpected()),
+    }
+}
+
+fn read_code(text: Option<Zeroizing<String>>) -> Result<Option<ActivationCode>, Problem> {
+    let code = text.map(|text| text.parse::<ActivationCode>()).transpose();
+    code.map_err(|error| bad_request(error.code(), &error.to_string()))
 }
 
 /// A gauge.
@@ -152,11 +204,11 @@ pub(super) struct Usage {
 async fn usage(
     From(agent): From<AgentHandle>,
     Extension(peer): Extension<Peer>,
-    Path(limit): Path<String>,
+    Named(limit): Named<String>,
     body: Result<Json<Usage>, JsonRejection>,
 ) -> Result<Json<Done>, Problem> {
     let Json(Usage { reporter, value, ttl_seconds }) =
-        body.map_err(|error| bad_request("bad-body", &error.body_text()))?;
+        body.map_err(|error| bad_body(error.status(), &error.body_text()))?;
     let time_to_live = ttl_seconds.unwrap_or(300).clamp(1, LONGEST_TIME_TO_LIVE);
     let time_to_live = Duration::from_secs(time_to_live);
     let report = UsageReport { limit, reporter, value, time_to_live };
@@ -166,7 +218,7 @@ async fn usage(
 fn done(reply: Result<Reply, Problem>) -> Result<Json<Done>, Problem> {
     match reply? {
         Reply::Done(done) => Ok(Json(*done)),
-        Reply::Events(_) => Err(unexpected()),
+        Reply::Events(_) | Reply::Document(_) => Err(unexpected()),
     }
 }
 

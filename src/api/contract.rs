@@ -6,7 +6,7 @@ use crate::{
     entitlement::Status,
     health::{Heartbeat, Metrics},
     identity::HardwareReport,
-    license::{LicenseClaims, Purpose},
+    license::{LicenseClaims, Purpose, RequestKind},
     store::StoredEvent,
 };
 use axum::http::StatusCode;
@@ -24,6 +24,8 @@ pub struct Published {
     pub json: Bytes,
     /// The license.
     pub license: Option<PublishedLicense>,
+    /// The status as the environment signs it; nothing without a license.
+    pub statement: Option<Arc<str>>,
     /// The hardware behind the status; nothing before the first survey.
     pub hardware: Option<Arc<HardwareReport>>,
 }
@@ -60,6 +62,8 @@ pub enum Command {
     Refresh,
     /// To give the license back.
     Release,
+    /// To make a request that is carried to the portal by hand.
+    Request(RequestByHand),
     /// To tell what happened.
     Events {
         /// The newest so many.
@@ -67,6 +71,19 @@ pub enum Command {
     },
     /// To take note of usage.
     ReportUsage(UsageReport),
+}
+
+/// A request for a courier.
+#[derive(Debug)]
+pub struct RequestByHand {
+    /// What is asked for.
+    pub kind: RequestKind,
+    /// To activate: the Activation Code; without one, the one that is kept or configured.
+    pub code: Option<ActivationCode>,
+    /// To activate: the environment's name; without one, the configured one.
+    pub name: Option<String>,
+    /// To activate: what it is for; without one, what is configured.
+    pub purpose: Option<Purpose>,
 }
 
 /// A gauge of something that is limited.
@@ -87,6 +104,8 @@ pub struct UsageReport {
 pub enum Reply {
     /// It is done.
     Done(Box<Done>),
+    /// A signed document.
+    Document(String),
     /// What happened, newest first.
     Events(Vec<StoredEvent>),
 }
@@ -111,6 +130,15 @@ pub struct Call {
     pub reply: oneshot::Sender<Result<Reply, Problem>>,
 }
 
+/// Signs what a program asks to be proved.
+pub trait Prover: Send + Sync {
+    /// The challenge with what is published, signed by the environment key.
+    ///
+    /// # Errors
+    /// Where it can't be signed.
+    fn prove(&self, challenge: &str, published: &Published) -> Result<String, Problem>;
+}
+
 /// How the sockets reach the agent.
 #[derive(Clone)]
 pub struct AgentHandle {
@@ -122,6 +150,8 @@ pub struct AgentHandle {
     pub metrics: Arc<Metrics>,
     /// Whether the agent's loop turns.
     pub heartbeat: Heartbeat,
+    /// Signs proofs.
+    pub prover: Arc<dyn Prover>,
 }
 
 impl AgentHandle {

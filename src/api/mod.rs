@@ -4,16 +4,20 @@
 //! that alone. `agent`, `portal` and `cli` call this; this calls `health`, `store`, `entitlement`, `license`, `identity` and
 //! `codes`.
 
+mod asked;
 mod change;
 mod contract;
+mod crowd;
+mod front;
 mod problem;
 mod read;
 mod routers;
 mod server;
 
 pub use contract::{
-    AgentHandle, Call, Command, Done, Published, PublishedLicense, Reply, UsageReport,
+    AgentHandle, Call, Command, Done, Prover, Published, PublishedLicense, Reply, RequestByHand,
+    UsageReport,
 };
 pub use problem::{PROBLEM_MEDIA_TYPE, Problem};
 pub use routers::{admin_router, openapi, read_router, usage_router};
-pub use server::{Listener, Peer, ServerOptions, serve};
+pub use server::{Listener, Peer, ServerOptions, serve, serve_status};

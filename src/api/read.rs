@@ -1,6 +1,9 @@
 //! What everyone may read: the routes of `entitled.sock`.
 
-use super::{AgentHandle, Problem, Published};
+use super::{
+    AgentHandle, Problem, Published,
+    asked::{Named, Parameters, bad_parameter},
+};
 use crate::{
     codes::SerialNumber,
     entitlement::{LimitState, LimitStatus, State, Status},
@@ -10,7 +13,7 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Path, Query, State as From},
+    extract::State as From,
     http::{HeaderMap, StatusCode, header},
     response::{
         IntoResponse, Response, Sse,
@@ -36,6 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<AgentHandle> {
         .routes(routes!(limit))
         .routes(routes!(serial))
         .routes(routes!(license))
+        .routes(routes!(statement))
+        .routes(routes!(proof))
         .routes(routes!(hardware))
         .routes(routes!(livez))
         .routes(routes!(readyz))
@@ -59,7 +64,7 @@ struct After {
 ))]
 async fn status(
     From(agent): From<AgentHandle>,
-    Query(After { after, wait }): Query<After>,
+    Parameters(After { after, wait }): Parameters<After>,
 ) -> Result<Response, Problem> {
     if let Some(after) = after {
         let wait = seconds(wait.as_deref().unwrap_or("30"))?;
@@ -85,7 +90,7 @@ fn seconds(text: &str) -> Result<Duration, Problem> {
     let number = text.strip_suffix('s').unwrap_or(text).parse::<u64>();
     number.map(|n| Duration::from_secs(n.min(LONGEST_WAIT))).map_err(|_| {
         let detail = format!("expected a number of seconds in `wait`, such as 30s, found {text:?}");
-        Problem::new(StatusCode::BAD_REQUEST, "bad-parameter", "A parameter is wrong", detail)
+        bad_parameter(&detail)
     })
 }
 
@@ -149,7 +154,7 @@ async fn features(
 ))]
 async fn feature(
     From(agent): From<AgentHandle>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Json<Feature>, Problem> {
     let published = agent.current()?;
     let status = &published.status;
@@ -197,7 +202,7 @@ async fn limits(
 ))]
 async fn limit(
     From(agent): From<AgentHandle>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Json<NamedLimit>, Problem> {
     let published = agent.current()?;
     let found = published.status.limits.get(&name).copied();
@@ -264,6 +269,52 @@ async fn license(From(agent): From<AgentHandle>, headers: HeaderMap) -> Result<R
     }
     let super::PublishedLicense { claims, text, trust } = license;
     Ok(Json(License { claims, license: text, trust }).into_response())
+}
+
+/// The status, signed by the environment
+///
+/// A compact JWS of type `entitled-statement+jwt` with the license and the trust document inside: verify the license by a
+/// root key of the vendor, and the statement by the key that the license names (`cnf`).
+#[utoipa::path(get, path = "/v1/statement", tag = "license", responses(
+    (status = 200, description = "The statement", body = String, content_type = "application/jose"),
+    (status = 404, description = "There is no license", body = Problem, content_type = "application/problem+json"),
+))]
+async fn statement(From(agent): From<AgentHandle>) -> Result<Response, Problem> {
+    let published = agent.current()?;
+    let statement = published
+        .statement
+        .as_deref()
+        .ok_or_else(|| not_found("no-license", "There is no license", &published.status.message))?;
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], statement.to_owned()).into_response())
+}
+
+/// What is to be proved.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+struct Challenge {
+    /// A text that was never used before, 16 to 200 characters.
+    challenge: String,
+}
+
+/// A proof that this agent holds the environment key now
+///
+/// A compact JWS of type `entitled-proof+jwt` over the challenge, to be verified by the key that the license names (`cnf`).
+#[utoipa::path(get, path = "/v1/proof", tag = "license", params(Challenge), responses(
+    (status = 200, description = "The proof", body = String, content_type = "application/jose"),
+    (status = 400, description = "The challenge can't be used", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "There is no Serial Number", body = Problem, content_type = "application/problem+json"),
+))]
+async fn proof(
+    From(agent): From<AgentHandle>,
+    Parameters(Challenge { challenge }): Parameters<Challenge>,
+) -> Result<Response, Problem> {
+    let length = challenge.chars().count();
+    if !(16..=200).contains(&length) {
+        let detail = format!("expected a challenge of 16 to 200 characters, found {length}");
+        return Err(bad_parameter(&detail));
+    }
+    let published = agent.current()?;
+    let proof = agent.prover.prove(&challenge, &published)?;
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], proof).into_response())
 }
 
 /// The hardware behind the Serial Number, in digests

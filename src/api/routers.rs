@@ -5,22 +5,21 @@ use axum::{
     Json, Router,
     extract::DefaultBodyLimit,
     http::{Method, StatusCode, Uri},
-    routing::get,
 };
 use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// A document of 1 MiB and its surroundings.
 const LARGEST_BODY: usize = (1 << 20) + 1_024;
 
 /// The router of `entitled.sock`: what everyone may read.
 pub fn read_router(agent: AgentHandle) -> Router {
-    finish(read::routes(), agent)
+    finish(read_routes(), agent)
 }
 
 /// The router of `usage.sock`: to report usage.
 pub fn usage_router(agent: AgentHandle) -> Router {
-    finish(change::usage_routes(), agent)
+    finish(change::usage_routes().routes(routes!(description)), agent)
 }
 
 /// The router of `admin.sock`: everything.
@@ -33,7 +32,7 @@ pub fn openapi() -> OpenApi {
     let mut info = Info::new("entitled", env!("CARGO_PKG_VERSION"));
     info.description = Some(
         "Entitlement of this environment, over HTTP/1.1 on unix sockets: entitled.sock has the routes tagged status, \
-         identity, license and health, usage.sock those tagged usage, admin.sock all."
+         identity, license and health, usage.sock those tagged usage, admin.sock all; each has this document."
             .to_owned(),
     );
     let mut license = License::new("Apache-2.0");
@@ -45,13 +44,24 @@ pub fn openapi() -> OpenApi {
 }
 
 fn all_routes() -> OpenApiRouter<AgentHandle> {
-    read::routes().merge(change::admin_routes()).merge(change::usage_routes())
+    read_routes().merge(change::admin_routes()).merge(change::usage_routes())
+}
+
+fn read_routes() -> OpenApiRouter<AgentHandle> {
+    read::routes().routes(routes!(description))
+}
+
+/// This document
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "status", responses(
+    (status = 200, description = "The OpenAPI document of all sockets", body = Object),
+))]
+async fn description() -> Json<OpenApi> {
+    Json(openapi())
 }
 
 fn finish(routes: OpenApiRouter<AgentHandle>, agent: AgentHandle) -> Router {
     let (serving, _) = routes.split_for_parts();
     serving
-        .route("/v1/openapi.json", get(|| async { Json(openapi()) }))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
@@ -71,4 +81,22 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
         format!("{} does not take {method}: /v1/openapi.json lists the methods", uri.path());
     let status = StatusCode::METHOD_NOT_ALLOWED;
     Problem::new(status, "method-not-allowed", "The method is not allowed", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    /// The contract, checked in: a change of it is a change of the changelog as well.
+    #[test]
+    fn the_openapi_document_is_the_one_in_docs() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        let current = serde_json::to_string_pretty(&super::openapi()).unwrap() + "\n";
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::write(path, &current).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            kept == current,
+            "the API changed: if that was meant, run `UPDATE_OPENAPI=1 cargo test --lib openapi` and write it into CHANGELOG.md"
+        );
+    }
 }

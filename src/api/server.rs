@@ -1,17 +1,22 @@
-//! Serves a router on a listener, so that no client can hold the server up: a cap on connections, a time limit on the
-//! head of each request, and a graceful end.
+//! Serves a router on a listener, so that no client can hold the server up: a cap on connections, a share of them for each
+//! user, a time limit on the head of each request, and a graceful end.
 
+use super::{
+    Published,
+    crowd::{Crowd, Seat},
+    front::{Ended, Front},
+};
 use axum::Router;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, io, io::Cursor, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
     net::{TcpListener, UnixListener},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
+    task::JoinSet,
 };
 use tower::ServiceExt;
 
@@ -65,6 +70,8 @@ impl Listener for TcpListener {
 pub struct ServerOptions {
     /// Connections at once; further ones wait in the kernel's queue.
     pub connections: usize,
+    /// Connections of one user at once.
+    pub share: usize,
     /// From the first wait for a request to the end of its head.
     pub head_timeout: Duration,
     /// From the order to stop to the end of the last answer.
@@ -75,8 +82,23 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             connections: 4_096,
+            share: 1_024,
             head_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl ServerOptions {
+    /// The default, or less where this process may not have enough files open at once for several such servers.
+    pub fn within_limits() -> Self {
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let most = files.and_then(|files| usize::try_from(files / 4).ok()).unwrap_or(usize::MAX);
+        let default = Self::default();
+        Self {
+            connections: default.connections.min(most),
+            share: default.share.min(most / 2),
+            ..default
         }
     }
 }
@@ -88,47 +110,157 @@ pub async fn serve<L: Listener>(
     options: ServerOptions,
     stop: impl Future<Output = ()> + Send,
 ) {
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(options.head_timeout).max_headers(64);
-    let places = Arc::new(Semaphore::new(options.connections));
-    let graceful = GracefulShutdown::new();
-    tokio::pin!(stop);
-    loop {
-        let next = async {
-            let place = places.clone().acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            () = &mut stop => break,
-            next = next => next,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::debug!(%error, "a connection could not be accepted");
-                // Out of file descriptors, say: without a pause this would be a busy loop.
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
+    let server = Server::new(router, options);
+    let attend = {
+        let server = server.clone();
+        move |stream, peer, seat| server.clone().speak_http(stream, peer, seat)
+    };
+    server.admit_all(listener, attend, stop).await;
+}
+
+/// Serves an agent's socket: as [`serve`] does, with the status in front.
+pub async fn serve_status(
+    listener: UnixListener,
+    router: Router,
+    published: watch::Receiver<Option<Arc<Published>>>,
+    options: ServerOptions,
+    stop: impl Future<Output = ()> + Send,
+) {
+    let server = Server::new(router, options);
+    let front = Front::new(published);
+    let attend = {
+        let server = server.clone();
+        move |stream, peer, seat: Arc<Seat>| {
+            let (server, front) = (server.clone(), Arc::clone(&front));
+            async move {
+                seat.sweepable(true);
+                let patience = server.options.head_timeout;
+                let ended = front.attend(stream, patience, || seat.speak()).await;
+                seat.sweepable(false);
+                if let Ended::Other(stream, read) = ended {
+                    let (reader, writer) = stream.into_split();
+                    let replayed = tokio::io::join(Cursor::new(read).chain(reader), writer);
+                    // On the heap: every connection in front would carry its size otherwise.
+                    Box::pin(server.speak_http(replayed, peer, seat)).await;
+                }
             }
-        };
-        let service = router.clone().map_request(
+        }
+    };
+    server.admit_all(listener, attend, stop).await;
+}
+
+/// What the connections of one listener share.
+#[derive(Clone)]
+struct Server {
+    router: Router,
+    options: ServerOptions,
+    crowd: Arc<Crowd>,
+    /// True from the order to stop on.
+    stopping: watch::Sender<bool>,
+}
+
+impl Server {
+    fn new(router: Router, options: ServerOptions) -> Self {
+        let crowd = Crowd::new(options.share);
+        Self { router, options, crowd, stopping: watch::Sender::new(false) }
+    }
+
+    /// Accepts until `stop` is done, and gives each connection to `attend` in a task of its own.
+    async fn admit_all<L: Listener, F: Future<Output = ()> + Send + 'static>(
+        self,
+        listener: L,
+        attend: impl Fn(L::Stream, Peer, Arc<Seat>) -> F + Send,
+        stop: impl Future<Output = ()> + Send,
+    ) {
+        let places = Arc::new(Semaphore::new(self.options.connections));
+        let mut tasks = JoinSet::new();
+        let mut sweep = tokio::time::interval(self.options.head_timeout);
+        tokio::pin!(stop);
+        loop {
+            let next = async {
+                let place = places.clone().acquire_owned().await;
+                (place, listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                () = &mut stop => break,
+                _ = sweep.tick() => {
+                    self.crowd.sweep();
+                    continue;
+                }
+                next = next => next,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::debug!(%error, "a connection could not be accepted");
+                    // Out of file descriptors, say: without a pause this would be a busy loop.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            };
+            let Some(seat) = self.crowd.admit(peer) else {
+                tracing::debug!(?peer, "its user has too many connections: it was closed");
+                continue;
+            };
+            // Those that ended give their memory back.
+            while tasks.try_join_next().is_some() {}
+            let seat = Arc::new(seat);
+            let attended = attend(stream, peer, Arc::clone(&seat));
+            tasks.spawn(async move {
+                let _place = place;
+                tokio::select! {
+                    () = attended => {}
+                    () = seat.left() => tracing::debug!(?peer, "a silent connection made room"),
+                }
+            });
+        }
+        drop(listener);
+        self.stopping.send_replace(true);
+        self.crowd.dismiss();
+        let ended = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.options.stop_timeout, ended).await.is_err() {
+            tracing::debug!("connections were still open when the server stopped");
+        }
+    }
+
+    /// Speaks HTTP on a connection to its end, or to the end of the answer under way when the server stops.
+    async fn speak_http<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+        self,
+        stream: S,
+        peer: Peer,
+        seat: Arc<Seat>,
+    ) {
+        let service = self.router.map_request(
             move |mut request: axum::http::Request<hyper::body::Incoming>| {
+                seat.speak();
                 request.extensions_mut().insert(peer);
                 request
             },
         );
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(self.options.head_timeout)
+            .max_headers(64);
         let connection =
             http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            let _place = place;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
-    }
-    drop(listener);
-    if tokio::time::timeout(options.stop_timeout, graceful.shutdown()).await.is_err() {
-        tracing::debug!("connections were still open when the server stopped");
+        let mut order = self.stopping.subscribe();
+        let stopping = async move {
+            // The order can't be lost: the sender stays in `self`.
+            let _ = order.wait_for(|stop| *stop).await;
+        };
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => Some(ended),
+            () = stopping => None,
+        };
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
     }
 }

@@ -1,12 +1,18 @@
 //! The command line of the entitlement agent.
 
-use clap::Parser;
 use entitled::cli::{Arguments, run};
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_target(false).init();
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::read(env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Standard error may be closed; the exit code is left.
+            let _ = error.print();
+            return ExitCode::from(Arguments::usage_exit_code(&error, env::args_os()));
+        }
+    };
     let json = arguments.json;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {

@@ -3,13 +3,23 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use entitled::{
-    agent::{Daemon, DaemonSettings, SocketPaths, SystemClock, stop_signal},
-    config::{Fragment, LogFormat, Settings},
+    agent::{Daemon, DaemonSettings, Reloader, SocketPaths, SystemClock, stop_signal},
+    config::{
+        ConfigError, Fragment, LOG_DIRECTIVES, Loaded, LogFormat, Settings, Sources, log_directives,
+    },
+    entitlement::{ConditionType, Finding},
     health::ServiceManager,
-    identity::Machine,
-    upstream::PortalSettings,
+    identity::{COLLECTED_FACTS, Machine},
+    upstream::{HttpPortal, PortalSettings},
 };
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    env,
+    io::{self, IsTerminal},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// The entitlement agent: fetches, keeps and serves the license of this environment
@@ -54,36 +64,87 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("entitled: {error:#}");
+            eprintln!("entitled: {}", told(&error));
             ExitCode::FAILURE
         }
     }
 }
 
+/// An error and its causes, each told once: most of ours tell theirs already.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().skip(1).fold(error.to_string(), |told, cause| {
+        let cause = cause.to_string();
+        if told.contains(cause.trim()) { told } else { format!("{told}: {cause}") }
+    })
+}
+
 fn run(options: &RunOptions) -> anyhow::Result<()> {
-    let fragment = Fragment::read_with_drop_ins(&options.config)?;
     let flags = Fragment {
         state_directory: options.state_dir.clone(),
         runtime_directory: options.runtime_dir.clone(),
         ..Fragment::default()
     };
-    let settings = Settings::from_fragment(flags.over(fragment))?;
+    let sources = Sources { file: options.config.clone(), flags };
     if options.check_config {
-        println!("the settings are sound");
+        let settings = daemon_settings(sources.current()?);
+        if let Some(portal) = &settings.portal {
+            HttpPortal::new(portal)?;
+        }
+        println!("the settings in {} are sound", options.config.display());
         return Ok(());
     }
-    log(&settings.log_level, settings.log_format);
-    // What is made from here on is for this user alone, until it is opened to others on purpose.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let hardware = Arc::new(Machine::live(&settings.state_directory));
-    let settings = daemon_settings(settings);
+    take_room();
+    let Loaded { settings, complaint } = sources.current_or_last_good()?;
+    log(&settings.log_level, settings.log_format)?;
+    let hardware =
+        Arc::new(Machine::live(&settings.state_directory).with_collected(COLLECTED_FACTS));
+    let standing = complaint.as_ref().map(last_good_used).into_iter().collect();
+    let settings = DaemonSettings { standing, ..daemon_settings(settings) };
+    let socket = settings.sockets.read.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let stop = stop_signal().context("signals can't be waited for")?;
         let service_manager = ServiceManager::from_environment();
         let daemon = Daemon::prepare(settings, hardware, Arc::new(SystemClock), service_manager)?;
-        Ok(daemon.run(stop).await?)
+        tokio::spawn(reload_on_hangup(sources, daemon.reloader()));
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(%version, socket = %socket.display(), "the agent runs");
+        daemon.run(stop).await?;
+        tracing::info!("the agent stopped");
+        Ok(())
     })
+}
+
+fn last_good_used(complaint: &ConfigError) -> Finding {
+    let message = format!("the last good settings are used: {complaint}");
+    tracing::error!("{message}");
+    Finding::new(ConditionType::ConfigInvalid, "LastGoodUsed", message)
+}
+
+/// Reads the settings again at every SIGHUP, as `systemctl reload` sends it.
+async fn reload_on_hangup(sources: Sources, reloader: Reloader) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => {
+            tracing::error!(%error, "settings can't be read again while running");
+            return;
+        }
+    };
+    while hangup.recv().await.is_some() {
+        let settings = sources.current().map(daemon_settings);
+        reloader.reload(settings.map_err(|error| error.to_string())).await;
+    }
+}
+
+/// Keeps what is made from here on for this user alone, until it is opened to others on purpose, and takes as many open
+/// files as this process may have: each connection is one.
+fn take_room() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
+    umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "the number of open files stays limited");
+    }
 }
 
 fn daemon_settings(settings: Settings) -> DaemonSettings {
@@ -98,24 +159,34 @@ fn daemon_settings(settings: Settings) -> DaemonSettings {
         root_folders: settings.root_directories,
         state_directory: settings.state_directory,
         sockets: SocketPaths::in_directory(&settings.runtime_directory),
+        standing: Vec::new(),
     }
 }
 
 #[cfg(feature = "dev")]
 fn dev(options: entitled::dev::DevOptions) -> anyhow::Result<()> {
-    log("error", LogFormat::Text);
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    log("error", LogFormat::Text)?;
+    take_room();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     Ok(runtime.block_on(entitled::dev::run(options))?)
 }
 
 /// Logs to standard error, where the journal reads it; `ENTITLED_LOG` goes over the settings.
-fn log(level: &str, format: LogFormat) {
-    let filter = EnvFilter::try_from_env("ENTITLED_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+fn log(level: &str, format: LogFormat) -> anyhow::Result<()> {
+    let over = env::var("ENTITLED_LOG").ok();
+    let directives = log_directives(over.as_deref().unwrap_or(level)).map_err(|found| {
+        anyhow::anyhow!("$ENTITLED_LOG: expected {LOG_DIRECTIVES}, found {found:?}")
+    })?;
+    // The journal and files keep what they get: colours are for terminals.
+    let coloured = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(directives))
+        .with_ansi(coloured)
+        .with_writer(io::stderr);
     match format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().init(),
     }
+    Ok(())
 }

@@ -2,8 +2,8 @@
 
 use super::{CliError, DONE, output::print};
 use crate::license::Purpose;
-use clap::{CommandFactory, Parser, Subcommand};
-use std::path::PathBuf;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser};
+use std::{ffi::OsString, path::PathBuf};
 
 /// What the exit codes mean; shown by `--help`.
 pub const EXIT_CODES: &str = "\
@@ -15,6 +15,11 @@ Exit codes:
   4  for `status`: not entitled
 `check` exits as monitors expect: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.";
 
+const COMMON: &str = "Common options";
+const CHECK_EXIT_CODES: &str = "Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also for a command line that can't be used)";
+const STATUS_EXIT_CODES: &str =
+    "Exit codes: 0 entitled, 4 not entitled, 3 the agent can't be reached";
+
 /// Ask the entitlement agent of this server, and change what it does
 #[derive(Debug, Parser)]
 #[command(name = "entitlectl", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -25,11 +30,12 @@ pub struct Arguments {
         global = true,
         env = "ENTITLED_SOCKET",
         default_value = "/run/entitled/entitled.sock",
-        value_name = "PATH"
+        value_name = "PATH",
+        help_heading = COMMON
     )]
     pub socket: PathBuf,
     /// Print JSON instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     pub json: bool,
     /// What to do
     #[command(subcommand)]
@@ -39,6 +45,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Show whether this environment is entitled, and why
+    #[command(after_help = STATUS_EXIT_CODES)]
     Status,
     /// Print the Serial Number alone
     Serial {
@@ -47,17 +54,15 @@ pub(super) enum Command {
         root: Option<PathBuf>,
     },
     /// Show the hardware facts behind the Serial Number, in digests
-    Hardware {
-        /// Read a captured tree (laid out as /sys and /proc are; / for this machine), without the agent
-        #[arg(long, value_name = "DIR")]
-        root: Option<PathBuf>,
-    },
+    Hardware(HardwareOptions),
     /// Activate this environment with its Activation Code
     Activate(ActivateOptions),
     /// Ask the portal for the newest license now
     Refresh,
     /// Give the license back to the portal, so that another machine can be activated
     Release,
+    /// Make a request that is carried to the portal by hand; its answer is installed by `license install`
+    Request(RequestOptions),
     /// Show, install or look into a license
     License {
         #[command(subcommand)]
@@ -68,17 +73,76 @@ pub(super) enum Command {
     /// List what happened, newest first
     Events {
         /// At most so many
-        #[arg(long, default_value_t = 20, value_name = "N")]
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },
     /// Show every change of the status as it happens
     Watch,
     /// Check as a monitor does: one line, performance data, exit code
+    #[command(after_help = CHECK_EXIT_CODES)]
     Check(CheckOptions),
+    /// Try everything that can be wrong, and say how to mend it
+    Doctor {
+        /// The agent's settings
+        #[arg(long, default_value = "/etc/entitled/entitled.toml", value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Write a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct HardwareOptions {
+    #[command(subcommand)]
+    pub(super) command: Option<HardwareCommand>,
+    #[command(flatten)]
+    pub(super) from: HardwareSource,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct HardwareSource {
+    /// Read a captured tree (laid out as /sys and /proc are; / for this machine), without the agent
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// Read a saved report, without the agent
+    #[arg(long, value_name = "FILE", conflicts_with = "root")]
+    pub(super) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HardwareCommand {
+    /// Print what would be stored for the machine of a tree, as JSON
+    Enroll {
+        /// The tree
+        #[arg(long, default_value = "/", value_name = "DIR")]
+        root: PathBuf,
+    },
+    /// Judge a tree or a report by what `enroll` printed
+    Explain {
+        #[command(flatten)]
+        from: HardwareSource,
+        /// What `enroll` printed
+        #[arg(long, value_name = "FILE")]
+        enrolled: PathBuf,
+    },
+    /// Print a report for support, as JSON
+    Report {
+        /// The tree
+        #[arg(long, default_value = "/", value_name = "DIR")]
+        root: PathBuf,
+        /// Add the identifiers themselves: whoever reads the report can name this machine
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Leave what only root may read for an agent that is not root
+    Collect {
+        /// The file
+        #[arg(long, default_value = crate::identity::COLLECTED_FACTS, value_name = "FILE")]
+        output: PathBuf,
     },
 }
 
@@ -120,6 +184,26 @@ pub(super) struct ActivateOptions {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct RequestOptions {
+    /// What is asked for
+    #[arg(value_enum, default_value_t = Asked::Refresh)]
+    pub(super) kind: Asked,
+    /// To activate
+    #[command(flatten)]
+    pub(super) activate: ActivateOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Asked {
+    /// A slot of the subscription, and its license
+    Activate,
+    /// The newest license
+    Refresh,
+    /// To give the license back
+    Release,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct InspectOptions {
     /// The file; - for standard input
     pub(super) file: PathBuf,
@@ -142,6 +226,33 @@ pub(super) struct CheckOptions {
     /// Critical from so many days before the end of the term on
     #[arg(long, short, default_value = "7d", value_parser = days, value_name = "DAYS")]
     pub(super) critical: i64,
+}
+
+impl Arguments {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help that was asked for.
+    pub fn read(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let arguments = Self::try_parse_from(line)?;
+        if let Command::Check(CheckOptions { warning, critical }) = &arguments.command
+            && critical > warning
+        {
+            let message = format!(
+                "expected --critical to be at most --warning ({warning}d), found {critical}d: a term that ends soon is warned of first"
+            );
+            return Err(Self::command().error(ErrorKind::ValueValidation, message));
+        }
+        Ok(arguments)
+    }
+
+    /// How the process ends where `error` was told: a monitor takes 2 for CRITICAL, so `check` ends with UNKNOWN.
+    pub fn usage_exit_code(error: &clap::Error, line: impl IntoIterator<Item = OsString>) -> u8 {
+        if error.exit_code() == 0 {
+            return 0;
+        }
+        if line.into_iter().skip(1).any(|word| word == "check") { 3 } else { 2 }
+    }
 }
 
 /// `30d` or `30`.

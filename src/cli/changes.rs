@@ -1,16 +1,23 @@
 //! Commands that change something.
 
 use super::{
-    CliError, DONE, Output, arguments::ActivateOptions, client::Agent, output::is_typed,
+    CliError, DONE, Output,
+    arguments::{ActivateOptions, Asked, RequestOptions},
+    client::Agent,
+    output::is_typed,
     status::summary,
 };
-use crate::{api::Done, codes::ActivationCode, license::MAX_DOCUMENT};
+use crate::{
+    api::Done,
+    codes::ActivationCode,
+    license::{MAX_DOCUMENT, RequestKind},
+};
 use jiff::Timestamp;
 use serde_json::json;
 use std::{
     fs::File,
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
 
@@ -50,6 +57,10 @@ fn activation_code(options: &ActivateOptions) -> Result<ActivationCode, CliError
             }
         }
     };
+    if text.trim().is_empty() {
+        let found = options.code_file.as_ref().map_or("standard input".into(), PathBuf::from);
+        return Err(CliError::NoCode { found });
+    }
     Ok(text.parse()?)
 }
 
@@ -59,6 +70,30 @@ pub(super) async fn refresh(agent: &Agent, output: Output) -> Result<u8, CliErro
 
 pub(super) async fn release(agent: &Agent, output: Output) -> Result<u8, CliError> {
     tell(output, &agent.change("/v1/release", &json!({})).await?)
+}
+
+/// Prints the signed request, for a courier.
+pub(super) async fn request(
+    agent: &Agent,
+    output: Output,
+    options: RequestOptions,
+) -> Result<u8, CliError> {
+    let RequestOptions { kind, activate } = options;
+    let (kind, code) = match kind {
+        Asked::Activate if activate.configured => (RequestKind::Activate, None),
+        Asked::Activate => (RequestKind::Activate, Some(activation_code(&activate)?)),
+        Asked::Refresh => (RequestKind::Refresh, None),
+        Asked::Release => (RequestKind::Release, None),
+    };
+    let body = json!({
+        "request": kind,
+        "activation_code": code.as_ref().map(ActivationCode::expose),
+        "environment_name": activate.name,
+        "purpose": activate.purpose,
+    });
+    let document = agent.request(&body).await?;
+    output.answer(&json!({ "request": document }), |_| document.clone())?;
+    Ok(DONE)
 }
 
 pub(super) async fn install(agent: &Agent, output: Output, file: &Path) -> Result<u8, CliError> {

@@ -80,17 +80,23 @@ fn line(service: Service, status: &Status, options: &CheckOptions) -> String {
     for condition in &status.conditions {
         let _ = write!(line, "; {}", condition.kind.as_str());
     }
-    line.push_str(" |");
+    line + &performance(status, options)
+}
+
+/// Performance data, by the same thresholds as the verdict: an alert inside `@0:30`, and for a limit above it.
+fn performance(status: &Status, options: &CheckOptions) -> String {
+    let mut line = String::new();
     if let Some(license) = &status.license {
         let CheckOptions { warning, critical } = options;
-        let _ = write!(line, " days_left={};{warning}:;{critical}:;0", license.days_left);
+        // Writing to a string does not fail.
+        let _ = write!(line, " days_left={};@0:{warning};@0:{critical};0", license.days_left);
     }
     for (name, limit) in &status.limits {
         let Some(used) = limit.used else { continue };
         let most = limit.limit.map_or(String::new(), |most| most.to_string());
-        let _ = write!(line, " '{}'={used};;{most};0;{most}", label(name));
+        let _ = write!(line, " '{}'={used};{most};;0", label(name));
     }
-    line
+    if line.is_empty() { line } else { format!(" |{line}") }
 }
 
 fn unknown(error: &CliError) -> String {

@@ -55,6 +55,21 @@ impl Agent {
         decode(&self.admin, response).await
     }
 
+    /// Asks for a request that is carried by hand.
+    pub(super) async fn request(&self, body: &impl Serialize) -> Result<String, CliError> {
+        let response =
+            self.send(&self.admin, Method::POST, "/v1/request", |r| r.json(body)).await?;
+        response.text().await.map_err(|error| CliError::NotAnAgent {
+            path: self.admin.clone(),
+            found: error.to_string(),
+        })
+    }
+
+    /// Whether the agent's loop turns.
+    pub(super) async fn is_alive(&self) -> bool {
+        self.send(&self.read, Method::GET, "/livez", |request| request).await.is_ok()
+    }
+
     /// Sends a document.
     pub(super) async fn install(&self, text: String) -> Result<Done, CliError> {
         let with_text = |request: RequestBuilder| {

@@ -46,6 +46,14 @@ pub enum CliError {
         /// Why not.
         source: io::Error,
     },
+    /// No code where one was expected.
+    #[error(
+        "expected an Activation Code, found nothing in {found}: pipe it to `entitlectl activate`, or name its file with --code-file; --configured uses the one that the agent has"
+    )]
+    NoCode {
+        /// Where it was looked for.
+        found: PathBuf,
+    },
     /// A code.
     #[error(transparent)]
     Code(#[from] CodeError),
@@ -80,6 +88,7 @@ impl CliError {
             Self::NotAnAgent { .. } => "not-an-agent",
             Self::Refused(problem) => problem.code(),
             Self::File { .. } => "file",
+            Self::NoCode { .. } => "no-activation-code",
             Self::Code(error) => error.code(),
             Self::Document(error) => error.code(),
             Self::Mint(error) => error.code(),

@@ -80,6 +80,9 @@ pub(super) async fn features(agent: &Agent, output: Output) -> Result<u8, CliErr
 pub(super) async fn events(agent: &Agent, output: Output, limit: u32) -> Result<u8, CliError> {
     let events: Vec<StoredEvent> = agent.get_as_admin(&format!("/v1/events?limit={limit}")).await?;
     output.answer(&events, |events| {
+        if events.is_empty() {
+            return "nothing happened yet".to_owned();
+        }
         let line = |event: &StoredEvent| {
             format!(
                 "{}  {:<17} {:<24} {}\n",

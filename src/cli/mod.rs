@@ -7,6 +7,7 @@ mod arguments;
 mod changes;
 mod check;
 mod client;
+mod doctor;
 mod error;
 mod hardware;
 mod inspect;
@@ -39,10 +40,11 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     let code = match arguments.command {
         Command::Status => status::show(&agent, output).await?,
         Command::Serial { root } => hardware::serial(&agent, output, root).await?,
-        Command::Hardware { root } => hardware::show(&agent, output, root).await?,
+        Command::Hardware(options) => hardware::hardware(&agent, output, options).await?,
         Command::Activate(options) => changes::activate(&agent, output, options).await?,
         Command::Refresh => changes::refresh(&agent, output).await?,
         Command::Release => changes::release(&agent, output).await?,
+        Command::Request(options) => changes::request(&agent, output, options).await?,
         Command::License { command } => match command {
             LicenseCommand::Show { raw } => license::show(&agent, output, raw).await?,
             LicenseCommand::Install { file } => changes::install(&agent, output, &file).await?,
@@ -54,6 +56,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Check(options) => {
             return Ok(ExitCode::from(check::check(&agent, output, &options).await));
         }
+        Command::Doctor { config } => doctor::doctor(&agent, output, config).await?,
         Command::Completions { shell } => arguments::completions(shell)?,
     };
     Ok(ExitCode::from(code))

@@ -1,8 +1,10 @@
 //! Where answers go: text for people, JSON for programs.
 
 use super::CliError;
+use rustix::event::{PollFd, PollFlags, poll};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
+use tokio::sync::oneshot;
 
 /// Standard output, in one of its two ways.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +37,24 @@ pub(super) fn print_json<T: Serialize>(value: &T) -> Result<(), CliError> {
 pub(super) fn print_json_line<T: Serialize>(value: &T) -> Result<(), CliError> {
     let text = serde_json::to_string(value).map_err(|e| CliError::Output(e.into()))?;
     print(&text)
+}
+
+/// Done when nobody reads standard output any more, so that a stream does not outlive its reader; never for a file.
+pub(super) async fn reader_gone() {
+    let (sender, gone) = oneshot::channel::<()>();
+    // A thread of its own, since this wait ends with the process where the reader stays.
+    let waiting = std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
+        // Errors and hang-ups are told though nothing is asked for (poll(2)).
+        let out = io::stdout();
+        let mut out = [PollFd::new(&out, PollFlags::empty())];
+        if poll(&mut out, None).is_ok() {
+            // Nobody may wait any more.
+            let _ = sender.send(());
+        }
+    });
+    if waiting.is_err() || gone.await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Prints text with a line feed at its end. A reader that went away, as `head` does, is no error.

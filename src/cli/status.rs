@@ -38,15 +38,13 @@ pub fn summary(status: &Status, now: Timestamp) -> String {
         if let Some(code) = &license.activation_code {
             page.row("Activation Code", code);
         }
-        page.row(
-            "Term",
-            &format!(
-                "{} to {}, {} days left",
-                day(license.starts_at),
-                day(license.ends_at),
-                license.days_left
-            ),
-        );
+        let left = match license.days_left {
+            ..=0 => format!("ended {}", ago(license.ends_at, now)),
+            1 => "1 day left".to_owned(),
+            days => format!("{days} days left"),
+        };
+        let (from, to) = (day(license.starts_at), day(license.ends_at));
+        page.row("Term", &format!("{from} to {to}, {left}"));
         page.row("Grace", &format!("to {}", day(license.grace_ends_at)));
         let source = match license.source {
             crate::entitlement::LicenseSource::Portal => "from the portal",
@@ -71,10 +69,13 @@ pub fn summary(status: &Status, now: Timestamp) -> String {
     if let Some(hardware) = &status.hardware {
         page.row("Hardware", &format!("{} ({} % agrees)", hardware.verdict, hardware.score));
     }
-    for condition in &status.conditions {
-        let message = shown(&condition.message);
-        page.row(condition.kind.as_str(), &format!("{message} (since {})", day(condition.since)));
-    }
+    let conditions: Vec<_> = (status.conditions.iter())
+        .map(|condition| {
+            let (kind, message) = (condition.kind.as_str(), shown(&condition.message));
+            format!("{kind} since {}: {message}", day(condition.since))
+        })
+        .collect();
+    page.rows("Conditions", &conditions);
     page.0
 }
 
@@ -109,8 +110,10 @@ fn feature(name: &str, value: &serde_json::Value) -> String {
 
 fn limit(name: &str, limit: &LimitStatus) -> String {
     let name = shown(name);
-    let Some(most) = limit.limit else { return format!("{name}: unlimited") };
-    let used = limit.used.map_or("not reported".to_owned(), |used| used.to_string());
+    let Some(most) = limit.limit else {
+        let used = limit.used.map_or(String::new(), |used| format!(", {used} in use"));
+        return format!("{name}: unlimited{used}");
+    };
     let note = match limit.state {
         LimitState::Exceeded => ", exceeded",
         LimitState::Reached => ", reached",
@@ -121,7 +124,10 @@ fn limit(name: &str, limit: &LimitStatus) -> String {
         crate::license::Enforcement::Hard => "hard",
         crate::license::Enforcement::Soft => "soft",
     };
-    format!("{name}: {used} of {most} ({hard}{note})")
+    match limit.used {
+        Some(used) => format!("{name}: {used} of {most} ({hard}{note})"),
+        None => format!("{name}: {most} at most, usage is not reported ({hard})"),
+    }
 }
 
 fn portal(status: &Status, now: Timestamp) -> String {

@@ -3,7 +3,7 @@
 use super::{
     CliError, DONE, Output,
     client::Agent,
-    output::{print, print_json_line, shown},
+    output::{print, print_json_line, reader_gone, shown},
 };
 use crate::{entitlement::Status, upstream::Backoff};
 use jiff::Timestamp;
@@ -15,8 +15,15 @@ const LONGEST_LINE: usize = 4 << 20;
 /// Longest pause before the agent is asked again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Shows each change until the agent is told to stop watching (Ctrl-C), over its restarts.
+/// Shows each change until it is stopped (Ctrl-C) or nobody reads any more, over restarts of the agent.
 pub(super) async fn watch(agent: &Agent, output: Output) -> Result<u8, CliError> {
+    tokio::select! {
+        watched = watch_on(agent, output) => watched,
+        () = reader_gone() => Ok(DONE),
+    }
+}
+
+async fn watch_on(agent: &Agent, output: Output) -> Result<u8, CliError> {
     let mut seen = None;
     let mut response = agent.watch().await?;
     loop {

@@ -1,5 +1,6 @@
 //! What is wrong with the settings.
 
+use crate::identity::MintError;
 use std::{io, path::PathBuf};
 
 /// Why settings can't be used.
@@ -8,15 +9,23 @@ use std::{io, path::PathBuf};
 #[expect(missing_docs, reason = "each message names its fields")]
 pub enum ConfigError {
     #[error(
-        "could not read the settings {path}: {source}: `entitled run --config FILE` names another file"
+        "could not read the settings {path} ({source}): `entitled run --config FILE` names another file"
     )]
     Read { path: PathBuf, source: io::Error },
-    #[error("the settings {path} can't be used:\n{source}")]
-    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("the settings {path} can't be used: {}{}", source.to_string().trim_end(), hint(nearest.as_ref()))]
+    Syntax { path: PathBuf, nearest: Option<String>, source: Box<toml::de::Error> },
     #[error("the setting {name} is missing: {mend}")]
     Missing { name: &'static str, mend: &'static str },
     #[error("the setting {name}: expected {expected}, found {found:?}")]
     Value { name: &'static str, expected: &'static str, found: String },
-    #[error("the Activation Code in {path} can't be used: {reason}")]
+    #[error(
+        "the Activation Code in {path} can't be used: {reason}: [activation] code_file names the file that holds it"
+    )]
     ActivationCode { path: PathBuf, reason: String },
+    #[error("the setting identity.override: {reason}")]
+    Override { reason: MintError },
+}
+
+fn hint(nearest: Option<&String>) -> String {
+    nearest.map_or(String::new(), |name| format!("\ndid you mean {name}?"))
 }

@@ -2,14 +2,14 @@
 
 use super::ConfigError;
 use crate::license::Purpose;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
 /// One file of settings. Everything is optional, nothing unknown is let pass.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Fragment {
     /// The product whose licenses count.
@@ -33,7 +33,7 @@ pub struct Fragment {
 }
 
 /// `[portal]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PortalFragment {
     /// Its address; without one licenses are carried by hand.
@@ -45,7 +45,7 @@ pub struct PortalFragment {
 }
 
 /// `[environment]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EnvironmentFragment {
     /// Its name.
@@ -55,7 +55,7 @@ pub struct EnvironmentFragment {
 }
 
 /// `[activation]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ActivationFragment {
     /// A file that holds the Activation Code and nothing else.
@@ -63,7 +63,7 @@ pub struct ActivationFragment {
 }
 
 /// `[identity]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IdentityFragment {
     /// A text unique to this machine, in the place of hardware.
@@ -71,7 +71,7 @@ pub struct IdentityFragment {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogFragment {
     /// `error`, `warn`, `info`, `debug`, `trace`, or directives as in `info,entitled=debug`.
@@ -88,8 +88,11 @@ impl Fragment {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text)
-            .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: source.into() })
+        toml::from_str(&text).map_err(|source: toml::de::Error| ConfigError::Syntax {
+            path: path.to_owned(),
+            nearest: nearest(source.message()),
+            source: source.into(),
+        })
     }
 
     /// Reads a file and the `conf.d/*.toml` beside it, each over those before it in the order of their names.
@@ -141,4 +144,15 @@ impl Fragment {
             },
         }
     }
+}
+
+/// The name that was probably meant, from the message about an unknown one: "unknown field `a`, expected one of `b`, `c`".
+fn nearest(message: &str) -> Option<String> {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = message.starts_with("unknown field").then(|| names.next()).flatten()?;
+    names
+        .map(|name| (strsim::damerau_levenshtein(unknown, name), name))
+        .min()
+        .filter(|(distance, name)| *distance <= name.len().div_ceil(2))
+        .map(|(_, name)| name.to_owned())
 }

@@ -1,15 +1,20 @@
 //! The daemon's settings: from files as they are written, over one another, to settings that are sound.
 //!
 //! [`Fragment`] is one file, all of it optional; fragments are laid over one another; [`Settings`] is the sum, checked.
-//! `bin` calls this; it calls `license` (for purposes) and `codes`.
+//! [`Sources`] says where they come from. `bin` calls this; it calls `store` (to write durably), `identity` (for the override), `license` and
+//! `codes`.
 
 mod error;
 mod fragment;
+mod log;
 mod settings;
+mod sources;
 
 pub use error::ConfigError;
 pub use fragment::Fragment;
-pub use settings::{LogFormat, Settings};
+pub use log::{LOG_DIRECTIVES, LogFormat, log_directives};
+pub use settings::Settings;
+pub use sources::{Loaded, Sources};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Settings that are sound.
 
-use super::{ConfigError, Fragment};
-use crate::{codes::ActivationCode, license::Purpose};
+use super::{ConfigError, Fragment, LOG_DIRECTIVES, LogFormat, log_directives};
+use crate::{codes::ActivationCode, identity::mint_override, license::Purpose};
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -12,15 +12,6 @@ use zeroize::Zeroizing;
 const CREDENTIALS: (&str, &str) = ("CREDENTIALS_DIRECTORY", "activation-code");
 /// Longest name of an environment, characters.
 const LONGEST_NAME: usize = 100;
-
-/// How the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
 
 /// The daemon's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,19 +75,9 @@ impl Settings {
             environment_name: name(environment.name.unwrap_or_else(|| title(purpose)))?,
             purpose,
             activation_code: activation_code(activation.code_file.as_deref())?,
-            identity_override: identity.r#override,
-            log_level: log.level.unwrap_or_else(|| "info".to_owned()),
-            log_format: match log.format.as_deref() {
-                None | Some("text") => LogFormat::Text,
-                Some("json") => LogFormat::Json,
-                Some(found) => {
-                    return Err(ConfigError::Value {
-                        name: "log.format",
-                        expected: "text or json",
-                        found: found.to_owned(),
-                    });
-                }
-            },
+            identity_override: identity.r#override.map(unique).transpose()?,
+            log_level: level(log.level)?,
+            log_format: LogFormat::read(log.format.as_deref())?,
         })
     }
 }
@@ -106,6 +87,24 @@ fn not_empty(name: &'static str, text: String) -> Result<String, ConfigError> {
         return Err(ConfigError::Value { name, expected: "a text", found: text });
     }
     Ok(text)
+}
+
+/// An override that a Serial Number can be made from.
+fn unique(text: String) -> Result<String, ConfigError> {
+    match mint_override(&text) {
+        Ok(_) => Ok(text),
+        Err(reason) => Err(ConfigError::Override { reason }),
+    }
+}
+
+fn level(setting: Option<String>) -> Result<String, ConfigError> {
+    let text = setting.unwrap_or_else(|| "info".to_owned());
+    match log_directives(&text) {
+        Ok(_) => Ok(text),
+        Err(found) => {
+            Err(ConfigError::Value { name: "log.level", expected: LOG_DIRECTIVES, found })
+        }
+    }
 }
 
 fn absolute(name: &'static str, path: PathBuf) -> Result<PathBuf, ConfigError> {

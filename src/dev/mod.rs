@@ -4,10 +4,13 @@
 //! this machine's, the sockets are those of the daemon. Behind the feature `dev`, which packages leave out, so that no
 //! agent in the field can issue a license. The binary calls this; it calls `agent`, `portal` and `cli`.
 
+mod error;
+mod hardware;
 mod sample;
 mod scenario;
 mod session;
 mod steps;
 
+pub use error::DevError;
 pub use sample::Scenario;
-pub use session::{DevError, DevOptions, run};
+pub use session::{DevOptions, run};

@@ -101,7 +101,7 @@ impl Session {
     async fn call(&self, command: Command) -> Result<String, DevError> {
         match self.agent.call("entitled dev".to_owned(), command).await? {
             Reply::Done(done) => Ok(done.message),
-            Reply::Events(_) => Ok(String::new()),
+            Reply::Document(_) | Reply::Events(_) => Ok(String::new()),
         }
     }
 
@@ -157,11 +157,11 @@ impl Session {
 pub(super) fn present(published: &Published, shown: &Path) {
     line("");
     line(summary(&published.status, Timestamp::now()));
-    let socket = relative(shown, "entitled.sock");
+    let socket = quoted(&relative(shown, "entitled.sock"));
     let entitlectl = entitlectl();
     line("Try, from another terminal:");
     line(format_args!("  {entitlectl} --socket {socket} status"));
-    line(format_args!("  curl --unix-socket {socket} http://localhost/v1/features/reports"));
+    line(format_args!("  curl -sS --unix-socket {socket} http://localhost/v1/features/reports"));
     line(format_args!("  {entitlectl} --socket {socket} watch"));
     line("Ctrl-C stops it; the same command goes on with the same Serial Number and license.");
 }
@@ -170,9 +170,22 @@ pub(super) fn present(published: &Published, shown: &Path) {
 fn entitlectl() -> String {
     let beside = std::env::current_exe().ok().map(|exe| exe.with_file_name("entitlectl"));
     let Some(beside) = beside.filter(|path| path.is_file()) else {
-        return "cargo run --quiet --release --bin entitlectl --".to_owned();
+        let release = std::env::current_exe()
+            .is_ok_and(|exe| exe.parent().is_some_and(|folder| folder.ends_with("release")));
+        let profile = if release { "--release " } else { "" };
+        return format!("cargo run --quiet {profile}--bin entitlectl --");
     };
     let here = std::env::current_dir().ok();
     let near = here.and_then(|here| beside.strip_prefix(here).map(Path::to_owned).ok());
-    near.unwrap_or(beside).display().to_string()
+    quoted(&near.unwrap_or(beside).display().to_string())
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
 }

@@ -1,32 +1,36 @@
 //! One session of `entitled dev`, from the directory to the signal that ends it.
 
 use super::{
+    DevError,
+    hardware::override_for,
     sample::{Scenario, terms},
     scenario::{Session, present},
     steps::show,
 };
 use crate::{
     agent::{Daemon, DaemonError, DaemonSettings, SocketPaths, stop_signal},
-    api::{Problem, ServerOptions, serve},
+    api::{ServerOptions, serve},
     health::ServiceManager,
-    identity::{Hardware, Machine, MintError},
+    identity::{Hardware, Machine},
     license::Purpose,
-    portal::{self, Portal, PortalError, Vendor, domain::Subscription},
-    store::write_durably,
+    portal::{self, Portal, Vendor, domain::Subscription},
+    store::{DirectoryLock, StateDirectory, StoreError, write_durably},
     upstream::PortalSettings,
 };
 use std::{
     fmt::Display,
     fs, io,
     net::SocketAddr,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 use tokio::sync::watch;
-use uuid::Uuid;
 
 const PRODUCT: &str = "example-product";
+/// Longest path of a socket, bytes: `sun_path` holds 108 with the zero at its end (unix(7)).
+const LONGEST_SOCKET: usize = 107;
 /// How long a change of the status is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -44,60 +48,17 @@ pub struct DevOptions {
     pub portal_listen: SocketAddr,
 }
 
-/// Why a session can't go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DevError {
-    /// The agent.
-    #[error(transparent)]
-    Daemon(#[from] DaemonError),
-    /// The portal.
-    #[error(transparent)]
-    Portal(#[from] PortalError),
-    /// A file or a socket.
-    #[error("could not {operation} {path}: {source}")]
-    File {
-        /// What was tried.
-        operation: &'static str,
-        /// On what.
-        path: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The embedded portal is for this machine alone.
-    #[error(
-        "expected an address of this machine for the embedded portal, found {found}: it issues licenses to whoever asks, so it listens on 127.0.0.1 or ::1 alone"
-    )]
-    Address {
-        /// What was asked for.
-        found: SocketAddr,
-    },
-    /// The agent or the portal refused.
-    #[error("{0}")]
-    Refused(String),
-    /// The status did not come about.
-    #[error("the agent did not become {wanted} within {} seconds, it is {found}: run it again with ENTITLED_LOG=debug to see why", PATIENCE.as_secs())]
-    Late {
-        /// What was waited for.
-        wanted: &'static str,
-        /// What it is.
-        found: String,
-    },
-}
-
-impl From<Problem> for DevError {
-    fn from(problem: Problem) -> Self {
-        Self::Refused(problem.detail)
-    }
-}
-
 /// Runs a session until SIGTERM or Ctrl-C.
 ///
 /// # Errors
 /// What keeps it from going on, with its mend.
 pub async fn run(options: DevOptions) -> Result<(), DevError> {
     let stop = stop_signal().map_err(failed("wait for", "signals"))?;
+    if !options.portal_listen.ip().is_loopback() {
+        return Err(DevError::Address { found: options.portal_listen });
+    }
     let directory = absolute(&options.dir)?;
+    let _lock = lock(&directory, &options.dir)?;
     show("directory", options.dir.display());
     let portal = open_portal(&directory)?;
     let subscription = sample_subscription(&portal)?;
@@ -105,7 +66,7 @@ pub async fn run(options: DevOptions) -> Result<(), DevError> {
     let (address, serving) = serve_portal(&portal, options.portal_listen, stopping.clone()).await?;
     show(
         "portal",
-        format_args!("http://{address}, SQLite file {}", relative(&options.dir, "portal")),
+        format_args!("http://{address}, its database in {}", relative(&options.dir, "portal")),
     );
 
     let daemon = prepare_agent(&directory, &options.dir, address, &portal)?;
@@ -118,15 +79,16 @@ pub async fn run(options: DevOptions) -> Result<(), DevError> {
     let session = Session { portal, subscription, agent, scenario: options.scenario };
     tokio::pin!(stop);
     let outcome = tokio::select! {
-        outcome = session.bring_about() => outcome,
-        () = &mut stop => Err(DevError::Refused("stopped before the agent was ready".to_owned())),
+        outcome = session.bring_about() => outcome.map(Some),
+        () = &mut stop => Ok(None),
     };
     let outcome = match outcome {
-        Ok(published) => {
+        Ok(Some(published)) => {
             present(&published, &options.dir);
             session.follow(stop).await;
             Ok(())
         }
+        Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
     show("stopping", "the agent, then the portal");
@@ -174,16 +136,13 @@ async fn serve_portal(
     listen: SocketAddr,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(SocketAddr, tokio::task::JoinHandle<()>), DevError> {
-    if !listen.ip().is_loopback() {
-        return Err(DevError::Address { found: listen });
-    }
     let listener =
         tokio::net::TcpListener::bind(listen).await.map_err(failed("listen on", listen))?;
     let address = listener.local_addr().map_err(failed("ask for the address of", listen))?;
     let stop = async move {
         let _ = stopping.wait_for(|stop| *stop).await;
     };
-    let serving = serve(listener, portal.router(), ServerOptions::default(), stop);
+    let serving = serve(listener, portal.router(), ServerOptions::within_limits(), stop);
     Ok((address, tokio::spawn(serving)))
 }
 
@@ -200,16 +159,7 @@ fn prepare_agent(
         .map_err(failed("read", portal.directory().roots().display()))?;
     write_durably(&roots.join("dev.jwks"), &key_set).map_err(DaemonError::from)?;
     let hardware = Machine::live(&state_directory);
-    let survey = hardware.survey();
-    let identity_override = match survey.mint() {
-        Ok(minted) => {
-            let from = format_args!("{}, Serial Number from {}", survey.machine(), minted.source)
-                .to_string();
-            show("hardware", from);
-            None
-        }
-        Err(error) => Some(override_for(directory, shown, &error)?),
-    };
+    let identity_override = override_for(directory, shown, &hardware.survey())?;
     let settings = DaemonSettings {
         product: PRODUCT.to_owned(),
         environment_name: "Development".to_owned(),
@@ -223,42 +173,50 @@ fn prepare_agent(
         root_folders: vec![roots],
         state_directory,
         sockets: SocketPaths::in_directory(directory),
+        standing: Vec::new(),
     };
     let clock = Arc::new(crate::agent::SystemClock);
     let daemon = Daemon::prepare(settings, Arc::new(hardware), clock, ServiceManager::none())?;
     Ok(daemon)
 }
 
-/// The override, on a machine without credible hardware evidence: a random text, kept for the next session.
-fn override_for(directory: &Path, shown: &Path, error: &MintError) -> Result<String, DevError> {
-    show("hardware", error);
-    let path = directory.join("override");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let text = format!("entitled dev {}", Uuid::new_v4());
-            write_durably(&path, text.as_bytes()).map_err(DaemonError::from)?;
-            text
-        }
-        Err(source) => return Err(failed("read", path.display())(source)),
-    };
-    let from =
-        format_args!("identity.override with the random text in {}", relative(shown, "override"))
-            .to_string();
-    show("instead", from);
-    Ok(text)
-}
-
 pub(super) fn relative(directory: &Path, name: &str) -> String {
     directory.join(name).display().to_string()
 }
 
+/// The directory, made where it is missing. Its sockets must fit into an address of theirs.
 fn absolute(directory: &Path) -> Result<PathBuf, DevError> {
-    fs::create_dir_all(directory).map_err(failed("create", directory.display()))?;
-    directory.canonicalize().map_err(failed("find", directory.display()))
+    let unusable = |source| DevError::Directory { path: directory.display().to_string(), source };
+    let absolute = std::path::absolute(directory).map_err(unusable)?;
+    let socket = absolute.join("entitled.sock");
+    let found = socket.as_os_str().as_bytes().len();
+    if found > LONGEST_SOCKET {
+        let path = socket.display().to_string();
+        return Err(DevError::TooLong { path, found, most: LONGEST_SOCKET });
+    }
+    // Existing but no directory: told as that, and not as 'File exists'.
+    fs::create_dir_all(&absolute).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => unusable(io::ErrorKind::NotADirectory.into()),
+        _ => unusable(source),
+    })?;
+    Ok(absolute)
 }
 
-fn failed(operation: &'static str, path: impl Display) -> impl FnOnce(io::Error) -> DevError {
+/// One session a directory: the second is told before it changes anything.
+fn lock(directory: &Path, shown: &Path) -> Result<DirectoryLock, DevError> {
+    let path = shown.display().to_string();
+    let taken = StateDirectory::open(directory).and_then(|directory| directory.lock());
+    taken.map_err(|error| match error {
+        StoreError::Locked { holder, .. } => DevError::InUse { path, holder },
+        StoreError::File { source, .. } => DevError::Directory { path, source },
+        error => DaemonError::from(error).into(),
+    })
+}
+
+pub(super) fn failed(
+    operation: &'static str,
+    path: impl Display,
+) -> impl FnOnce(io::Error) -> DevError {
     let path = format!("{path}");
     move |source| DevError::File { operation, path, source }
 }

@@ -42,6 +42,14 @@ impl ServiceManager {
         }
     }
 
+    /// The settings are being read again; [`ready`](Self::ready) ends that.
+    pub fn reloading(self) {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => notify(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::debug!(%error, "the service manager could not be told"),
+        }
+    }
+
     /// The service goes down.
     pub fn stopping(self) {
         notify(&[NotifyState::Stopping]);

@@ -33,6 +33,13 @@ impl LocalSecret {
         Self(bytes)
     }
 
+    /// The key of files that are compared without an agent: `hardware enroll`, and reports of captured trees. It is the
+    /// same everywhere, so that any two of them can be compared, and keeps nothing: whoever has such a file can try out
+    /// identifiers against it.
+    pub const fn for_files() -> Self {
+        Self(*b"entitled: no secret, for files\0\0")
+    }
+
     /// The secret for storing it; every caller is a place to review.
     pub const fn expose(&self) -> &[u8; 32] {
         &self.0

@@ -104,6 +104,24 @@ pub struct Judgement {
     pub reenrolled: Option<Enrolled>,
 }
 
+impl Judgement {
+    /// One sentence for a condition, a log or a check: why, and which facts are not as they were. No identifiers.
+    pub fn message(&self) -> String {
+        let listed = |outcome: Outcome| {
+            let facts = self.facts.iter().filter(|f| f.weight > 0 && f.result == outcome);
+            let named = facts.map(|f| match f.place.as_str() {
+                "" => f.source.to_string(),
+                place => format!("{} ({place})", f.source),
+            });
+            let named: Vec<_> = named.collect();
+            (!named.is_empty()).then(|| format!("; {outcome}: {}", named.join(", ")))
+        };
+        let told =
+            [Outcome::Differs, Outcome::Gone, Outcome::Unreadable].into_iter().filter_map(listed);
+        std::iter::once(self.reason.to_string()).chain(told).collect()
+    }
+}
+
 /// Judges a survey against the enrolled identity. `now` is effective time.
 pub fn judge(
     enrolled: &Enrolled,

@@ -100,26 +100,19 @@ impl Hardware for Machine {
         // What is virtual and how long ago it booted is told by a handful of files of /proc and never waits.
         let machine = probe::machine_kind(&self.site);
         let uptime = probe::uptime(&self.site);
-        let facts = running.into_iter().flat_map(|(probe, answer)| {
-            let left = deadline.saturating_duration_since(Instant::now());
-            answer
-                .and_then(|answer| answer.recv_timeout(left).map_err(why_none))
-                .unwrap_or_else(|why| unreadable(probe, why))
-        });
+        let facts = running.into_iter().flat_map(|(probe, answer)| finish(probe, answer, deadline));
         let mut facts: Vec<_> = facts.collect();
         self.fill_in(&mut facts);
         Survey::new(machine, uptime, facts)
     }
 }
 
+type Answer = Result<mpsc::Receiver<Vec<Fact>>, &'static str>;
+
 const HANGS: &str =
     "the probe did not answer within 5 seconds: a driver may hang, see the kernel log";
 
-fn start(
-    probe: &'static Probe,
-    site: &Site,
-    hanging: &Arc<AtomicBool>,
-) -> Result<mpsc::Receiver<Vec<Fact>>, &'static str> {
+fn start(probe: &'static Probe, site: &Site, hanging: &Arc<AtomicBool>) -> Answer {
     if hanging.swap(true, Ordering::AcqRel) {
         return Err(HANGS);
     }
@@ -137,6 +130,14 @@ fn start(
         thread::Builder::new().name(format!("probe {}", probe.name)).stack_size(STACK_BYTES);
     thread.spawn(body).map_err(|_| "no thread could be started for the probe")?;
     Ok(answer)
+}
+
+/// What the probe found, if it answers in time.
+fn finish(probe: &Probe, answer: Answer, deadline: Instant) -> Vec<Fact> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    answer
+        .and_then(|answer| answer.recv_timeout(left).map_err(why_none))
+        .unwrap_or_else(|why| unreadable(probe, why))
 }
 
 /// Marks a probe as done however its thread ends.
@@ -160,4 +161,53 @@ fn why_none(error: mpsc::RecvTimeoutError) -> &'static str {
 fn unreadable(probe: &Probe, why: &str) -> Vec<Fact> {
     let fact = |source: &_| Fact::new(*source, probe.name, Reading::unreadable(why));
     probe.sources.iter().map(fact).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{FactState, Source};
+
+    fn site() -> Site {
+        Site { tree: Tree::new(PathBuf::from("/nowhere")), live: false, state_dir: PathBuf::new() }
+    }
+
+    fn state(facts: &[Fact]) -> Vec<(Source, FactState)> {
+        facts.iter().map(|fact| (fact.source, fact.reading.state())).collect()
+    }
+
+    const UNREADABLE: [(Source, FactState); 1] = [(Source::Processor, FactState::Unreadable)];
+
+    #[test]
+    fn a_probe_that_hangs_is_unreadable_and_not_started_twice() {
+        static HANGING: Probe = Probe {
+            name: "hanging",
+            sources: &[Source::Processor],
+            read: |_| loop {
+                thread::park();
+            },
+        };
+        let hanging = Arc::new(AtomicBool::new(false));
+        let first = start(&HANGING, &site(), &hanging);
+        assert!(first.is_ok());
+        assert_eq!(state(&finish(&HANGING, first, Instant::now())), UNREADABLE);
+        let second = start(&HANGING, &site(), &hanging);
+        assert_eq!(second.as_ref().err(), Some(&HANGS));
+        assert_eq!(state(&finish(&HANGING, second, Instant::now())), UNREADABLE);
+    }
+
+    #[test]
+    fn a_probe_that_panics_is_unreadable_and_may_try_again() {
+        static PANICKING: Probe = Probe {
+            name: "panicking",
+            sources: &[Source::Processor],
+            read: |_| panic!("a fault in a probe, on purpose"),
+        };
+        let hanging = Arc::new(AtomicBool::new(false));
+        for _ in 0..2 {
+            let deadline = Instant::now() + TIME_LIMIT;
+            let answer = start(&PANICKING, &site(), &hanging);
+            assert_eq!(state(&finish(&PANICKING, answer, deadline)), UNREADABLE);
+        }
+    }
 }

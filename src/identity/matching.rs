@@ -4,7 +4,8 @@
 //! 2. Facts that change together are one group, and a group votes once: for the machine where any of its facts agrees.
 //! 3. Kept at 60 % or more of the enrolled, readable weight. A different machine only where it would stay below 60 %
 //!    even if everything unreadable agreed. Undecided in between.
-//! 4. In a virtual machine a differing U vetoes: a clone has everything but that.
+//! 4. In a virtual machine a differing U vetoes: a clone has everything but that. Where it cannot be heard, the vote is
+//!    undecided.
 
 use super::{DigestedFact, EnrolledFact, FactDigest, FactState, Group, Source};
 use serde::{Deserialize, Serialize};
@@ -93,39 +94,43 @@ pub(super) struct Tally {
     pub(super) agreeing: u32,
     pub(super) against: u32,
     pub(super) unreadable: u32,
-    system_id_differs: bool,
+    system_id: Outcome,
 }
 
 impl Tally {
     pub(super) fn of(facts: &[FactComparison]) -> Self {
-        let mut tally = Self { agreeing: 0, against: 0, unreadable: 0, system_id_differs: false };
+        let mut tally =
+            Self { agreeing: 0, against: 0, unreadable: 0, system_id: Outcome::Nothing };
         for group in Group::ALL {
             let votes =
                 |f: &&FactComparison| f.group == group && f.weight > 0 && f.enrolled.is_some();
             let enrolled: Vec<_> = facts.iter().filter(votes).collect();
             let weight = enrolled.iter().map(|fact| u32::from(fact.weight)).max().unwrap_or(0);
-            match group_vote(&enrolled) {
+            let vote = group_vote(&enrolled);
+            match vote {
                 Outcome::Agrees => tally.agreeing += weight,
                 Outcome::Unreadable => tally.unreadable += weight,
-                Outcome::Differs => {
-                    tally.against += weight;
-                    tally.system_id_differs |= group == Group::U;
-                }
-                Outcome::Gone => tally.against += weight,
+                Outcome::Differs | Outcome::Gone => tally.against += weight,
                 Outcome::New | Outcome::Nothing => {}
+            }
+            if group == Group::U {
+                tally.system_id = vote;
             }
         }
         tally
     }
 
-    pub(super) const fn decide(&self, virtual_machine: bool) -> Decision {
+    pub(super) fn decide(&self, virtual_machine: bool) -> Decision {
         let readable = self.agreeing + self.against;
         let enrolled = readable + self.unreadable;
-        if virtual_machine && self.system_id_differs {
+        let veto = virtual_machine && self.system_id == Outcome::Differs;
+        let veto_unheard = virtual_machine && self.system_id == Outcome::Unreadable;
+        let enough_readable = readable > 0 && reaches(readable, enrolled) && !veto_unheard;
+        if veto {
             Decision::Vetoed
         } else if !reaches(self.agreeing + self.unreadable, enrolled) {
             Decision::TooLittleAgrees
-        } else if readable > 0 && reaches(readable, enrolled) && reaches(self.agreeing, readable) {
+        } else if enough_readable && reaches(self.agreeing, readable) {
             Decision::Kept
         } else {
             Decision::Undecided

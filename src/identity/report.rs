@@ -2,7 +2,7 @@
 
 use super::{
     DigestedFact, DigestedSurvey, Enrolled, FactComparison, FactState, Judgement, LocalSecret,
-    MachineKind, MintError, Minted, Outcome, Reason, Source, Survey, Verdict, judge_digested,
+    MachineKind, Minted, Outcome, Reason, Source, Survey, Verdict, judge_digested,
     matching::compare,
 };
 use crate::codes::SerialNumber;
@@ -20,8 +20,14 @@ pub struct HardwareReport {
     pub verdict: Option<Verdict>,
     /// Why.
     pub reason: Option<Reason>,
+    /// The reason in a sentence, with the facts that are not as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// Per cent of the enrolled, readable weight that agrees.
     pub score: Option<u8>,
+    /// Until when `degraded` holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds_until: Option<Timestamp>,
     /// What kind of machine this is.
     pub machine: MachineKind,
     /// Seconds since boot, where known.
@@ -65,7 +71,7 @@ impl HardwareReport {
     fn explain(
         survey: &DigestedSurvey,
         enrolled: Option<&Enrolled>,
-        minted: Result<Minted, MintError>,
+        minted: Result<Minted, impl ToString>,
         now: Timestamp,
     ) -> Self {
         let judgement = enrolled.map(|enrolled| judge_digested(enrolled, survey, now));
@@ -85,7 +91,9 @@ impl HardwareReport {
             source: number.map(|(_, source)| source),
             verdict: judgement.as_ref().map(|j| j.verdict),
             reason: judgement.as_ref().map(|j| j.reason),
+            message: judgement.as_ref().map(Judgement::message),
             score: judgement.as_ref().map(|j| j.score),
+            holds_until: judgement.as_ref().and_then(|j| j.holds_until),
             machine: survey.machine.clone(),
             uptime_seconds: survey.uptime_seconds,
             read_at: now,
@@ -132,6 +140,19 @@ impl HardwareReport {
             uptime_seconds: self.uptime_seconds,
             facts: facts.collect(),
         }
+    }
+
+    /// The same report, explained by another enrolment keyed by the same secret.
+    #[must_use]
+    pub fn explained_by(&self, enrolled: &Enrolled, now: Timestamp) -> Self {
+        let minted = match (self.serial_number, self.source, self.enrolled.is_some()) {
+            (Some(serial_number), Some(source), false) => Some(Minted { serial_number, source }),
+            _ => None,
+        };
+        let mut explained = Self::explain(&self.survey(), Some(enrolled), minted.ok_or(""), now);
+        let kept = explained.verdict.is_some_and(|verdict| verdict != Verdict::DifferentMachine);
+        explained.problem = self.problem.clone().filter(|_| !kept);
+        explained
     }
 
     /// Judges the report against an enrolment, its own or another keyed by the same secret.

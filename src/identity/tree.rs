@@ -111,11 +111,21 @@ impl Tree {
         Some(format!("/{}", real.strip_prefix(&self.root).ok()?.to_str()?))
     }
 
+    /// Whether there is anything of this name, be it a link that leads nowhere.
+    pub(super) fn has_entry(&self, path: &str) -> bool {
+        self.entry(path).is_some_and(|entry| entry.symlink_metadata().is_ok())
+    }
+
     /// The last name of where a link points, without asking whether it is there.
     pub(super) fn link_name(&self, path: &str) -> Option<String> {
-        let parent = self.resolve(Path::new(path).parent()?.to_str()?).ok()?;
-        let target = fs::read_link(parent.join(Path::new(path).file_name()?)).ok()?;
+        let target = fs::read_link(self.entry(path)?).ok()?;
         Some(target.file_name()?.to_str()?.to_owned())
+    }
+
+    /// A path whose last part is not followed.
+    fn entry(&self, path: &str) -> Option<PathBuf> {
+        let parent = self.resolve(Path::new(path).parent()?.to_str()?).ok()?;
+        Some(parent.join(Path::new(path).file_name()?))
     }
 
     fn try_bytes(&self, path: &str) -> io::Result<Found<Vec<u8>>> {

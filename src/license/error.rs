@@ -99,7 +99,7 @@ pub enum DocumentError {
     )]
     Environment { expected: String, found: String, purpose: Purpose },
     #[error(
-        "expected the answer to request {expected}, found the answer to {found}: install the answer to the newest request, or `entitlectl refresh`"
+        "expected the answer to {expected}, found the answer to request {found}: install the answer to the newest request, or `entitlectl refresh`"
     )]
     Reply { expected: String, found: String },
     #[error(

@@ -12,6 +12,7 @@ mod jwk;
 mod jws;
 mod license_claims;
 mod request;
+mod statement;
 mod trust;
 mod verify;
 
@@ -26,6 +27,7 @@ pub use request::{
     Activation, Candidate, EvidenceDigest, MachineFacts, RequestClaims, RequestId, RequestKind,
     RequestedEnvironment, sign_request, verify_request,
 };
+pub use statement::{ProofClaims, StatementClaims};
 pub use trust::{KeyStatus, PortalKey, Roots, TrustClaims, VerifiedTrust};
 pub use verify::{InstallCheck, OpenedAnswer, VerifiedLicense, open_answer, verify_license};
 

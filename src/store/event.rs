@@ -34,6 +34,8 @@ pub enum Action {
     StatusChanged,
     /// The store was mended or set aside.
     StoreRecovered,
+    /// New settings were taken.
+    SettingsTaken,
 }
 
 impl Action {
@@ -53,6 +55,7 @@ impl Action {
             Self::TrustUpdated => "trust-updated",
             Self::StatusChanged => "status-changed",
             Self::StoreRecovered => "store-recovered",
+            Self::SettingsTaken => "settings-taken",
         }
     }
 }

@@ -82,6 +82,11 @@ impl Chain {
         self.pending = None;
     }
 
+    /// The request that is to be sent from here.
+    pub fn to_send(&self) -> Option<&PendingRequest> {
+        self.pending.as_ref().filter(|pending| !pending.by_hand)
+    }
+
     /// The request that was to be sent is not sent again.
     pub fn give_up(&mut self) {
         self.pending = None;
@@ -99,6 +104,9 @@ pub struct PendingRequest {
     pub text: String,
     /// Made at, by effective time.
     pub made_at: Timestamp,
+    /// Whether it is carried by hand: then it is not sent from here.
+    #[serde(default)]
+    pub by_hand: bool,
 }
 
 /// The last status, as far as the next one depends on it.
@@ -113,8 +121,6 @@ pub struct StatusMark {
     pub since: Option<Timestamp>,
     /// Its conditions.
     pub conditions: Vec<Condition>,
-    /// Whether the last try reached the portal.
-    pub reachable: Option<bool>,
     /// A digest of what a change of makes a new generation.
     pub digest: String,
 }

@@ -70,6 +70,26 @@ impl HttpPortal {
     }
 }
 
+impl HttpPortal {
+    /// Whether a portal answers there: its health is asked for, and nothing is sent.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Unreachable`] and [`ExchangeError::NotAnAnswer`].
+    pub async fn probe(&self) -> Result<(), ExchangeError> {
+        let url = self.url.clone();
+        let answer = self.client.get(format!("{url}/livez")).send().await;
+        let answer = answer.map_err(|error| ExchangeError::Unreachable {
+            url: url.clone(),
+            reason: causes(&error.without_url()),
+        })?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let found = format!("status {}", answer.status().as_u16());
+        Err(ExchangeError::NotAnAnswer { url, found })
+    }
+}
+
 fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(|host| {
         let host = host.trim_start_matches('[').trim_end_matches(']');

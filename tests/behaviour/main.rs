@@ -1,4 +1,10 @@
 //! What the programs do, seen from outside: real binaries, real sockets, temporary folders.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod commands;
+mod daemon;
+mod dev;
+mod hostile;
 mod portal;
+mod sockets;
+mod stage;

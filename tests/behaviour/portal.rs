@@ -1,7 +1,9 @@
 //! `entitle-portal` as its operator and the agents see it.
 
-mod vendor;
+mod agent;
 
+use crate::stage::{PRODUCT, Vendor};
+use agent::Agent;
 use entitled::{
     codes::ActivationCode,
     license::{OpenedAnswer, Outcome, RequestKind, Sequence},
@@ -9,7 +11,6 @@ use entitled::{
 use serde_json::Value;
 use std::path::Path;
 use uuid::Uuid;
-use vendor::{Agent, PRODUCT, Vendor};
 
 fn sequence(answer: &OpenedAnswer) -> Sequence {
     answer.license.as_ref().unwrap().claims().seq

@@ -19,7 +19,10 @@ use crate::{
 use jiff::Timestamp;
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
 pub(super) const PRODUCT: &str = "acme-erp";
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
@@ -128,6 +131,7 @@ impl Stage {
             metrics: Arc::new(Metrics::default()),
             service_manager: ServiceManager::none(),
             standing: Vec::new(),
+            reloads: mpsc::channel(1).1,
             seed: 7,
         }
     }
@@ -202,7 +206,7 @@ impl Stage {
     pub(super) async fn change(&self, command: Command) -> Result<Done, Problem> {
         match self.call(command).await? {
             Reply::Done(done) => Ok(*done),
-            Reply::Events(events) => panic!("expected a change, found {events:?}"),
+            other => panic!("expected a change, found {other:?}"),
         }
     }
 

@@ -23,7 +23,8 @@ pub(super) fn engine(site: &Site) -> Option<String> {
 
 /// Engines that tell the first process who they are, systemd's container interface.
 fn named(site: &Site) -> Option<String> {
-    if let Some(name) = site.tree.line("/run/systemd/container") {
+    let managers = ["/run/systemd/container", "/run/host/container-manager"];
+    if let Some(name) = managers.into_iter().find_map(|path| site.tree.line(path)) {
         return Some(name.to_lowercase());
     }
     let environment = site.tree.text("/proc/1/environ").some().unwrap_or_default();

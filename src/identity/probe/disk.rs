@@ -10,6 +10,7 @@ mod mount;
 pub(super) const SOURCES: &[Source] = &[Source::DiskWwid, Source::DiskSerial];
 
 const DISKS: &str = "/sys/block";
+const BY_NUMBER: &str = "/sys/dev/block";
 /// LUKS on LVM on md on partitions is four; more than this is a loop.
 const DEEPEST: u32 = 8;
 /// The header in front of the serial in SCSI's vital product data page 0x80, SPC-4 section 7.8.13.
@@ -42,8 +43,10 @@ fn block_device(site: &Site) -> Result<Option<String>, String> {
         return if hidden { Err(format!("{DISKS} is not there")) } else { Ok(None) };
     }
     let Some(mount) = mount::below(site)? else { return Ok(only_disk(site)) };
-    let by_number = site.tree.real_path(&format!("/sys/dev/block/{}", mount.number));
+    let by_number = site.tree.real_path(&format!("{BY_NUMBER}/{}", mount.number));
     Ok(by_number
+        // Captured without links, it is a copy that does not lead to its disk.
+        .filter(|path| !path.starts_with(BY_NUMBER))
         .or_else(|| device_by_name(site, &mount.source))
         .or_else(|| device_by_number(site, &mount.number)))
 }
@@ -75,10 +78,10 @@ fn device_by_name(site: &Site, source: &str) -> Option<String> {
     if name.contains('/') {
         return None;
     }
-    let whole = ["/sys/class/block", DISKS].map(|folder| format!("{folder}/{name}"));
-    let partitions =
-        site.tree.names(DISKS).some()?.into_iter().map(|d| format!("{DISKS}/{d}/{name}"));
-    whole.into_iter().chain(partitions).find_map(|path| site.tree.real_path(&path))
+    let disks = site.tree.names(DISKS).some().unwrap_or_default();
+    let partitions = disks.into_iter().map(|disk| format!("{DISKS}/{disk}/{name}"));
+    let whole = [DISKS, "/sys/class/block"].map(|folder| format!("{folder}/{name}"));
+    partitions.chain(whole).find_map(|path| site.tree.real_path(&path))
 }
 
 /// By the `dev` attributes, for trees captured without /sys/dev.
@@ -110,15 +113,22 @@ fn descend(site: &Site, device: &str, depth: u32, disks: &mut Vec<String>) {
     }
     let slaves = site.tree.names(&format!("{device}/slaves")).some().unwrap_or_default();
     for slave in &slaves {
-        let slave = format!("{device}/slaves/{slave}");
-        if let Some(slave) = site.tree.real_path(&slave) {
+        let linked = site.tree.real_path(&format!("{device}/slaves/{slave}"));
+        let led_away = linked.filter(|path| !path.starts_with(&format!("{device}/")));
+        if let Some(slave) = led_away.or_else(|| device_by_name(site, &format!("/dev/{slave}"))) {
             descend(site, &slave, depth - 1, disks);
         }
     }
-    // Loop devices, RAM disks and what is mapped onto nothing are no hardware.
-    if slaves.is_empty() && !device.contains("/devices/virtual/block/") {
+    if slaves.is_empty() && !is_made_by_the_kernel(device) {
         disks.push(device.to_owned());
     }
+}
+
+/// Loop devices, RAM disks and what is mapped onto nothing are no hardware.
+fn is_made_by_the_kernel(device: &str) -> bool {
+    let name = device.rsplit('/').next().unwrap_or(device);
+    device.contains("/devices/virtual/block/")
+        || ["loop", "ram", "zram", "dm-", "md", "nbd"].iter().any(|kind| name.starts_with(kind))
 }
 
 fn identities(site: &Site, disk: &str) -> Vec<Fact> {

@@ -16,9 +16,9 @@ const INTERFACES: &str = "/sys/class/net";
 /// `ARPHRD_ETHER` of Linux's `if_arp.h`; Wi-Fi has it too.
 const ETHERNET: &str = "1";
 /// Buses whose devices stay in the machine.
-const BUSES: [&str; 17] = [
-    "pci", "virtio", "vmbus", "xen", "platform", "amba", "of", "soc", "sdio", "mdio_bus", "fsl-mc",
-    "ssb", "bcma", "ccwgroup", "vio", "eisa", "macio",
+const BUSES: [&str; 18] = [
+    "acpi", "pci", "virtio", "vmbus", "xen", "platform", "amba", "of", "soc", "sdio", "mdio_bus",
+    "fsl-mc", "ssb", "bcma", "ccwgroup", "vio", "eisa", "macio",
 ];
 
 pub(super) fn read(site: &Site) -> Vec<Fact> {
@@ -50,13 +50,14 @@ fn is_physical(site: &Site, name: &str) -> bool {
     let is_removable =
         site.tree.line(&format!("{device}/removable")).is_some_and(|r| r == "removable");
     is_ethernet
-        && site.tree.exists(&device)
+        && site.tree.has_entry(&device)
         && !site.tree.exists(&format!("{device}/physfn"))
         && !is_removable
         && BUSES.contains(&bus(site, &device).as_str())
 }
 
-/// The bus of a device: by its link to it, else by its module alias, else by its path, for trees captured without links.
+/// The bus of a device: by its link to it, else by its module alias, else by its path and name, for trees captured
+/// without links or without what they lead to.
 fn bus(site: &Site, device: &str) -> String {
     if let Some(bus) = site.tree.link_name(&format!("{device}/subsystem")) {
         return bus;
@@ -65,11 +66,24 @@ fn bus(site: &Site, device: &str) -> String {
         return alias.split(':').next().unwrap_or_default().to_owned();
     }
     let path = site.tree.real_path(device).unwrap_or_default();
+    let name = site.tree.link_name(device).unwrap_or_default();
     let by_path =
         [("/usb", "usb"), ("/virtual/", "virtual"), ("/virtio", "virtio"), ("/pci", "pci")];
     let found = by_path.into_iter().find(|(part, _)| path.contains(part));
-    // A bare `device` folder: nothing speaks against it.
-    found.map_or("platform", |(_, bus)| bus).to_owned()
+    match found {
+        Some((_, bus)) => bus.to_owned(),
+        None if is_usb_name(&name) => "usb".to_owned(),
+        // Nothing speaks against it.
+        None => "platform".to_owned(),
+    }
+}
+
+/// `1-1.2:1.0`: bus, ports, configuration and interface.
+fn is_usb_name(name: &str) -> bool {
+    name.split_once('-').is_some_and(|(bus, ports)| {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        is_number(bus) && ports.split(['.', ':']).all(is_number)
+    })
 }
 
 fn permanent(site: &Site, name: &str, by_kernel: &HashMap<String, [u8; 6]>) -> Reading {

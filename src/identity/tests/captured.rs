@@ -134,6 +134,27 @@ impl Tree {
         self
     }
 
+    /// The same captured with every link followed, as `cp -rL` does.
+    pub(super) fn without_links(&self) -> Self {
+        let copy = Self::empty();
+        fs::remove_dir_all(copy.path("/proc")).unwrap();
+        self.copy_to(&copy, "/");
+        copy
+    }
+
+    fn copy_to(&self, copy: &Self, folder: &str) {
+        let machine = crate::identity::tree::Tree::new(self.root.path().to_owned());
+        for name in machine.names(folder).some().unwrap_or_default() {
+            let path = format!("{}/{name}", folder.trim_end_matches('/'));
+            let is_link_upwards = name == "subsystem" || path.matches("/device").count() > 3;
+            match machine.bytes(&path) {
+                crate::identity::tree::Found::Some(bytes) => copy.set(&path, bytes),
+                _ if is_link_upwards => {}
+                _ => self.copy_to(copy, &path),
+            }
+        }
+    }
+
     pub(super) fn survey(&self) -> Survey {
         Machine::at(self.root.path(), "/var/lib/entitled").survey()
     }

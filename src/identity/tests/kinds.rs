@@ -241,3 +241,28 @@ fn the_table_of_smbios_helps_where_the_kernels_strings_do_not() {
     by_table.make_unreadable("/sys/firmware/dmi/tables/DMI");
     assert_eq!(by_table.states(Source::SmbiosUuid), [FactState::Unreadable]);
 }
+
+#[test]
+fn a_tree_captured_without_links_reads_the_same() {
+    for machine in [server, kvm, ec2, azure] {
+        let values = |tree: &Tree| {
+            let survey = tree.survey();
+            let facts = survey.facts().iter().map(|f| (f.source, f.reading.clone()));
+            facts.collect::<Vec<_>>()
+        };
+        assert_eq!(values(&machine().without_links()), values(&machine()));
+    }
+}
+
+#[test]
+fn an_interface_whose_device_was_not_captured_counts_by_its_name() {
+    let interface = |tree: Tree, name: &str, mac: &str, device: &str| {
+        tree.file(&format!("/sys/class/net/{name}/address"), mac)
+            .file(&format!("/sys/class/net/{name}/addr_assign_type"), "0\n")
+            .link(&format!("/sys/class/net/{name}/device"), device)
+    };
+    let tree = interface(Tree::empty(), "eth0", INTEL_MAC, "../../../0000:01:00.0");
+    let tree = interface(tree, "eth1", "52:54:00:7a:1b:2c", "../../../virtio2");
+    let tree = interface(tree, "enx0", "00:e0:4c:68:00:02", "../../../1-1.2:1.0");
+    assert_eq!(tree.values(Source::PermanentMac), [INTEL_MAC, "52:54:00:7a:1b:2c"]);
+}

@@ -4,8 +4,8 @@ use super::captured::{
     INTEL_MAC, Tree, azure, docker, ec2, kvm, laptop, secret, server, start, vmware,
 };
 use crate::identity::{
-    Enrolled, Group, Hardware as _, Judgement, Machine, Outcome, Reason, Source, Verdict, judge,
-    mint_override,
+    Enrolled, Fact, Group, Hardware as _, Judgement, Machine, Outcome, Reason, Source, Survey,
+    Verdict, judge, mint_override,
 };
 use jiff::SignedDuration;
 
@@ -96,6 +96,9 @@ fn one_interface_replaced() {
     let changed = server().replace_nic("eno2", "3c:ec:ef:aa:aa:aa");
     let judgement = changed.judge(&server().enroll());
     assert_eq!((judgement.verdict, judgement.score), (Verdict::Drifted, 100));
+    let told =
+        "some facts changed, and 60 % or more of the weight agrees; differs: permanent-mac (eno2)";
+    assert_eq!(judgement.message(), told);
     assert_eq!(verdict(&server().enroll(), &changed), Verdict::Drifted);
 }
 
@@ -280,6 +283,22 @@ fn a_clone_with_a_new_uuid_and_address() {
         assert_eq!(judgement.reason, Reason::OtherSystemId);
         assert_ne!(clone.survey().mint(), machine().survey().mint());
     }
+}
+
+#[test]
+fn a_clone_whose_uuid_cannot_be_read_is_undecided() {
+    let with_tpm = |tree: &Tree| {
+        let survey = tree.survey();
+        let key = Fact::of(Source::TpmEndorsementKey, "copied with the clone");
+        let others = survey.facts().iter().filter(|f| f.source != Source::TpmEndorsementKey);
+        Survey::new(survey.machine().clone(), None, others.cloned().chain([key]))
+    };
+    let original = with_tpm(&kvm());
+    let enrolled = Enrolled::enroll(&original.mint().unwrap(), &original, &secret(), start());
+    let clone = kvm().replace_nic("ens3", "52:54:00:00:00:09");
+    clone.make_unreadable("/sys/class/dmi/id/product_uuid");
+    let judgement = judge(&enrolled, &with_tpm(&clone), &secret(), start());
+    assert_eq!(judgement.verdict, Verdict::Degraded, "more than 60 % is readable and agrees");
 }
 
 #[test]

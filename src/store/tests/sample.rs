@@ -30,6 +30,7 @@ pub(super) fn state(revision: u64) -> AgentState {
         kind: RequestKind::Refresh,
         text: format!("request {revision}"),
         made_at: at(number),
+        by_hand: false,
     };
     AgentState {
         revision,
@@ -97,7 +98,6 @@ fn status_mark(revision: u64) -> StatusMark {
             message: "the clock is behind".to_owned(),
             since: at(6),
         }],
-        reachable: Some(false),
         digest: "digest".to_owned(),
     }
 }

@@ -1,12 +1,19 @@
 //! The Serial Number, and the hardware behind it.
 
-use super::{CliError, DONE, Output, client::Agent, output::shown, status::day};
+mod files;
+
+use super::{
+    CliError, DONE, Output,
+    arguments::{HardwareCommand, HardwareOptions},
+    client::Agent,
+    output::shown,
+    status::day,
+};
 use crate::{
     codes::SerialNumber,
-    identity::{FactState, Hardware, HardwareReport, LocalSecret, Machine, ReportedFact},
+    identity::{FactState, Hardware, HardwareReport, Machine, ReportedFact, Survey},
 };
 use comfy_table::{ContentArrangement, Table, presets};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt::Write,
@@ -35,25 +42,32 @@ pub(super) async fn serial(
     Ok(DONE)
 }
 
-/// Shows each fact.
-pub(super) async fn show(
+/// Shows each fact: as the agent read it, or of a captured tree or a saved report; or does what the subcommand says.
+pub(super) async fn hardware(
     agent: &Agent,
     output: Output,
-    root: Option<PathBuf>,
+    options: HardwareOptions,
 ) -> Result<u8, CliError> {
-    let report: HardwareReport = match root {
-        Some(root) => {
-            // Nothing is enrolled in a tree: the digests are compared with nothing and keyed for this once.
-            let secret = LocalSecret::random().map_err(|_| CliError::Random)?;
-            HardwareReport::new(&survey(&root)?, None, &secret, Timestamp::now())
+    let HardwareOptions { command, from } = options;
+    match command {
+        None => {
+            let report = match files::read(&from)? {
+                Some(report) => report,
+                None => agent.get("/v1/hardware").await?,
+            };
+            output.answer(&report, page)?;
         }
-        None => agent.get("/v1/hardware").await?,
-    };
-    output.answer(&report, page)?;
+        Some(HardwareCommand::Enroll { root }) => files::enroll(&root)?,
+        Some(HardwareCommand::Explain { from, enrolled }) => {
+            output.answer(&files::explain(&from, &enrolled)?, page)?;
+        }
+        Some(HardwareCommand::Report { root, raw }) => files::report(&root, raw)?,
+        Some(HardwareCommand::Collect { output: file }) => files::collect(&file)?,
+    }
     Ok(DONE)
 }
 
-fn survey(root: &Path) -> Result<crate::identity::Survey, CliError> {
+fn survey(root: &Path) -> Result<Survey, CliError> {
     let found = root.metadata();
     let found = found.and_then(|m| {
         if m.is_dir() { Ok(()) } else { Err(std::io::ErrorKind::NotADirectory.into()) }
@@ -72,8 +86,8 @@ fn page(report: &HardwareReport) -> String {
     let _ = writeln!(page, "Serial Number  {serial}");
     let _ = writeln!(page, "Machine        {}", report.machine);
     if let (Some(verdict), Some(score)) = (report.verdict, report.score) {
-        let reason = report.reason.map_or(String::new(), |reason| format!(": {reason}"));
-        let _ = writeln!(page, "Verdict        {verdict}, {score} % agrees{reason}");
+        let why = report.message.as_deref().map_or(String::new(), |why| format!(": {why}"));
+        let _ = writeln!(page, "Verdict        {verdict}, {score} % agrees{}", shown(&why));
     }
     let _ = writeln!(page, "Read           {}", day(report.read_at));
     if let Some(problem) = &report.problem {

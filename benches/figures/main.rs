@@ -1,0 +1,81 @@
+//! Figures of this machine, each beside its baseline in the same run: `cargo bench --bench figures`.
+//!
+//! They are printed, never asserted: machines are noisy, and ratios of one run are what can be compared. The baseline of
+//! the socket is nginx (Debian's package `nginx-light`) serving a static file of the same size with one worker.
+
+mod daemon;
+mod load;
+mod nginx;
+
+use daemon::Dev;
+use load::{Load, Measured};
+use nginx::Nginx;
+use std::time::Duration;
+
+/// Rounds, taken in turn; the median counts.
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(3);
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    let dev = Dev::start(&folder.path().join("dev"))?;
+    let answer = load::fetch(&dev.socket(), "/v1/status")?;
+    println!("| figure | entitled | nginx, one worker | ratio |");
+    println!("| --- | --- | --- | --- |");
+    match Nginx::start(folder.path(), &answer.body) {
+        Ok(nginx) => {
+            for connections in [64, 1] {
+                compare(&dev, &nginx, connections)?;
+            }
+        }
+        Err(error) => println!("| GET /v1/status | not measured: {error} | | |"),
+    }
+    println!();
+    println!("| figure | seen |");
+    println!("| --- | --- |");
+    println!(
+        "| resident memory, agent and embedded portal, idle | {:.1} MiB |",
+        dev.resident_mib()?
+    );
+    println!(
+        "| idle wake-ups a second, agent and embedded portal | {:.2} |",
+        dev.wakeups(Duration::from_secs(20))?
+    );
+    let (median, worst) = daemon::start_to_ready(folder.path())?;
+    println!(
+        "| start from a stored license to the first answer | {median:.1} ms (worst {worst:.1} ms) |"
+    );
+    let (median, worst) = daemon::fingerprint();
+    println!("| fingerprint | {median:.1} ms (worst {worst:.1} ms) |");
+    println!("| agent binary as built here | {:.1} MiB |", daemon::binary_mib()?);
+    Ok(())
+}
+
+/// One row: throughput, mean time and the server's own CPU time a request, side by side.
+fn compare(dev: &Dev, nginx: &Nginx, connections: usize) -> Result<(), Failure> {
+    let ours = Load::new(dev.socket(), "/v1/status", connections, dev.process());
+    let theirs = Load::new(nginx.socket(), "/status.json", connections, nginx.worker());
+    let mut rounds: (Vec<Measured>, Vec<Measured>) = Default::default();
+    for _ in 0..ROUNDS {
+        rounds.0.push(ours.run(ROUND)?);
+        rounds.1.push(theirs.run(ROUND)?);
+    }
+    let median = |of: &[Measured], value: fn(&Measured) -> f64| {
+        let mut values: Vec<f64> = of.iter().map(value).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let row = |name: &str, value: fn(&Measured) -> f64, unit: &str| {
+        let (a, b) = (median(&rounds.0, value), median(&rounds.1, value));
+        println!(
+            "| {name}, {connections} connections | {a:.1} {unit} | {b:.1} {unit} | {:.2} |",
+            a / b
+        );
+    };
+    row("requests", |m| m.per_second / 1_000.0, "k/s");
+    row("mean time", |m| m.mean_microseconds, "us");
+    row("server CPU a request", |m| m.cpu_microseconds, "us");
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! New settings for a running agent.
+
+use super::{Agent, daemon::DaemonSettings, holdings::Holdings, read_roots};
+use crate::{
+    codes::ActivationCode,
+    entitlement::{ConditionType, Finding},
+    license::{Purpose, Roots},
+    store::Action,
+    upstream::{HttpPortal, Portal},
+};
+use std::{path::PathBuf, sync::Arc};
+
+/// What a running agent is told about its settings.
+pub enum Reload {
+    /// New ones, which are sound.
+    Settings(Box<NewSettings>),
+    /// They can't be used, for this reason; the old ones go on.
+    Refused(String),
+}
+
+/// Settings that a running agent can take.
+pub struct NewSettings {
+    environment_name: String,
+    purpose: Purpose,
+    identity_override: Option<String>,
+    configured_code: Option<ActivationCode>,
+    roots: Roots,
+    portal: Option<Arc<dyn Portal>>,
+    standing: Vec<Finding>,
+}
+
+impl Reload {
+    /// What new settings mean for an agent that runs with `running`.
+    pub(super) fn of(settings: DaemonSettings, running: &DaemonSettings) -> Self {
+        let fixed = [
+            ("product", settings.product != running.product),
+            ("state_directory", settings.state_directory != running.state_directory),
+            ("runtime_directory", settings.sockets != running.sockets),
+        ];
+        if let Some((name, _)) = fixed.into_iter().find(|(_, changed)| *changed) {
+            let reason = format!(
+                "the setting {name} takes effect at a restart only: `systemctl restart entitled`"
+            );
+            return Self::Refused(reason);
+        }
+        let portal = match settings.portal.as_ref().map(HttpPortal::new).transpose() {
+            Ok(portal) => portal.map(|portal| Arc::new(portal) as Arc<dyn Portal>),
+            Err(error) => return Self::Refused(error.to_string()),
+        };
+        let (roots, standing) = roots(&settings.root_folders);
+        Self::Settings(Box::new(NewSettings {
+            environment_name: settings.environment_name,
+            purpose: settings.purpose,
+            identity_override: settings.identity_override,
+            configured_code: settings.activation_code,
+            roots,
+            portal,
+            standing,
+        }))
+    }
+}
+
+/// The root keys of the folders, and what is to be said about them.
+pub(super) fn roots(folders: &[PathBuf]) -> (Roots, Vec<Finding>) {
+    let (roots, complaints) = read_roots(folders);
+    if roots.is_empty() {
+        tracing::warn!(
+            ?folders,
+            "there are no root keys of the vendor: no license can be verified"
+        );
+    }
+    let mut standing = Vec::new();
+    if !complaints.is_empty() {
+        let message = complaints.join("; ");
+        tracing::error!("{message}");
+        standing.push(Finding::new(ConditionType::ConfigInvalid, "RootKeys", message));
+    }
+    (roots, standing)
+}
+
+impl Agent {
+    /// Takes new settings, or takes note that they can't be used.
+    pub(super) fn reload(&mut self, reload: Reload) {
+        self.parts.service_manager.reloading();
+        match reload {
+            Reload::Settings(settings) => self.take_settings(*settings),
+            Reload::Refused(reason) => {
+                tracing::error!("the new settings were refused; the old ones go on: {reason}");
+                self.parts.standing.retain(|finding| finding.kind != ConditionType::ConfigInvalid);
+                let kind = ConditionType::ConfigInvalid;
+                self.parts.standing.push(Finding::new(kind, "ReloadRefused", reason));
+                let state = self.draft();
+                self.conclude(state, Vec::new());
+            }
+        }
+        self.parts.service_manager.ready("the settings were read");
+    }
+
+    fn take_settings(&mut self, settings: NewSettings) {
+        let NewSettings { environment_name, purpose, identity_override, configured_code, .. } =
+            settings;
+        let other_identity = self.parts.identity_override != identity_override;
+        self.parts.environment_name = environment_name;
+        self.parts.purpose = purpose;
+        self.parts.identity_override = identity_override;
+        self.parts.configured_code = configured_code;
+        self.parts.roots = settings.roots;
+        self.parts.standing = settings.standing;
+        self.parts.portal = settings.portal;
+        // An exchange that is under way goes on with the portal that it was begun with.
+        let uptime = self.uptime();
+        if self.parts.keeper.state().license.is_none() || self.unreachable.is_some() {
+            self.schedule.refresh_at = Some(uptime);
+        }
+        if other_identity {
+            self.schedule.survey_at = uptime;
+        }
+        let state = self.draft();
+        self.holdings = Holdings::of(&state, &self.parts.product, &self.parts.roots);
+        let event = self.event(Action::SettingsTaken, "new settings were read");
+        self.conclude(state, vec![event]);
+    }
+}

@@ -1,0 +1,225 @@
+//! Answers `GET /v1/status` before hyper sees it.
+//!
+//! Programs ask for the status far more often than for all else, and always get the same bytes: head and body lie ready in
+//! one piece. Whatever is not exactly this question goes to hyper, with the bytes that were read already.
+
+use super::Published;
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::{io, sync::Arc, time::Duration};
+use tokio::{io::AsyncWriteExt, net::UnixStream, sync::watch, time::timeout};
+
+/// The first line of the one question that is answered here.
+const QUESTION: &[u8] = b"GET /v1/status HTTP/1.1\r\n";
+/// Bytes of a head that are looked at; a longer one is hyper's.
+const LONGEST_HEAD: usize = 2_048;
+/// Headers of a head that are looked at.
+const MOST_HEADERS: usize = 32;
+
+/// The answer as it lies ready.
+#[derive(Debug)]
+struct Ready {
+    published: Arc<Published>,
+    /// The second for which its `Date` is right.
+    second: i64,
+    bytes: Bytes,
+}
+
+/// The status in front of a socket; shared by its connections.
+#[derive(Debug)]
+pub(super) struct Front {
+    published: watch::Receiver<Option<Arc<Published>>>,
+    ready: ArcSwapOption<Ready>,
+}
+
+/// How a connection's time in front ended.
+pub(super) enum Ended {
+    /// It is closed, or will not read.
+    Closed,
+    /// Hyper is to go on with it, after these bytes.
+    Other(UnixStream, Bytes),
+}
+
+impl Front {
+    pub(super) fn new(published: watch::Receiver<Option<Arc<Published>>>) -> Arc<Self> {
+        Arc::new(Self { published, ready: ArcSwapOption::empty() })
+    }
+
+    /// The whole answer; nothing before the first status.
+    fn answer(&self) -> Option<Bytes> {
+        let second = Timestamp::now().as_second();
+        let published = self.published.borrow();
+        let published = published.as_ref()?;
+        if let Some(ready) = self.ready.load().as_ref()
+            && ready.second == second
+            && Arc::ptr_eq(&ready.published, published)
+        {
+            return Some(ready.bytes.clone());
+        }
+        let bytes = render(published, second)?;
+        let published = Arc::clone(published);
+        self.ready.store(Some(Arc::new(Ready { published, second, bytes: bytes.clone() })));
+        Some(bytes)
+    }
+
+    /// Answers on a connection as long as the status is asked for. `spoke` is called at every question; a head that is
+    /// half there, or an answer that is not read, waits for `patience` at the most.
+    pub(super) async fn attend(
+        &self,
+        mut stream: UnixStream,
+        patience: Duration,
+        spoke: impl Fn(),
+    ) -> Ended {
+        let mut buffer = [0; LONGEST_HEAD];
+        let mut filled = 0;
+        loop {
+            let (answered, used) = match question(&buffer[..filled]) {
+                Question::Status(used) => (self.answer(), used),
+                Question::Unfinished if filled < LONGEST_HEAD => {
+                    let room = &mut buffer[filled..];
+                    match read(&stream, room, (filled > 0).then_some(patience)).await {
+                        Ok(0) | Err(_) => return Ended::Closed,
+                        Ok(more) => filled += more,
+                    }
+                    continue;
+                }
+                Question::Unfinished | Question::Other => (None, 0),
+            };
+            let Some(answer) = answered else {
+                return Ended::Other(stream, Bytes::copy_from_slice(&buffer[..filled]));
+            };
+            spoke();
+            if write(&mut stream, &answer, patience).await.is_err() {
+                return Ended::Closed;
+            }
+            buffer.copy_within(used..filled, 0);
+            filled -= used;
+        }
+    }
+}
+
+/// What the bytes so far are.
+enum Question {
+    /// The question, and its length in bytes.
+    Status(usize),
+    /// Perhaps the question: more is to come.
+    Unfinished,
+    /// Something else.
+    Other,
+}
+
+fn question(bytes: &[u8]) -> Question {
+    let begun = bytes.len().min(QUESTION.len());
+    if bytes[..begun] != QUESTION[..begun] {
+        return Question::Other;
+    }
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => {
+            // HTTP/1.1 requires a host, RFC 9112 section 3.2; hyper answers one without.
+            let has_host = request.headers.iter().any(|h| h.name.eq_ignore_ascii_case("host"));
+            if has_host && request.headers.iter().all(is_plain) {
+                Question::Status(length)
+            } else {
+                Question::Other
+            }
+        }
+        Ok(httparse::Status::Partial) => Question::Unfinished,
+        Err(_) => Question::Other,
+    }
+}
+
+/// Whether a header leaves the answer as it is.
+fn is_plain(header: &httparse::Header<'_>) -> bool {
+    let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+    if is("connection") {
+        return header.value.eq_ignore_ascii_case(b"keep-alive");
+    }
+    !["content-length", "transfer-encoding", "expect", "upgrade", "if-none-match"]
+        .into_iter()
+        .any(is)
+}
+
+/// Reads what there is; with `patience`, not for longer than that.
+async fn read(
+    stream: &UnixStream,
+    room: &mut [u8],
+    patience: Option<Duration>,
+) -> io::Result<usize> {
+    loop {
+        match stream.try_read(room) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            done => return done,
+        }
+        match patience {
+            // A timer for every wait would cost a tenth of the throughput: silent connections are swept up elsewhere.
+            None => stream.readable().await?,
+            Some(patience) => timeout(patience, stream.readable()).await??,
+        }
+    }
+}
+
+/// Writes all of it: at once, where the client keeps reading.
+async fn write(stream: &mut UnixStream, bytes: &[u8], patience: Duration) -> io::Result<()> {
+    let written = match stream.try_write(bytes) {
+        Ok(written) if written == bytes.len() => return Ok(()),
+        Ok(written) => written,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        Err(error) => return Err(error),
+    };
+    timeout(patience, stream.write_all(&bytes[written..])).await?
+}
+
+/// Head and body in one piece, as the route would answer.
+fn render(published: &Published, second: i64) -> Option<Bytes> {
+    let date = Timestamp::from_second(second).ok()?.strftime("%a, %d %b %Y %H:%M:%S GMT");
+    let generation = published.status.generation;
+    let length = published.json.len();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\netag: W/\"{generation}\"\r\ncache-control: no-cache\r\ncontent-length: {length}\r\ndate: {date}\r\n\r\n"
+    );
+    Some([head.as_bytes(), &published.json].concat().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(bytes: &[u8]) -> Option<usize> {
+        match question(bytes) {
+            Question::Status(length) => Some(length),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn only_the_plain_question_is_answered_here() {
+        let plain = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n";
+        assert_eq!(status(plain), Some(plain.len()));
+        let two = [&plain[..], &plain[..]].concat();
+        assert_eq!(status(&two), Some(plain.len()));
+        for other in [
+            "GET /v1/status HTTP/1.0\r\nHost: x\r\n\r\n",
+            "GET /v1/status?after=1 HTTP/1.1\r\nHost: x\r\n\r\n",
+            "GET /v1/status HTTP/1.1\r\n\r\n",
+            "GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "GET /v1/status HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+            "GET /v1/status HTTP/1.1\r\nHost: x\r\nIf-None-Match: W/\"1\"\r\n\r\n",
+            "GET /v1/status HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n",
+            "POST /v1/status HTTP/1.1\r\nHost: x\r\n\r\n",
+            "\r\n\r\n",
+        ] {
+            assert!(matches!(question(other.as_bytes()), Question::Other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn every_beginning_of_the_question_is_unfinished() {
+        let plain = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        for length in 0..plain.len() {
+            assert!(matches!(question(&plain[..length]), Question::Unfinished), "{length}");
+        }
+    }
+}

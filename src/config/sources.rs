@@ -1,0 +1,201 @@
+//! Where settings come from, and which of them counts: files, then the environment, then flags; and the last good ones
+//! where the current ones can't be used.
+
+use super::{ConfigError, Fragment, Settings};
+use crate::store::write_durably;
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+/// Names the last good settings in the state directory.
+const LAST_GOOD: &str = "last-good.toml";
+
+/// Variables of the environment, and the setting that each stands for. `STATE_DIRECTORY` and `RUNTIME_DIRECTORY` are
+/// systemd's and count as defaults: settings go over them.
+const VARIABLES: [(&str, &[&str]); 12] = [
+    ("ENTITLED_PRODUCT", &["product"]),
+    ("ENTITLED_STATE_DIRECTORY", &["state_directory"]),
+    ("ENTITLED_RUNTIME_DIRECTORY", &["runtime_directory"]),
+    ("ENTITLED_PORTAL_URL", &["portal", "url"]),
+    ("ENTITLED_PORTAL_CA_FILE", &["portal", "ca_file"]),
+    ("ENTITLED_PORTAL_PROXY", &["portal", "proxy"]),
+    ("ENTITLED_ENVIRONMENT_NAME", &["environment", "name"]),
+    ("ENTITLED_ENVIRONMENT_PURPOSE", &["environment", "purpose"]),
+    ("ENTITLED_ACTIVATION_CODE_FILE", &["activation", "code_file"]),
+    ("ENTITLED_IDENTITY_OVERRIDE", &["identity", "override"]),
+    ("ENTITLED_LOG_LEVEL", &["log", "level"]),
+    ("ENTITLED_LOG_FORMAT", &["log", "format"]),
+];
+
+/// Everything that settings are made from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The file; its drop-ins stand beside it.
+    pub file: PathBuf,
+    /// What the flags say.
+    pub flags: Fragment,
+}
+
+/// Settings, and what is wrong with the current ones where these are the last good ones.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// Why the current ones can't be used.
+    pub complaint: Option<ConfigError>,
+}
+
+impl Sources {
+    /// The current settings.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn current(&self) -> Result<Settings, ConfigError> {
+        Settings::from_fragment(self.sum()?)
+    }
+
+    /// The current settings or, where they can't be used, the last good ones: a slip of the pen before an upgrade does not
+    /// keep the agent from starting. Good ones are kept for the next time.
+    ///
+    /// # Errors
+    /// What is wrong with the current ones, where there are no last good ones either.
+    pub fn current_or_last_good(&self) -> Result<Loaded, ConfigError> {
+        let sum = self.sum();
+        match sum.and_then(|sum| Ok((Settings::from_fragment(sum.clone())?, sum))) {
+            Ok((settings, sum)) => {
+                keep(&settings.state_directory, &sum);
+                Ok(Loaded { settings, complaint: None })
+            }
+            Err(complaint) => {
+                let Some(settings) = self.last_good() else { return Err(complaint) };
+                Ok(Loaded { settings, complaint: Some(complaint) })
+            }
+        }
+    }
+
+    fn sum(&self) -> Result<Fragment, ConfigError> {
+        let files = Fragment::read_with_drop_ins(&self.file)?;
+        let environment = from_environment(|name| std::env::var_os(name))?;
+        let over = self.flags.clone().over(environment).over(files);
+        Ok(over.over(service_directories()))
+    }
+
+    /// The state directory is itself a setting: where the settings can't be read, the flags, the service manager or the
+    /// default say where it is.
+    fn last_good(&self) -> Option<Settings> {
+        let environment = from_environment(|name| std::env::var_os(name)).ok()?;
+        let known = self.flags.clone().over(environment).over(service_directories());
+        let directory = known.state_directory.unwrap_or_else(|| "/var/lib/entitled".into());
+        let kept = Fragment::read(&directory.join(LAST_GOOD)).ok()?;
+        Settings::from_fragment(self.flags.clone().over(kept)).ok()
+    }
+}
+
+fn keep(directory: &Path, sum: &Fragment) {
+    let Ok(text) = toml::to_string(sum) else { return };
+    let path = directory.join(LAST_GOOD);
+    if std::fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
+        return;
+    }
+    // The state directory may not be there yet; a disk that refuses is the store's to complain of.
+    let written = crate::store::StateDirectory::open(directory)
+        .and_then(|_| write_durably(&path, text.as_bytes()));
+    if let Err(error) = written {
+        tracing::debug!(%error, "the good settings could not be kept");
+    }
+}
+
+/// What systemd made for the service (systemd.exec(5)); a list names the first.
+fn service_directories() -> Fragment {
+    let directory = |name| {
+        let value = std::env::var_os(name)?;
+        let first = value.to_str()?.split(':').next()?.to_owned();
+        (!first.is_empty()).then(|| PathBuf::from(first))
+    };
+    Fragment {
+        state_directory: directory("STATE_DIRECTORY"),
+        runtime_directory: directory("RUNTIME_DIRECTORY"),
+        ..Fragment::default()
+    }
+}
+
+/// The fragment that the environment's variables amount to.
+fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Fragment, ConfigError> {
+    let mut table = toml::Table::new();
+    for (name, setting) in VARIABLES {
+        let Some(value) = variable(name) else { continue };
+        let value = value.into_string().map_err(|found| ConfigError::Value {
+            name,
+            expected: "a text in UTF-8",
+            found: found.to_string_lossy().into_owned(),
+        })?;
+        let value = toml::Value::String(value);
+        match setting {
+            [name] => {
+                table.insert((*name).to_owned(), value);
+            }
+            [section, name, ..] => {
+                let section = table
+                    .entry((*section).to_owned())
+                    .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+                if let toml::Value::Table(section) = section {
+                    section.insert((*name).to_owned(), value);
+                }
+            }
+            [] => {}
+        }
+    }
+    table.try_into().map_err(|source| ConfigError::Syntax {
+        path: "of the environment's variables ENTITLED_…".into(),
+        nearest: None,
+        source: Box::new(source),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::license::Purpose;
+
+    #[test]
+    fn every_variable_sets_its_setting_and_nothing_unknown() {
+        for (name, setting) in VARIABLES {
+            let value = if name.ends_with("PURPOSE") { "quality" } else { "/x" };
+            let one = from_environment(|asked| (asked == name).then(|| value.into()));
+            let text = toml::to_string(&one.unwrap()).unwrap();
+            assert!(text.contains(setting.last().unwrap()) && text.contains(value), "{name}");
+        }
+        let wrong = |asked: &str| (asked == "ENTITLED_ENVIRONMENT_PURPOSE").then(|| "x".into());
+        assert!(from_environment(wrong).unwrap_err().to_string().contains("production"));
+    }
+
+    #[test]
+    fn a_start_with_bad_settings_takes_the_last_good_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("entitled.toml");
+        let state = folder.path().join("state");
+        let flags = Fragment { state_directory: Some(state), ..Fragment::default() };
+        let sources = Sources { file: file.clone(), flags };
+        std::fs::write(&file, "product = 'p'\n[environment]\npurpose = 'quality'\n").unwrap();
+        let loaded = sources.current_or_last_good().unwrap();
+        assert!(loaded.complaint.is_none());
+        std::fs::write(&file, "product = 'p'\n[environment]\npurpos = 'quality'\n").unwrap();
+        assert!(sources.current().is_err());
+        let loaded = sources.current_or_last_good().unwrap();
+        assert_eq!(loaded.settings.purpose, Purpose::Quality);
+        let complaint = loaded.complaint.unwrap().to_string();
+        assert!(
+            complaint.contains("line 3") && complaint.contains("did you mean purpose?"),
+            "{complaint}"
+        );
+    }
+
+    #[test]
+    fn without_last_good_ones_bad_settings_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Fragment { state_directory: Some(folder.path().into()), ..Fragment::default() };
+        let sources = Sources { file: folder.path().join("none.toml"), flags };
+        assert!(sources.current_or_last_good().is_err());
+    }
+}

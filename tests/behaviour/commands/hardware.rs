@@ -1,0 +1,69 @@
+//! Serial Numbers from captured trees, without an agent.
+
+use crate::stage::{Captured, Ctl};
+use serde_json::Value;
+
+#[test]
+fn a_captured_machine_has_one_serial_number_for_good() {
+    let ctl = Ctl::alone();
+    let server = Captured::server();
+    let serial = ctl.out(&["serial", "--root", server.root()]);
+    // The same for all time: a customer's environment hangs on it.
+    assert_eq!(serial, "0DV-5CQ-ZF9-MQ4-73D-GKB-R6G-1FR\n");
+    assert_eq!(ctl.json(&["serial", "--root", server.root()])["serial_number"], serial.trim());
+
+    server.dmi("bios_version", "2.7");
+    server.write("proc/cpuinfo", "processor\t: 0\nmodel name\t: Other\nflags\t\t: fpu\n");
+    server.dmi("product_uuid", "4C4C4544-0042-3510-8054-B4C04F4A4E32");
+    assert_eq!(ctl.out(&["serial", "--root", server.root()]), serial, "the same machine");
+    server.dmi("product_uuid", "11111111-2222-3333-4444-555555555555");
+    assert_ne!(ctl.out(&["serial", "--root", server.root()]), serial, "another machine");
+}
+
+#[test]
+fn its_facts_are_shown_in_digests() {
+    let server = Captured::server();
+    let report = Ctl::alone().json(&["hardware", "--root", server.root()]);
+    assert_eq!(report["source"], "smbios-uuid");
+    let facts = report["facts"].as_array().unwrap();
+    let read: Vec<_> = facts.iter().filter(|fact| fact["state"] == "read").collect();
+    let sources: Vec<_> = read.iter().map(|fact| fact["source"].as_str().unwrap()).collect();
+    for source in ["smbios-uuid", "board-serial", "system-serial"] {
+        assert!(sources.contains(&source), "{sources:?}");
+    }
+    let page = Ctl::alone().out(&["hardware", "--root", server.root()]);
+    assert!(page.contains("bare metal") && page.contains("from smbios-uuid"), "{page}");
+    for raw in ["4c4c4544", "OM186S024680", "om186s024680", "A345678X9012"] {
+        assert!(!page.contains(raw) && !report.to_string().contains(raw), "{raw}: {page}");
+    }
+}
+
+#[test]
+fn a_machine_that_tells_nothing_is_refused_with_the_mend() {
+    let ctl = Ctl::alone();
+    let server = Captured::server();
+    server.dmi("product_uuid", "03000200-0400-0500-0006-000700080009");
+    server.dmi("board_serial", "To Be Filled By O.E.M.");
+    server.dmi("product_serial", "Default string");
+    let done = ctl.run(&["serial", "--root", server.root()]);
+    done.failed(1, "placeholder");
+    assert!(done.err.contains("override"), "{done:?}");
+    let done = ctl.run(&["serial", "--json", "--root", server.root()]);
+    let error: Value = serde_json::from_str(&done.err).unwrap();
+    assert_eq!(error["code"], "identity-no-evidence");
+    // The report is what support asks for; it has the reason, and is no failure.
+    let report = ctl.json(&["hardware", "--root", server.root()]);
+    assert_eq!(report["serial_number"], Value::Null);
+    assert!(report["problem"].as_str().unwrap().contains("override"), "{report:#}");
+}
+
+#[test]
+fn what_is_no_tree_is_told() {
+    let ctl = Ctl::alone();
+    for (root, told) in [("/nonexistent", "No such file"), ("/proc/uptime", "not a directory")] {
+        ctl.run(&["serial", "--root", root]).failed(1, told);
+        ctl.run(&["hardware", "--root", root]).failed(1, told);
+    }
+    let empty = tempfile::tempdir().unwrap();
+    ctl.run(&["serial", "--root", empty.path().to_str().unwrap()]).failed(1, "no Serial Number");
+}
