@@ -90,7 +90,7 @@ impl Agent {
 
     /// A refresh joins the one that is under way.
     fn refresh(&mut self, actor: &str, reply: Waiting) {
-        let pending = self.parts.keeper.state().chain.to_send().map(|pending| pending.kind);
+        let pending = self.waiting_request();
         if self.exchange.is_some() && pending == Some(RequestKind::Refresh) {
             self.waiting.push(reply);
             return;

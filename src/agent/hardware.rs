@@ -83,8 +83,13 @@ impl Agent {
         let now = self.now();
         let judgement = judge(enrolled, survey, &self.parts.secret, now);
         let before = state.hardware;
-        let changed_since = (judgement.verdict == Verdict::DifferentMachine)
-            .then(|| before.and_then(|before| before.changed_since).unwrap_or(now));
+        let changed_before = before.and_then(|before| before.changed_since);
+        let changed_since = match judgement.verdict {
+            Verdict::DifferentMachine => changed_before.or(Some(now)),
+            // Unreadable is not changed: nor is it changed back.
+            Verdict::Degraded => changed_before,
+            Verdict::Unchanged | Verdict::Drifted | Verdict::Overridden => None,
+        };
         let standing = HardwareStanding {
             verdict: judgement.verdict,
             score: judgement.score,

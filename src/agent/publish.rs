@@ -14,8 +14,7 @@ use std::{sync::Arc, time::Duration};
 impl Agent {
     /// Takes note of the clocks and says which time it is, in whole seconds as documents have it.
     pub(super) fn now(&mut self) -> Timestamp {
-        let now = self.time.read(self.parts.clock.read());
-        Timestamp::from_second(now.as_second()).unwrap_or(now)
+        in_seconds(self.time.read(self.parts.clock.read()))
     }
 
     pub(super) fn uptime(&self) -> Duration {
@@ -118,10 +117,13 @@ impl Agent {
 
     /// Conditions that the evaluation does not know of.
     fn own_findings(&self) -> Vec<Finding> {
-        let mut findings = self.parts.standing.clone();
-        if let Some(behind) = self.time.behind(self.parts.clock.read()) {
+        let mut findings = Vec::new();
+        let reading = self.parts.clock.read();
+        if let Some(behind) = self.time.behind(reading) {
+            // Not by how much: that changes with every look, and each change of a message is a new generation.
+            let known = in_seconds(reading.clock.checked_add(behind).unwrap_or(Timestamp::MAX));
             let message = format!(
-                "the clock of this machine is {behind:#} behind what is known of the time: set it, `timedatectl` shows it"
+                "the clock of this machine is more than an hour behind {known}, which is known to have passed: set it, `timedatectl` shows it"
             );
             findings.push(Finding::new(ConditionType::ClockSkewed, "Behind", message));
         }
@@ -132,6 +134,8 @@ impl Agent {
         if let Some(failure) = self.parts.keeper.failure() {
             findings.push(Finding::new(ConditionType::StoreDegraded, "NotStored", failure));
         }
+        // After the others: of one kind the first counts, and what fails now is more than what was mended.
+        findings.extend(self.parts.standing.iter().cloned());
         findings
     }
 
@@ -169,6 +173,11 @@ impl Agent {
             true
         });
     }
+}
+
+/// Whole seconds, as documents have them.
+pub(super) fn in_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// A digest of what a change of makes a new generation: everything but what is known of the last and the

@@ -36,7 +36,7 @@ pub struct HardwareStanding {
     pub score: u8,
     /// Until when too little readable evidence is put up with, where it is.
     pub holds_until: Option<Timestamp>,
-    /// Since when this is other hardware, where it is.
+    /// Since when this is other hardware, where it is or was before it could not be read any more.
     pub changed_since: Option<Timestamp>,
 }
 
@@ -193,9 +193,8 @@ fn check_in_deadline(license: &LicenseClaims, inputs: &Inputs<'_>) -> Option<Tim
 
 /// When other hardware stops being put up with.
 fn hardware_deadline(license: &LicenseClaims, inputs: &Inputs<'_>) -> Option<Timestamp> {
-    let hardware = inputs.hardware.filter(|h| h.verdict == Verdict::DifferentMachine)?;
     let grace = SignedDuration::from_hours(i64::from(license.hardware_grace_hours));
-    Some(after(hardware.changed_since?, grace))
+    Some(after(inputs.hardware?.changed_since?, grace))
 }
 
 fn hardware_findings(inputs: &Inputs<'_>, license: Option<&LicenseClaims>) -> Vec<Finding> {

@@ -75,11 +75,13 @@ impl Chain {
         self.pending = Some(request);
     }
 
-    /// The answer to one of the requests is being stored.
+    /// The answer to one of the requests is being stored. Those after it stay open: a courier may be under way with one,
+    /// and the portal that has answered it would take a request that does not name it for a copy's.
     pub fn settle(&mut self, answered: RequestId) {
         self.previous = Some(answered);
-        self.unsettled.clear();
-        self.pending = None;
+        let settled = self.unsettled.iter().position(|id| *id == answered).map_or(0, |at| at + 1);
+        self.unsettled.drain(..settled);
+        self.pending.take_if(|_| self.unsettled.is_empty());
     }
 
     /// The request that is to be sent from here.

@@ -25,13 +25,11 @@ async fn an_activation_makes_it_active() {
     assert_eq!(status.upstream.reachable, Some(true));
     assert!(status.upstream.next_refresh.unwrap() > status.upstream.last_contact.unwrap());
 
-    let state = stage.state();
-    let previous = state.chain.previous;
-    assert!(
-        previous.is_some() && state.chain.unsettled.is_empty() && state.chain.pending.is_none()
-    );
-    assert_eq!(state.floor, Some(Sequence(1)));
-    assert_eq!(state.time.proven, state.last_contact);
+    let kept = stage.state();
+    let previous = kept.chain.previous;
+    assert!(previous.is_some() && kept.chain.unsettled.is_empty() && kept.chain.pending.is_none());
+    assert_eq!(kept.floor, Some(Sequence(1)));
+    assert_eq!(kept.time.proven, kept.last_contact);
     assert_eq!(stage.environment().sequence, Sequence(1));
     stage.assert_no_fork();
 }
@@ -53,9 +51,9 @@ async fn the_settings_do_not_take_a_released_license_back() {
     stage.start().await;
     stage.pass(MINUTE).await;
     stage.change(Command::Release).await.unwrap();
-    stage.pass(DAY * 3).await;
+    stage.idle(DAY * 3).await;
     stage.restart().await;
-    stage.pass(DAY).await;
+    stage.idle(DAY).await;
     assert_eq!(stage.status().state, State::Unlicensed);
     assert_eq!(stage.link.sent().len(), 2);
 }

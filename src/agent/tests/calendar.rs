@@ -51,7 +51,7 @@ async fn days_go_by_one_generation_each() {
     stage.refresh().await.unwrap();
     let (generation, days) = (stage.generation(), stage.status().license.unwrap().days_left);
     for day in 1..4 {
-        stage.pass(DAY).await;
+        stage.idle(DAY).await;
         assert_eq!(stage.status().license.unwrap().days_left, days - day);
         assert_eq!(stage.generation(), generation + u64::try_from(day).unwrap());
     }

@@ -33,11 +33,11 @@ async fn a_clock_of_2099_that_is_mended_within_a_day_leaves_no_trace() {
     stage.world.set_clock(at("2099-01-01T00:00:00Z"));
     stage.start().await;
     assert_eq!(stage.status().reason, Reason::GraceEnded);
-    stage.pass(HOUR * 20).await;
+    stage.idle(HOUR * 20).await;
     stage.world.mend_clock();
     stage.pass(MINUTE).await;
     assert_eq!((stage.status().state, stage.conditions()), (State::Active, vec![]));
-    stage.pass(DAY * 2).await;
+    stage.idle(DAY * 2).await;
     assert_eq!((stage.status().state, stage.conditions()), (State::Active, vec![]));
 }
 
@@ -46,7 +46,7 @@ async fn an_answer_mends_what_a_clock_did_that_was_wrong_for_days() {
     let stage = Stage::activated().await;
     stage.link.cut();
     stage.world.set_clock(at("2099-01-01T00:00:00Z"));
-    stage.pass(DAY * 2).await;
+    stage.idle(DAY * 2).await;
     stage.world.mend_clock();
     stage.pass(MINUTE).await;
     assert_eq!(stage.status().reason, Reason::GraceEnded);
@@ -85,7 +85,7 @@ async fn a_clock_turned_back_saves_nobody_from_the_end_of_a_term() {
         stage.pass(HOUR).await;
     }
     assert_eq!(stage.status().reason, Reason::GraceEnded);
-    stage.pass(DAY + HOUR).await;
+    stage.idle(DAY + HOUR).await;
     stage.world.set_clock(at("2026-03-02T00:00:00Z"));
     stage.pass(HOUR).await;
     assert_eq!(stage.status().reason, Reason::GraceEnded);
@@ -98,7 +98,7 @@ async fn a_clock_turned_back_saves_nobody_from_the_end_of_a_term() {
 async fn what_was_observed_outlives_a_restart() {
     let mut stage = Stage::activated().await;
     stage.link.cut();
-    stage.pass(DAY * 3).await;
+    stage.idle(DAY * 3).await;
     let truth = stage.world.truth();
     let observed = stage.state().time.observed.unwrap();
     let trailing = truth.duration_since(observed);

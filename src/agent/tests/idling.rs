@@ -7,13 +7,13 @@ use crate::agent::Clock as _;
 async fn nothing_changes_where_nothing_happens() {
     let stage = Stage::activated().await;
     stage.link.forget_sent();
-    let (before, state, entries) = (stage.status(), stage.state(), stage.events().len());
+    let (before, kept, entries) = (stage.status(), stage.state(), stage.events().len());
     let commits = stage.store.commits();
     stage.pass(HOUR * 20).await;
     assert_eq!(stage.link.sent().len(), 0);
     assert_eq!(stage.status(), before);
     assert_eq!(stage.events().len(), entries);
-    assert_eq!(stage.state(), state);
+    assert_eq!(stage.state(), kept);
     assert_eq!(stage.store.commits(), commits);
 }
 

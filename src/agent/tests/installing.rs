@@ -2,11 +2,12 @@
 
 use super::{props::at, stage::*};
 use crate::{
+    api::{Command, Reply, RequestByHand},
     codes::SerialNumber,
     entitlement::{LicenseSource, State},
     license::{
-        Confirmation, KeyPair, KeyStatus, LicenseClaims, MAX_DOCUMENT, PortalKey, Sequence,
-        TrustClaims, Unverified, sign,
+        Confirmation, KeyPair, KeyStatus, LicenseClaims, MAX_DOCUMENT, PortalKey, RequestKind,
+        Sequence, TrustClaims, Unverified, sign,
     },
     portal::domain::Terms,
     store::{AgentState, StatusMark},
@@ -30,21 +31,13 @@ fn lasting(state: AgentState) -> AgentState {
 }
 
 /// Installs what must be refused by that code, without a trace but the entry of it.
-#[track_caller]
-fn refused<'a>(
-    stage: &'a Stage,
-    text: String,
-    code: &'a str,
-) -> impl std::future::Future<Output = ()> + 'a {
-    async move {
-        let (before, status, entries) = (stage.state(), stage.status(), stage.events().len());
-        let problem = stage.install(text).await.unwrap_err();
-        assert_eq!(problem.code(), code, "{}", problem.detail);
-        assert!(problem.detail.contains("entitlectl") || problem.detail.contains("again"));
-        assert_eq!(lasting(stage.state()), lasting(before));
-        assert_eq!(stage.status(), status);
-        assert_eq!(stage.actions_after(entries), ["document-refused"], "{code}");
-    }
+async fn refused(stage: &Stage, text: String, code: &str) {
+    let (before, status, entries) = (stage.state(), stage.status(), stage.events().len());
+    let problem = stage.install(text).await.unwrap_err();
+    assert_eq!(problem.code(), code, "{}", problem.detail);
+    assert_eq!(lasting(stage.state()), lasting(before), "{code}");
+    assert_eq!(stage.status(), status, "{code}");
+    assert_eq!(stage.actions_after(entries), ["document-refused"], "{code}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,6 +96,54 @@ async fn an_answer_may_be_carried_by_a_courier() {
     assert_eq!(done.status.license.unwrap().source, LicenseSource::File);
     assert_eq!(stage.state().chain.pending, None);
     refused(&stage, answer, "document-reply").await;
+    stage.link.mend();
+    stage.refresh().await.unwrap();
+    stage.assert_no_fork();
+}
+
+/// The operator did not want to wait for the first courier, and sent a second.
+#[tokio::test(start_paused = true)]
+async fn two_couriers_bring_two_answers() {
+    let mut stage = Stage::activated().await;
+    stage.stop().await;
+    stage.is_on_line = false;
+    stage.start().await;
+    let mut answers = Vec::new();
+    for edition in ["first", "second"] {
+        let edit = move |terms: &mut Terms| terms.edition = edition.to_owned();
+        stage.portal.update_subscription(stage.subscription.id, edit).unwrap();
+        let request =
+            RequestByHand { kind: RequestKind::Refresh, code: None, name: None, purpose: None };
+        let Reply::Document(request) = stage.call(Command::Request(request)).await.unwrap() else {
+            panic!("expected a request")
+        };
+        answers.push(stage.portal.handle_request(request.as_bytes()).unwrap());
+    }
+    for (answer, edition) in answers.into_iter().zip(["first", "second"]) {
+        let done = stage.install(answer).await.unwrap();
+        assert_eq!(done.status.license.unwrap().edition, edition);
+    }
+    assert_eq!(stage.state().chain.unsettled, []);
+    stage.stop().await;
+    stage.is_on_line = true;
+    stage.start().await;
+    stage.refresh().await.unwrap();
+    stage.assert_no_fork();
+}
+
+/// The first courier comes back after the second: his answer is old, and the second's stands.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_overtaken_by_another_courier_is_refused() {
+    let stage = Stage::activated().await;
+    stage.link.lose_answers();
+    stage.refresh().await.unwrap_err();
+    let first = stage.link.sent().pop().unwrap();
+    let first = stage.portal.handle_request(first.as_bytes()).unwrap();
+    stage.activate().await.unwrap_err();
+    let second = stage.link.sent().pop().unwrap();
+    let second = stage.portal.handle_request(second.as_bytes()).unwrap();
+    stage.install(second).await.unwrap();
+    refused(&stage, first, "document-reply").await;
     stage.link.mend();
     stage.refresh().await.unwrap();
     stage.assert_no_fork();

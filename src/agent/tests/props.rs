@@ -137,7 +137,8 @@ impl Machine {
 
 impl Hardware for Machine {
     fn survey(&self) -> Survey {
-        let facts = self.0.lock().unwrap().clone().expect("this probe crashes on purpose");
+        let facts = self.0.lock().unwrap().clone();
+        let facts = facts.expect("this probe crashes on purpose");
         Survey::new(MachineKind::BareMetal, Some(Duration::from_hours(1)), facts)
     }
 }
@@ -150,7 +151,7 @@ enum Way {
     Open,
     Broken,
     /// It arrives; the answer does not.
-    OneWay,
+    AnswersLost,
     Busy(Option<Duration>),
     /// Somebody answers in the portal's place, who knows the request and the true answer.
     Forged(Forger),
@@ -183,7 +184,7 @@ impl Link {
     }
 
     pub(super) fn lose_answers(&self) {
-        self.set(Way::OneWay);
+        self.set(Way::AnswersLost);
     }
 
     pub(super) fn be_busy(&self, retry_after: Option<Duration>) {
@@ -235,7 +236,7 @@ impl Portal for Link {
                 Way::Busy(retry_after) => {
                     return Err(ExchangeError::Busy { url, status: 503, retry_after });
                 }
-                Way::Open | Way::OneWay | Way::Forged(_) => {}
+                Way::Open | Way::AnswersLost | Way::Forged(_) => {}
             }
             let answer = portal.handle_request(request.as_bytes()).map_err(|problem| {
                 ExchangeError::Refused {
@@ -245,7 +246,7 @@ impl Portal for Link {
                 }
             })?;
             match way {
-                Way::OneWay => Err(unreachable()),
+                Way::AnswersLost => Err(unreachable()),
                 Way::Forged(forger) => Ok(forger(&request, answer)),
                 _ => Ok(answer),
             }

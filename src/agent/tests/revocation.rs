@@ -81,7 +81,7 @@ async fn a_release_whose_answer_is_lost_is_done_when_it_is_answered() {
 async fn a_slot_that_the_vendor_takes_back_is_released_at_the_next_refresh() {
     let stage = Stage::activated().await;
     stage.portal.release_environment(stage.environment().id).unwrap();
-    stage.pass(DAY).await;
+    stage.idle(DAY).await;
     assert_eq!(stage.status().reason, Reason::Released);
 }
 
@@ -94,7 +94,7 @@ async fn a_renewal_lengthens_the_term() {
     let ends_at = at("2028-01-01T00:00:00Z");
     let renew = move |terms: &mut crate::portal::domain::Terms| terms.ends_at = ends_at;
     stage.portal.update_subscription(stage.subscription.id, renew).unwrap();
-    stage.pass(DAY).await;
+    stage.idle(DAY).await;
     let status = stage.status();
     assert_eq!((status.state, status.reason), (State::Active, Reason::InTerm));
     let license = status.license.unwrap();

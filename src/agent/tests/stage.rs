@@ -162,13 +162,23 @@ impl Stage {
 
     /// Lets time pass at once, as a suspended machine sees it.
     pub(super) async fn leap(&self, duration: Duration) {
-        tokio::time::advance(duration).await;
-        self.pass(Duration::from_millis(50)).await;
+        // Long enough for a survey.
+        let moment = Duration::from_millis(50);
+        tokio::time::advance(duration.saturating_sub(moment)).await;
+        self.pass(moment).await;
+    }
+
+    /// Lets days pass in steps of ten minutes: the loop turns a twentieth as often as it would.
+    pub(super) async fn idle(&self, duration: Duration) {
+        let step = MINUTE * 10;
+        for _ in 0..duration.as_secs() / step.as_secs() {
+            self.leap(step).await;
+        }
     }
 
     /// The same up to a time.
     pub(super) async fn leap_to(&self, time: Timestamp) {
-        let left = time.duration_since(self.world.truth()) - jiff::SignedDuration::from_millis(50);
+        let left = time.duration_since(self.world.truth());
         self.leap(left.try_into().expect("that is in the past")).await;
     }
 

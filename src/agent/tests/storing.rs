@@ -31,7 +31,7 @@ async fn a_renewal_that_can_not_be_stored_is_served_and_stored_later() {
     assert_eq!(stage.conditions(), [ConditionType::StoreDegraded]);
     assert_eq!(stage.state(), stored);
     // Another refresh meanwhile.
-    stage.pass(DAY).await;
+    stage.idle(DAY).await;
     stage.refresh().await.unwrap();
     assert_eq!(stage.conditions(), [ConditionType::StoreDegraded]);
 
