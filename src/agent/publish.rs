@@ -181,7 +181,7 @@ pub(super) fn in_seconds(time: Timestamp) -> Timestamp {
 }
 
 /// A digest of what a change of makes a new generation: everything but what is known of the last and the
-/// next contact.
+/// next contact, and how far each gauge stands.
 fn digest(status: &Status) -> String {
     let mut lasting = status.clone();
     lasting.generation = 0;
@@ -190,6 +190,10 @@ fn digest(status: &Status) -> String {
     lasting.upstream.reachable = None;
     lasting.upstream.last_contact = None;
     lasting.upstream.next_refresh = None;
+    // A gauge moves all the time; that it comes near its limit is the change.
+    for limit in lasting.limits.values_mut() {
+        limit.used = None;
+    }
     let json = serde_json::to_vec(&lasting).unwrap_or_default();
     let digest = Sha256::digest(json);
     let mut half = [0; 16];

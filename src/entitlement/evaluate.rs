@@ -239,13 +239,14 @@ fn limit_finding(limits: &BTreeMap<String, LimitStatus>) -> Option<Finding> {
     let exceeded: Vec<String> = limits
         .iter()
         .filter(|(_, limit)| limit.state == LimitState::Exceeded)
-        .map(|(name, limit)| {
-            let number = |n: Option<u64>| n.map_or("-".to_owned(), |n| n.to_string());
-            format!("{name} {} of {}", number(limit.used), number(limit.limit))
-        })
+        // Without what is used: a gauge that moves is no change of this condition.
+        .map(|(name, limit)| format!("{name} (limit {})", limit.limit.unwrap_or_default()))
         .collect();
     (!exceeded.is_empty()).then(|| {
-        let message = format!("more is used than licensed: {}", exceeded.join(", "));
+        let message = format!(
+            "more is used than licensed: {}: `entitlectl status` shows how much; buy more, or use less",
+            exceeded.join(", ")
+        );
         Finding::new(ConditionType::LimitExceeded, "Exceeded", message)
     })
 }

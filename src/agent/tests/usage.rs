@@ -45,6 +45,18 @@ async fn gauges_are_summed_and_compared() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_gauge_that_moves_within_its_state_is_shown_and_not_stored() {
+    let stage = Stage::activated().await;
+    report(&stage, "one", 1, HOUR).await.unwrap();
+    let (generation, entries) = (stage.generation(), stage.events().len());
+    for value in 2..79 {
+        report(&stage, "one", value, HOUR).await.unwrap();
+        assert_eq!(users(&stage), (Some(value), LimitState::Within));
+    }
+    assert_eq!((stage.generation(), stage.events().len()), (generation, entries));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_gauge_that_is_not_repeated_expires_at_its_second() {
     let stage = Stage::activated().await;
     report(&stage, "one", 60, MINUTE * 5).await.unwrap();
