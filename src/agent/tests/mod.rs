@@ -10,6 +10,7 @@ mod installing;
 mod portal_lost;
 mod props;
 mod revocation;
+mod simulation;
 mod stage;
 mod starting;
 mod storing;
