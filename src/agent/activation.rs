@@ -4,7 +4,7 @@ use super::Agent;
 use crate::{
     api::{Problem, Reply, RequestByHand},
     codes::ActivationCode,
-    license::{Purpose, RequestKind, RequestedEnvironment},
+    license::{Purpose, RebindCode, RequestKind, RequestedEnvironment},
     store::{StateDirectory, StoreError},
 };
 use axum::http::StatusCode;
@@ -51,12 +51,31 @@ impl Agent {
         request: RequestByHand,
         actor: &str,
     ) -> Result<Reply, Problem> {
-        let RequestByHand { kind, code, name, purpose } = request;
+        let RequestByHand { kind, code, name, purpose, rebind_code } = request;
         let environment = match kind {
-            RequestKind::Activate => self.prepare_activation(code, name, purpose)?,
-            _ => self.activated_environment()?,
+            RequestKind::Activate | RequestKind::Rebind => {
+                self.prepare_activation(code, name, purpose)?
+            }
+            RequestKind::Refresh | RequestKind::Release => self.activated_environment()?,
+            RequestKind::Move => {
+                let detail = "a move is not made by this version: `entitlectl release` on the old machine, then `entitlectl activate` on the new one";
+                return Err(refused(StatusCode::BAD_REQUEST, "no-move", detail));
+            }
         };
-        self.make_request(kind, environment, actor, true).map(Reply::Document)
+        let rebind_code = rebind_code.as_ref();
+        self.make_request(kind, environment, rebind_code, actor, true).map(Reply::Document)
+    }
+
+    /// Asks the portal to bind this machine's environment to a new key: the old one was lost with the state.
+    pub(super) fn rebind(
+        &mut self,
+        code: Option<ActivationCode>,
+        rebind_code: Option<&RebindCode>,
+        actor: &str,
+    ) -> Result<(), Problem> {
+        self.need_portal()?;
+        let environment = self.prepare_activation(code, None, None)?;
+        self.ask_by(RequestKind::Rebind, environment, rebind_code, actor)
     }
 
     /// Activates with the Activation Code of the settings, which nobody has to type.

@@ -22,6 +22,9 @@ impl Agent {
             Command::Activate { code, name, purpose } => {
                 self.exchanging(reply, |agent| agent.activate(code, name, purpose, &actor));
             }
+            Command::Rebind { code, rebind_code } => {
+                self.exchanging(reply, |agent| agent.rebind(code, rebind_code.as_ref(), &actor));
+            }
             Command::Release => self.exchanging(reply, |agent| agent.release(&actor)),
             Command::Refresh => self.refresh(&actor, reply),
             Command::Install { text } => answer(reply, self.install(&text, &actor)),
@@ -55,6 +58,7 @@ impl Agent {
     fn is_early(&self, command: &Command) -> bool {
         let needs_hardware = match command {
             Command::Activate { .. }
+            | Command::Rebind { .. }
             | Command::Refresh
             | Command::Release
             | Command::Request(_) => true,

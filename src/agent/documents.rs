@@ -79,7 +79,9 @@ impl Agent {
             return Err(not_asked(&change.state, answered).into());
         }
         let pending = change.state.chain.pending.as_ref().filter(|pending| pending.id == answered);
-        let activates = pending.is_some_and(|pending| pending.kind == RequestKind::Activate);
+        let activates = pending.is_some_and(|pending| {
+            matches!(pending.kind, RequestKind::Activate | RequestKind::Rebind)
+        });
         let told = self.event_by(road.actor, Action::Answered, format!("request {answered}"));
         change.events.push(told);
         if let Some(trust) = answer.trust.take() {
@@ -87,6 +89,7 @@ impl Agent {
         }
         // Before anything is judged: a clock that ran ahead must not call over what the portal has just sent.
         change.time.settle(answer.portal_time);
+        change.state.fork = answer.fork;
         let message = self.take_outcome(&mut change, answer, road)?;
         change.state.chain.settle(answered);
         change.state.last_contact = Some(in_seconds(change.time.at(self.parts.clock.read())));
@@ -117,11 +120,20 @@ impl Agent {
                 self.take_revocation(change, &claims, text, road)
             }
             Outcome::NothingNew { .. } => Ok("the license is the newest".to_owned()),
-            Outcome::Released { sequence } => {
+            Outcome::Released { sequence, slot_free_at } => {
                 let detail = format!("sequence {sequence}");
                 change.events.push(self.event_by(road.actor, Action::Released, detail));
                 release(&mut change.state, sequence);
-                Ok("the license was released; its slot is free again".to_owned())
+                let when = slot_free_at.map_or_else(String::new, |at| format!(" at {at}"));
+                Ok(format!("the license was released; its slot is free again{when}"))
+            }
+            Outcome::Retired { sequence, by, key, .. } => {
+                let key = key.map_or_else(|| "no key".to_owned(), |key| key.to_string());
+                let detail = format!("sequence {sequence}, by {}, to {key}", by.as_str());
+                let event = self.event_by(road.actor, Action::Released, detail.clone());
+                change.events.push(event);
+                release(&mut change.state, sequence);
+                Ok(format!("this key is retired, the environment goes on under another: {detail}"))
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{Agent, documents::Road};
 use crate::{
     api::{Done, Problem, Reply},
     entitlement::LicenseSource,
-    license::{OpenedAnswer, RequestKind, RequestedEnvironment, open_answer},
+    license::{OpenedAnswer, RebindCode, RequestKind, RequestedEnvironment, open_answer},
     store::{Action, PendingRequest},
     upstream::{Draft, ExchangeError, new_request_id},
 };
@@ -22,7 +22,18 @@ impl Agent {
         environment: RequestedEnvironment,
         actor: &str,
     ) -> Result<(), Problem> {
-        self.make_request(kind, environment, actor, false)?;
+        self.ask_by(kind, environment, None, actor)
+    }
+
+    /// The same, by a one-time code.
+    pub(super) fn ask_by(
+        &mut self,
+        kind: RequestKind,
+        environment: RequestedEnvironment,
+        rebind_code: Option<&RebindCode>,
+        actor: &str,
+    ) -> Result<(), Problem> {
+        self.make_request(kind, environment, rebind_code, actor, false)?;
         self.send();
         Ok(())
     }
@@ -32,6 +43,7 @@ impl Agent {
         &mut self,
         kind: RequestKind,
         environment: RequestedEnvironment,
+        rebind_code: Option<&RebindCode>,
         actor: &str,
         by_hand: bool,
     ) -> Result<String, Problem> {
@@ -49,9 +61,12 @@ impl Agent {
             overridden: enrolled.overridden,
             environment,
             code: match kind {
-                RequestKind::Activate => self.asked_code.as_ref().or(self.code.as_ref()),
-                RequestKind::Refresh | RequestKind::Release => self.code.as_ref(),
+                RequestKind::Activate | RequestKind::Rebind => {
+                    self.asked_code.as_ref().or(self.code.as_ref())
+                }
+                _ => self.code.as_ref(),
             },
+            rebind_code,
             survey,
             chain: &state.chain,
             held: state.license.as_ref().map(|held| held.text.as_str()),

@@ -4,6 +4,7 @@ use super::Agent;
 use crate::{
     api::{Published, PublishedLicense},
     entitlement::{ConditionType, Evaluation, Finding, Inputs, Status, evaluate, merge},
+    license::{Fork, ForkState},
     store::{Action, AgentState, Event, StatusMark},
 };
 use bytes::Bytes;
@@ -90,6 +91,7 @@ impl Agent {
         });
         let mut findings = evaluation.findings.clone();
         findings.extend(self.own_findings());
+        findings.extend(state.fork.map(fork_finding));
         let mut status = self.status(state, &evaluation, now);
         status.conditions = merge(&state.status.conditions, findings, now);
         let digest = digest(&status);
@@ -178,6 +180,32 @@ impl Agent {
 /// Whole seconds, as documents have them.
 pub(super) fn in_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// That the portal saw two machines, or two times of one machine, go on from one request.
+fn fork_finding(fork: Fork) -> Finding {
+    let since = fork.since;
+    let (reason, message) = match fork.state {
+        ForkState::Open => (
+            "Fork",
+            format!(
+                "the portal sees two branches of this environment since {since}: a restored snapshot (then this ends by itself after 14 days) or a copy of this machine; both keep their license, and nothing newer is issued until the survivor is named on the portal"
+            ),
+        ),
+        ForkState::Survivor => (
+            "Survivor",
+            format!(
+                "the environment forked at {since}, and this machine was named its survivor: ask the vendor to release the other and activate again"
+            ),
+        ),
+        ForkState::Superseded => (
+            "Superseded",
+            format!(
+                "the environment forked at {since}, and another machine was named its survivor: release this one, `entitlectl release`"
+            ),
+        ),
+    };
+    Finding::new(ConditionType::CloneSuspected, reason, message)
 }
 
 /// A digest of what a change of makes a new generation: everything but what is known of the last and the

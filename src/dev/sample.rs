@@ -2,7 +2,7 @@
 
 use crate::{
     license::{Enforcement, Limit, Purpose},
-    portal::domain::Terms,
+    portal::domain::{RebindPolicy, Terms},
 };
 use clap::ValueEnum;
 use jiff::{SignedDuration, Timestamp};
@@ -82,6 +82,9 @@ pub(super) fn terms(now: Timestamp) -> Terms {
         hardware_grace_hours: 72,
         slots: Purpose::ALL.map(|purpose| (purpose, 1)).into(),
         allow_override: true,
+        rebind: RebindPolicy::Code,
+        allow_serial_only: false,
+        offline_releases_a_year: 4,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the portal answers to a request.
 
-use super::{Document, RequestId, Sequence};
+use super::{Document, RequestId, Sequence, Thumbprint};
 use crate::codes::SerialNumber;
 use jiff::{Timestamp, fmt::serde::timestamp::second::required as numeric_date};
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ pub struct AnswerClaims {
     /// The newest trust document, where the asker's is older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<String>,
+    /// Where two lives of this environment ask: what the portal sees, and what ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
 }
 
 impl Document for AnswerClaims {
@@ -42,11 +45,70 @@ pub enum Outcome {
         /// Its sequence.
         sequence: Sequence,
     },
-    /// The slot is free again.
+    /// The slot is given back.
     Released {
         /// The sequence of the release: licenses up to it are over.
         sequence: Sequence,
+        /// When the slot is free again, where that is later: what was released off-line may still run until its
+        /// license ends.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slot_free_at: Option<Timestamp>,
     },
+    /// The key that signed the request is bound no more: the environment goes on under another.
+    Retired {
+        /// The sequence at which the other key took over: licenses up to it are over for this one.
+        sequence: Sequence,
+        /// How.
+        by: Retirement,
+        /// The Serial Number of the environment now.
+        serial_number: SerialNumber,
+        /// The thumbprint of the key that it is bound to now; absent: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Thumbprint>,
+    },
+}
+
+/// How a key lost its environment to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retirement {
+    /// By a rebind: the same hardware has a new key. Who holds the old one is a copy, or a snapshot from before.
+    Rebind,
+    /// By a move: another machine is the controller now.
+    Move,
+}
+
+impl Retirement {
+    /// The word in documents and in the audit.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rebind => "rebind",
+            Self::Move => "move",
+        }
+    }
+}
+
+/// That requests come in two lines, each of which does not know the other's: a machine and its copy, or one that was
+/// restored from a snapshot. Nothing later than what both hold is issued meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    /// Since when.
+    #[serde(with = "numeric_date")]
+    pub since: Timestamp,
+    /// What it is to whoever asked.
+    pub state: ForkState,
+}
+
+/// What a fork is to one of its branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForkState {
+    /// The customer has not named the survivor yet. A branch that is silent for 14 days is closed by itself.
+    Open,
+    /// This one survives: it makes a new key and asks for a `rebind` with the old key's consent, which needs no code.
+    Survivor,
+    /// Another one survives: this one is retired as soon as that has its new key.
+    Superseded,
 }
 
 /// The end of a license by the vendor's word. It has no features, so that no library takes it for a license.

@@ -106,6 +106,11 @@ pub enum DocumentError {
         "{member} is missing or wrong in the request ({reason}): make a new one with the current entitled"
     )]
     Request { member: &'static str, reason: String },
+    // It never repeats the text: the code is a secret.
+    #[error(
+        "expected a one-time code of 16 letters and digits in four groups of four, found {found}: compare it with what the portal printed and type it again"
+    )]
+    RebindCode { found: String },
 }
 
 /// Longest foreign text in an error, characters: more than any sound value has.
@@ -187,6 +192,7 @@ impl DocumentError {
             Self::Environment { .. } => "document-environment",
             Self::Reply { .. } => "document-reply",
             Self::Request { .. } => "document-request",
+            Self::RebindCode { .. } => "rebind-code-mistyped",
         }
     }
 }

@@ -8,7 +8,7 @@ use ed25519_dalek::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt;
+use std::{fmt, str::FromStr};
 use zeroize::Zeroizing;
 
 /// The RFC 7638 thumbprint of a key: SHA-256 of its required members, base64url.
@@ -26,6 +26,14 @@ impl TryFrom<String> for Thumbprint {
             Ok(digest) if digest.len() == 32 => Ok(Self(text)),
             _ => Err("expected an RFC 7638 thumbprint, 43 characters of base64url"),
         }
+    }
+}
+
+impl FromStr for Thumbprint {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.to_owned().try_into()
     }
 }
 

@@ -1,7 +1,8 @@
 //! What an environment asks its portal, signed by the environment key.
 
 use super::{
-    Document, DocumentError, Environment, KeyPair, PublicKey, Purpose, Unverified, jws::sign_with,
+    Document, DocumentError, Environment, KeyPair, PublicKey, Purpose, Thumbprint, Unverified,
+    consent::Consent, jws::sign_with,
 };
 use crate::codes::{ActivationCode, ActivationId, SerialNumber};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -31,6 +32,10 @@ pub enum RequestKind {
     Refresh,
     /// To give the slot back.
     Release,
+    /// To put a new key in the place of the one that is bound, on the same hardware.
+    Rebind,
+    /// To put a new key and other hardware in the place of those that are bound, in one step.
+    Move,
 }
 
 impl RequestKind {
@@ -40,7 +45,15 @@ impl RequestKind {
             Self::Activate => "activate",
             Self::Refresh => "refresh",
             Self::Release => "release",
+            Self::Rebind => "rebind",
+            Self::Move => "move",
         }
+    }
+
+    /// Whether it brings a key that the portal does not know yet. The header carries that key (`jwk`), and signs by it:
+    /// a reader that believes the key in the header comes to the same end as one that does not.
+    pub const fn brings_key(self) -> bool {
+        matches!(self, Self::Activate | Self::Rebind | Self::Move)
     }
 }
 
@@ -58,9 +71,18 @@ pub struct RequestClaims {
     pub request: RequestKind,
     /// The Serial Number that the environment has, or would mint.
     pub sub: SerialNumber,
-    /// Which subscription, and that the asker holds its Activation Code; in `activate` only.
+    /// Which subscription, and that the asker holds its Activation Code; in `activate`, and in a `rebind` whose old key
+    /// is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
+    /// That the asker holds the one-time code for a rebind, as [`RebindCode::proof`](super::RebindCode::proof) makes it;
+    /// beside `activation` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebind_proof: Option<String>,
+    /// The word of the key that is bound so far, as [`sign_consent`](super::sign_consent) makes it; in `move`, and in a
+    /// `rebind` whose old key is at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<String>,
     /// Which environment.
     pub environment: RequestedEnvironment,
     /// Every Serial Number that could be minted from this hardware, for the portal to know an environment again.
@@ -102,20 +124,25 @@ pub struct Activation {
 impl Activation {
     /// The activation part of request `jti`, which `key` signs.
     pub fn new(code: &ActivationCode, jti: RequestId, key: &PublicKey) -> Self {
-        let proof = code.proof(proof_message(jti, key).as_bytes());
+        let proof = code.proof(proof_message(jti, &key.thumbprint()).as_bytes());
         Self { id: code.id(), proof: URL_SAFE_NO_PAD.encode(proof) }
     }
 
     /// Whether the asker of request `jti`, signed by `key`, holds `code`.
     pub fn proves(&self, code: &ActivationCode, jti: RequestId, key: &PublicKey) -> bool {
+        self.proves_by(code, jti, &key.thumbprint())
+    }
+
+    /// The same, where of the key no more than its thumbprint is known yet.
+    pub fn proves_by(&self, code: &ActivationCode, jti: RequestId, kid: &Thumbprint) -> bool {
         URL_SAFE_NO_PAD
             .decode(&self.proof)
-            .is_ok_and(|proof| code.verify_proof(proof_message(jti, key).as_bytes(), &proof))
+            .is_ok_and(|proof| code.verify_proof(proof_message(jti, kid).as_bytes(), &proof))
     }
 }
 
-fn proof_message(jti: RequestId, key: &PublicKey) -> String {
-    format!("entitled request proof\0{jti}\0{}", key.thumbprint())
+fn proof_message(jti: RequestId, kid: &Thumbprint) -> String {
+    format!("entitled request proof\0{jti}\0{kid}")
 }
 
 /// The environment that a request is about.
@@ -166,24 +193,70 @@ pub struct MachineFacts {
     /// Whether the Serial Number comes from the documented override instead of hardware.
     #[serde(default)]
     pub overridden: bool,
+    /// Whether it is a guest of a hypervisor, where a differing system UUID tells a clone.
+    #[serde(default)]
+    pub virtual_machine: bool,
     /// The version of the agent.
     pub agent: String,
 }
 
-/// Signs a request; `activate` carries the public key, which the portal can't know yet.
+impl RequestClaims {
+    /// That it has the parts of its kind, and no others:
+    ///
+    /// | kind | `activation` | `rebind_proof` | `consent` |
+    /// | --- | --- | --- | --- |
+    /// | `activate` | must | never | never |
+    /// | `refresh`, `release` | never | never | never |
+    /// | `rebind` | either this | may, with `activation` | or this |
+    /// | `move` | never | never | must |
+    fn check_parts(&self) -> Result<(), DocumentError> {
+        let (activation, consent) = (self.activation.is_some(), self.consent.is_some());
+        let fault = match self.request {
+            RequestKind::Activate if !activation || consent => {
+                Some(("activation", "an activation has it, and no consent"))
+            }
+            RequestKind::Refresh | RequestKind::Release if activation || consent => {
+                Some(("activation", "a refresh or a release has neither it nor a consent"))
+            }
+            RequestKind::Rebind if activation == consent => Some((
+                "activation",
+                "a rebind has either it or the old key's consent, whichever the asker has",
+            )),
+            RequestKind::Move if activation || !consent => {
+                Some(("consent", "a move has that of the old key, and no activation"))
+            }
+            _ => None,
+        };
+        if let Some((member, reason)) = fault {
+            return Err(wrong(member, reason));
+        }
+        let proves = self.request == RequestKind::Rebind && activation;
+        if self.rebind_proof.is_some() && !proves {
+            return Err(wrong("rebind_proof", "only a rebind by the Activation Code has it"));
+        }
+        Ok(())
+    }
+}
+
+fn wrong(member: &'static str, reason: &str) -> DocumentError {
+    DocumentError::Request { member, reason: reason.to_owned() }
+}
+
+/// Signs a request; one that brings a key carries its public half, which the portal can't know yet.
 ///
 /// # Errors
 /// As [`sign`](super::sign).
 pub fn sign_request(claims: &RequestClaims, key: &KeyPair) -> Result<String, DocumentError> {
-    let jwk = (claims.request == RequestKind::Activate).then(|| key.public());
+    let jwk = claims.request.brings_key().then(|| key.public());
     sign_with(claims, key, jwk)
 }
 
-/// Verifies a request: an `activate` by the key that it carries, any other by the key that the portal bound, which
-/// `bound` finds by the claims (they are not verified yet when it is asked).
+/// Verifies a request and returns the key that signed it: the one that it brings, or else the one that the portal bound,
+/// which `bound` finds by the claims (they are not verified yet when it is asked). A consent is verified by the bound
+/// key too.
 ///
 /// # Errors
-/// What is wrong with the document; [`DocumentError::UnknownKey`] where `bound` knows no key.
+/// What is wrong with the document or with the consent in it; [`DocumentError::UnknownKey`] where `bound` knows no key.
 pub fn verify_request(
     text: &str,
     product: &str,
@@ -192,23 +265,32 @@ pub fn verify_request(
     let document = Unverified::parse(text)?;
     // Not believed before the signature is checked below.
     let claims: RequestClaims = document.peek()?;
-    let wrong = |member, reason: &str| DocumentError::Request { member, reason: reason.to_owned() };
-    let key = match (claims.request, document.embedded_key()) {
-        (RequestKind::Activate, Some(key)) => *key,
-        (RequestKind::Activate, None) => {
-            return Err(wrong("jwk", "an activation carries the environment's public key"));
+    let consent = claims.consent.as_deref().map(Consent::parse).transpose()?;
+    let brought = match (claims.request.brings_key(), document.embedded_key()) {
+        (true, None) => return Err(wrong("jwk", "a request that brings a key carries it")),
+        (false, Some(_)) => {
+            return Err(wrong("jwk", "only a request that brings a key carries one"));
         }
-        (_, Some(_)) => return Err(wrong("jwk", "only an activation carries a key")),
-        (_, None) => {
-            bound(&claims).ok_or_else(|| DocumentError::UnknownKey { kid: document.kid() })?
+        (_, brought) => brought.copied(),
+    };
+    let (key, consenting) = match (brought, &consent) {
+        (Some(key), None) => (key, None),
+        (Some(key), Some(consent)) => {
+            let unknown = || DocumentError::UnknownKey { kid: consent.kid() };
+            (key, Some(bound(&claims).ok_or_else(unknown)?))
+        }
+        (None, _) => {
+            let unknown = || DocumentError::UnknownKey { kid: document.kid() };
+            (bound(&claims).ok_or_else(unknown)?, None)
         }
     };
     document.check_signature(&key)?;
     if claims.aud != product {
         return Err(DocumentError::audience(product, &claims.aud));
     }
-    if claims.activation.is_some() != (claims.request == RequestKind::Activate) {
-        return Err(wrong("activation", "an activation has it, and nothing else"));
+    claims.check_parts()?;
+    if let (Some(consent), Some(consenting)) = (&consent, &consenting) {
+        consent.verify(&claims, &key, consenting)?;
     }
     Ok((claims, key))
 }

@@ -1,8 +1,8 @@
 //! The one way to a license that is believed.
 
 use super::{
-    AnswerClaims, Document, DocumentError, Environment, Faults, LicenseClaims, Outcome, RequestId,
-    RevocationClaims, Roots, Sequence, Thumbprint, Unverified, VerifiedTrust,
+    AnswerClaims, Document, DocumentError, Environment, Faults, Fork, LicenseClaims, Outcome,
+    RequestId, RevocationClaims, Roots, Sequence, Thumbprint, Unverified, VerifiedTrust,
 };
 use crate::codes::SerialNumber;
 use jiff::Timestamp;
@@ -138,6 +138,8 @@ pub struct OpenedAnswer {
     pub revocation: Option<RevocationClaims>,
     /// The trust document by which it was verified, where that is newer than the held one.
     pub trust: Option<VerifiedTrust>,
+    /// What the portal sees where two lives of this environment ask.
+    pub fork: Option<Fork>,
 }
 
 /// Opens an answer. The trust document that it may carry is verified first, by the roots, and the answer by it. An
@@ -171,7 +173,7 @@ pub fn open_answer(
             check_audience(product, &claims.aud)?;
             revocation = Some(claims);
         }
-        Outcome::NothingNew { .. } | Outcome::Released { .. } => {}
+        Outcome::NothingNew { .. } | Outcome::Released { .. } | Outcome::Retired { .. } => {}
     }
     Ok(OpenedAnswer {
         portal_time: claims.iat,
@@ -180,6 +182,7 @@ pub fn open_answer(
         license,
         revocation,
         trust: newer,
+        fork: claims.fork,
     })
 }
 

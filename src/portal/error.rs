@@ -1,7 +1,10 @@
 //! Why the portal could not be set up, opened or changed. Refused requests are `domain::Refusal`s.
 
-use super::{domain::TermsError, store::StoreError};
-use crate::license::DocumentError;
+use super::{
+    domain::{Refusal, TermsError},
+    store::StoreError,
+};
+use crate::{codes::SerialNumber, license::DocumentError};
 use std::{io, net::SocketAddr, path::PathBuf};
 use uuid::Uuid;
 
@@ -43,6 +46,34 @@ pub enum PortalError {
     NoEnvironment { id: Uuid },
     #[error("environment {id} was released at {at} already: there is nothing to do")]
     AlreadyReleased { id: Uuid, at: jiff::Timestamp },
+    #[error(
+        "environment {id} is bound to its Serial Number alone: `entitlectl activate` on the machine binds it to a key"
+    )]
+    WithoutKey { id: Uuid },
+    #[error("no rebind of environment {id} waits: `entitlectl rebind` on the machine asks for one")]
+    NoPendingRebind { id: Uuid },
+    #[error(
+        "several rebinds of environment {id} wait ({keys}): compare them with the key that `entitlectl rebind` names on the machine, and give that one with --key"
+    )]
+    SeveralPendingRebinds { id: Uuid, keys: String },
+    #[error(
+        "environment {id} is not forked: its requests come in one line, there is nothing to name"
+    )]
+    NotForked { id: Uuid },
+    #[error(
+        "no branch of environment {id} has the last request {found}, they have {known}: a machine may have asked since, `entitle-portal environment forks {id}` shows them as they are now"
+    )]
+    NoBranch { id: Uuid, found: Uuid, known: String },
+    #[error(
+        "subscription {id} does not allow licenses that are bound to a Serial Number alone: `entitlectl request` on the machine makes a request for one that is bound to its key, or allow them with `entitle-portal subscription set {id} --allow-serial-only true`"
+    )]
+    SerialOnlyNotAllowed { id: Uuid },
+    #[error(
+        "Serial Number {serial_number} is environment {id} already, which is bound to its machine's key: `entitlectl refresh` or `entitlectl request` there fetches its license"
+    )]
+    BoundToKey { id: Uuid, serial_number: SerialNumber },
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
     #[error("the subscription is {found} already: there is nothing to do")]
     AlreadyStanding { found: &'static str },
     #[error(
@@ -88,6 +119,14 @@ impl PortalError {
             Self::NoSubscription { .. } => "no-subscription",
             Self::NoEnvironment { .. } => "no-environment",
             Self::AlreadyReleased { .. } => "already-released",
+            Self::WithoutKey { .. } => "without-key",
+            Self::NoPendingRebind { .. } => "no-pending-rebind",
+            Self::SeveralPendingRebinds { .. } => "several-pending-rebinds",
+            Self::NotForked { .. } => "not-forked",
+            Self::NoBranch { .. } => "no-branch",
+            Self::SerialOnlyNotAllowed { .. } => "serial-only-not-allowed",
+            Self::BoundToKey { .. } => "bound-to-key",
+            Self::Refusal(refusal) => refusal.code(),
             Self::AlreadyStanding { .. } => "already-standing",
             Self::Revoked => "revoked",
             Self::Terms(error) => error.code(),

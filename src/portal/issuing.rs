@@ -6,8 +6,9 @@ use super::{
     domain::{Environment, Standing, Subscription},
 };
 use crate::license::{
-    AnswerClaims, Confirmation, DocumentError, Environment as LicensedEnvironment, LicenseClaims,
-    Outcome, RequestClaims, RevocationClaims, Subscription as LicensedSubscription, sign,
+    AnswerClaims, Confirmation, DocumentError, Environment as LicensedEnvironment, Fork,
+    LicenseClaims, Outcome, RequestClaims, RevocationClaims, Subscription as LicensedSubscription,
+    sign,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -51,7 +52,7 @@ pub(super) fn license(
         refresh_after: terms.refresh_after,
         check_in_days: terms.check_in_days,
         hardware_grace_hours: terms.hardware_grace_hours,
-        cnf: Some(Confirmation { jwk: environment.key }),
+        cnf: environment.key.map(|jwk| Confirmation { jwk }),
         ca: None,
     };
     sign(&claims, keys.signing())
@@ -86,6 +87,7 @@ pub(super) fn answer(
     keys: &KeyRing,
     request: &RequestClaims,
     outcome: Outcome,
+    fork: Option<Fork>,
     now: Timestamp,
 ) -> Result<String, DocumentError> {
     let trust = keys.trust();
@@ -97,6 +99,7 @@ pub(super) fn answer(
         in_reply_to: request.jti,
         outcome,
         trust: newer.then(|| trust.text().to_owned()),
+        fork,
     };
     sign(&claims, keys.signing())
 }

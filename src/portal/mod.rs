@@ -5,6 +5,7 @@
 //! commands, `http` is the way in. The binary calls [`cli`]; this calls `api`, `license` and `codes`.
 
 mod answering;
+mod attempts;
 pub mod cli;
 mod clock;
 mod directory;
@@ -23,6 +24,7 @@ pub use directory::{Directory, Vendor};
 pub use error::PortalError;
 pub use http::openapi;
 pub use keys::{KeyRing, TrustChange};
+pub use operating::{BranchView, ForkView, NewRebindCode, SerialOnlyLicense};
 pub use service::{Options, Portal};
 
 #[cfg(test)]

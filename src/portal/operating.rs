@@ -1,9 +1,18 @@
-//! What the vendor's operator does: each a change with its audit entry in one transaction.
+//! What the vendor's operator does: each a change with its audit entry in one transaction. Subscriptions are here,
+//! what is done to environments is in the folder.
+
+mod environments;
+mod forks;
+mod serial_only;
+
+pub use environments::NewRebindCode;
+pub use forks::{BranchView, ForkView};
+pub use serial_only::SerialOnlyLicense;
 
 use super::{
-    Portal, PortalError, answering,
+    Portal, PortalError,
     clock::whole_second,
-    domain::{Environment, Revision, Standing, Subscription, Terms},
+    domain::{Revision, Standing, Subscription, Terms},
     store::{AuditEntry, Change, Event},
 };
 use crate::codes::ActivationCode;
@@ -121,52 +130,6 @@ impl Portal {
     /// What the store says.
     pub fn subscriptions(&self) -> Result<Vec<Subscription>, PortalError> {
         self.store().read(|view| Ok(view.subscriptions()?))
-    }
-
-    /// All environments, or those of one subscription, released ones among them.
-    ///
-    /// # Errors
-    /// [`PortalError::NoSubscription`], and what the store says.
-    pub fn environments(
-        &self,
-        subscription: Option<Uuid>,
-    ) -> Result<Vec<Environment>, PortalError> {
-        if let Some(id) = subscription {
-            self.subscription(id)?;
-        }
-        Ok(self.store().read(|view| view.environments(subscription))?)
-    }
-
-    /// Takes an environment's slot back. Its agent is told at its next refresh; another machine, or the same one under a
-    /// new key, may have the slot at once.
-    ///
-    /// # Errors
-    /// [`PortalError::NoEnvironment`], [`PortalError::AlreadyReleased`], and what the store says.
-    pub fn release_environment(&self, id: Uuid) -> Result<Environment, PortalError> {
-        let now = whole_second(self.now());
-        let actor = self.actor().to_owned();
-        self.store().write(move |change| {
-            let mut environment =
-                change.environment(id)?.ok_or(PortalError::NoEnvironment { id })?;
-            if let Some(at) = environment.released_at {
-                return Err(PortalError::AlreadyReleased { id, at });
-            }
-            answering::release(&mut environment, now);
-            change.put_environment(&environment)?;
-            change.audit_event(&Event {
-                at: now,
-                actor: &actor,
-                event: "environment-released",
-                subscription_id: Some(environment.subscription_id),
-                environment_id: Some(id),
-                detail: json!({
-                    "serial_number": environment.serial_number,
-                    "purpose": environment.purpose,
-                    "sequence": environment.sequence,
-                }),
-            })?;
-            Ok(environment)
-        })
     }
 
     /// The newest `most` audit entries, of one subscription or all, oldest first.

@@ -2,7 +2,8 @@
 
 use super::{
     Clock, Directory, KeyRing, PortalError, Vendor,
-    answering::{self, AnswerError},
+    answering::{self, AnswerError, Road},
+    attempts::Attempts,
     http,
     store::{Store, WriterKind},
 };
@@ -37,6 +38,7 @@ struct Parts {
     store: Store,
     keys: ArcSwap<KeyRing>,
     clock: Arc<dyn Clock>,
+    attempts: Arc<Attempts>,
     actor: String,
 }
 
@@ -65,7 +67,8 @@ impl Portal {
         let directory = Directory::new(directory.as_ref());
         let keys = ArcSwap::from_pointee(KeyRing::load(&directory)?);
         let store = Store::open(&directory.database(), options.writer)?;
-        Ok(Self(Arc::new(Parts { directory, store, keys, clock, actor: options.actor })))
+        let (attempts, actor) = (Arc::default(), options.actor);
+        Ok(Self(Arc::new(Parts { directory, store, keys, clock, attempts, actor })))
     }
 
     /// Takes the trust document and the signing keys from the directory again.
@@ -77,13 +80,26 @@ impl Portal {
         Ok(())
     }
 
-    /// Answers a request as it came, by whichever road. The change and its answer are durable when this returns; the same
-    /// request gets the same answer. It blocks.
+    /// Answers a request as it came from an agent. The change and its answer are durable when this returns; the same request
+    /// gets the same answer. It blocks.
     ///
     /// # Errors
-    /// The problem document that says why it is refused. Nothing has changed then.
+    /// The problem document that says why it is refused. No license, no slot and no chain has changed then.
     pub fn handle_request(&self, body: &[u8]) -> Result<String, Problem> {
-        answering::answer(self, body).map_err(|error| {
+        self.answer(body, Road::Online)
+    }
+
+    /// Answers a request that came as a file, and whose answer goes as one: a release by it frees its slot at once a few
+    /// times a year only, because nobody knows whether the answer is ever installed.
+    ///
+    /// # Errors
+    /// As [`handle_request`](Self::handle_request).
+    pub fn handle_carried_request(&self, body: &[u8]) -> Result<String, Problem> {
+        self.answer(body, Road::Courier)
+    }
+
+    fn answer(&self, body: &[u8], road: Road) -> Result<String, Problem> {
+        answering::answer(self, body, road).map_err(|error| {
             match &error {
                 AnswerError::Internal(_) | AnswerError::Store(_) => {
                     tracing::error!(%error, code = error.code(), "a request could not be answered");
@@ -117,6 +133,10 @@ impl Portal {
 
     pub(super) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(super) fn attempts(&self) -> Arc<Attempts> {
+        self.0.attempts.clone()
     }
 
     pub(super) fn actor(&self) -> &str {

@@ -3,7 +3,7 @@
 use crate::{
     entitlement::{Condition, HardwareStanding, LicenseSource, State, TimeMark},
     identity::Enrolled,
-    license::{Environment, RequestId, RequestKind, Sequence},
+    license::{Environment, Fork, RequestId, RequestKind, Sequence},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ pub struct AgentState {
     pub trust: Option<String>,
     /// The place in the chain of requests.
     pub chain: Chain,
+    /// That the portal saw the chain of requests fork, as long as it says so.
+    pub fork: Option<Fork>,
     /// What is known of time.
     pub time: TimeMark,
     /// When the portal last answered, by effective time.

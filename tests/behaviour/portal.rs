@@ -47,7 +47,7 @@ async fn a_license_lives_from_its_activation_to_its_revocation() {
     let environment = environments[0]["id"].as_str().unwrap();
     vendor.json(&["environment", "release", environment]);
     let told = agent.refresh(&server, &vendor).await;
-    assert_eq!(told.outcome, Outcome::Released { sequence: Sequence(5) });
+    assert_eq!(told.outcome, Outcome::Released { sequence: Sequence(5), slot_free_at: None });
     let audit = vendor.json(&["audit", "--subscription", &id]);
     assert_eq!(audit.as_array().unwrap().len(), 10, "{audit:#}");
     assert_says_no_secret(&vendor, &code);

@@ -25,6 +25,7 @@ fn answer(request: &str, outcome: Outcome, key: &KeyPair) -> String {
         in_reply_to: request.jti,
         outcome,
         trust: None,
+        fork: None,
     };
     sign(&claims, key).unwrap()
 }
@@ -109,7 +110,7 @@ async fn the_answer_to_the_request_before() {
 async fn an_answer_signed_by_nobody_known() {
     let forge = |request: &str, _| {
         let stranger = KeyPair::from_seed(&[9; 32]);
-        answer(request, Outcome::Released { sequence: Sequence(99) }, &stranger)
+        answer(request, Outcome::Released { sequence: Sequence(99), slot_free_at: None }, &stranger)
     };
     let problem = refused(Stage::activated().await, forge).await;
     assert_eq!(problem.code(), "document-unknown-key");
@@ -223,6 +224,7 @@ async fn a_refused_answer_proves_no_time() {
             in_reply_to: request.jti,
             outcome: Outcome::NothingNew { sequence: Sequence(1) },
             trust: None,
+            fork: None,
         };
         sign(&claims, &stranger).unwrap()
     });

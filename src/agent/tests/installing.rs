@@ -112,8 +112,13 @@ async fn two_couriers_bring_two_answers() {
     for edition in ["first", "second"] {
         let edit = move |terms: &mut Terms| terms.edition = edition.to_owned();
         stage.portal.update_subscription(stage.subscription.id, edit).unwrap();
-        let request =
-            RequestByHand { kind: RequestKind::Refresh, code: None, name: None, purpose: None };
+        let request = RequestByHand {
+            kind: RequestKind::Refresh,
+            code: None,
+            name: None,
+            purpose: None,
+            rebind_code: None,
+        };
         let Reply::Document(request) = stage.call(Command::Request(request)).await.unwrap() else {
             panic!("expected a request")
         };

@@ -231,8 +231,13 @@ impl Life {
 
     /// A request goes by hand, and its answer comes by hand, while the way may be open as well.
     async fn courier(&mut self) {
-        let request =
-            RequestByHand { kind: RequestKind::Refresh, code: None, name: None, purpose: None };
+        let request = RequestByHand {
+            kind: RequestKind::Refresh,
+            code: None,
+            name: None,
+            purpose: None,
+            rebind_code: None,
+        };
         let Ok(Reply::Document(request)) = self.stage.call(Command::Request(request)).await else {
             return;
         };

@@ -89,7 +89,8 @@ fn a_forged_trust_is_refused() {
 #[test]
 fn a_sound_trust_lends_no_belief_to_a_forged_answer() {
     let newer = trust_of(6, &[(&portal(), KeyStatus::Active)]);
-    let claims = answer_claims(Outcome::Released { sequence: Sequence(9) }, Some(newer));
+    let claims =
+        answer_claims(Outcome::Released { sequence: Sequence(9), slot_free_at: None }, Some(newer));
     let error = open(&sign(&claims, &stranger()).unwrap(), Some(&trust())).unwrap_err();
     assert_eq!(error, DocumentError::UnknownKey { kid: stranger().thumbprint() });
     let claims = serde_json::to_string(&claims).unwrap();
@@ -161,4 +162,32 @@ fn an_outcome_is_one_of_those_known() {
             open(&signed(header, claims.to_string(), &portal()), Some(&trust())).unwrap_err();
         assert!(!damaged("payload", &error).is_empty());
     }
+}
+
+#[test]
+fn a_fork_is_told_beside_the_outcome() {
+    let since = at("2026-01-02T00:00:00Z");
+    for state in [ForkState::Open, ForkState::Survivor, ForkState::Superseded] {
+        let fork = Some(Fork { since, state });
+        let text = sign(&AnswerClaims { fork, ..answer_claims(nothing_new(), None) }, &portal());
+        let opened = open(&text.unwrap(), Some(&trust())).unwrap();
+        assert_eq!((opened.fork, opened.outcome), (fork, nothing_new()));
+    }
+    // Portals that know nothing of it leave it out, and so does everyone who has nothing to say.
+    let quiet = serde_json::to_value(answer_claims(nothing_new(), None)).unwrap();
+    assert!(quiet.get("fork").is_none());
+    assert_eq!(open(&answer(nothing_new(), None), Some(&trust())).unwrap().fork, None);
+}
+
+#[test]
+fn a_retired_key_is_told_who_has_its_place() {
+    let retired = Outcome::Retired {
+        sequence: Sequence(4),
+        by: Retirement::Move,
+        serial_number: serial_number(),
+        key: Some(stranger().thumbprint()),
+    };
+    let opened = open(&answer(retired.clone(), None), Some(&trust())).unwrap();
+    assert_eq!(opened.outcome, retired);
+    assert_eq!((opened.license, opened.revocation), (None, None));
 }

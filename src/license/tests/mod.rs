@@ -1,6 +1,7 @@
 //! What is read, what is refused and by which error, by behaviour.
 
 mod answer;
+mod consent;
 mod errors;
 mod form;
 mod header;
@@ -9,6 +10,7 @@ mod install;
 mod interop;
 mod keys;
 mod license;
+mod rebind_code;
 mod request;
 mod samples;
 mod trust;

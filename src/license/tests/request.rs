@@ -8,17 +8,34 @@ fn verify(text: &str) -> Result<(RequestClaims, PublicKey), DocumentError> {
     verify_request(text, PRODUCT, |_| Some(environment().public()))
 }
 
+const ALL: [RequestKind; 5] = [
+    RequestKind::Activate,
+    RequestKind::Refresh,
+    RequestKind::Release,
+    RequestKind::Rebind,
+    RequestKind::Move,
+];
+
+/// Whoever signs a request of that kind: the newcomer where it takes the environment's place.
+fn signer(kind: RequestKind) -> KeyPair {
+    match kind {
+        RequestKind::Rebind | RequestKind::Move => newcomer(),
+        _ => environment(),
+    }
+}
+
 fn request(claims: &RequestClaims) -> String {
-    sign_request(claims, &environment()).unwrap()
+    sign_request(claims, &signer(claims.request)).unwrap()
 }
 
 /// A request whose header carries `jwk` or none, whatever its kind.
 fn with_jwk(claims: &RequestClaims, jwk: Option<&KeyPair>) -> String {
-    let mut header = header(RequestClaims::TYPE, &environment());
+    let key = signer(claims.request);
+    let mut header = header(RequestClaims::TYPE, &key);
     if let Some(key) = jwk {
         header["jwk"] = serde_json::to_value(key.public()).unwrap();
     }
-    signed(header.to_string(), serde_json::to_string(claims).unwrap(), &environment())
+    signed(header.to_string(), serde_json::to_string(claims).unwrap(), &key)
 }
 
 fn member(error: &DocumentError) -> &'static str {
@@ -57,30 +74,53 @@ fn any_other_is_verified_by_the_bound_key() {
 }
 
 #[test]
-fn an_activation_carries_the_key_and_nothing_else_does() {
-    let text = with_jwk(&request_claims(RequestKind::Activate), None);
-    assert_eq!(member(&verify(&text).unwrap_err()), "jwk");
-    for kind in [RequestKind::Refresh, RequestKind::Release] {
-        let text = with_jwk(&request_claims(kind), Some(&environment()));
-        assert_eq!(member(&verify(&text).unwrap_err()), "jwk");
+fn who_brings_a_key_carries_it_and_nobody_else_does() {
+    for kind in ALL {
+        let claims = request_claims(kind);
+        let (without, with) = (with_jwk(&claims, None), with_jwk(&claims, Some(&signer(kind))));
+        let (sound, refused) = if kind.brings_key() { (with, without) } else { (without, with) };
+        assert_eq!(verify(&sound).unwrap(), (claims, signer(kind).public()), "{kind:?}");
+        assert_eq!(member(&verify(&refused).unwrap_err()), "jwk", "{kind:?}");
     }
 }
 
 #[test]
-fn the_key_that_an_activation_carries_is_the_signers() {
-    let text = with_jwk(&request_claims(RequestKind::Activate), Some(&stranger()));
-    let error = verify(&text).unwrap_err();
-    assert_eq!(error, DocumentError::UnknownKey { kid: environment().thumbprint() });
+fn the_key_that_is_carried_is_the_signers() {
+    for kind in ALL.into_iter().filter(|kind| kind.brings_key()) {
+        let error = verify(&with_jwk(&request_claims(kind), Some(&stranger()))).unwrap_err();
+        assert_eq!(error, DocumentError::UnknownKey { kid: signer(kind).thumbprint() });
+    }
 }
 
+/// Every kind with every set of the three parts that not all have: sound are those of the table, and no others.
 #[test]
-fn an_activation_names_a_subscription_and_nothing_else_does() {
-    let mut claims = request_claims(RequestKind::Activate);
-    let activation = claims.activation.take();
-    assert_eq!(member(&verify(&request(&claims)).unwrap_err()), "activation");
-    let mut claims = request_claims(RequestKind::Refresh);
-    claims.activation = activation;
-    assert_eq!(member(&verify(&request(&claims)).unwrap_err()), "activation");
+fn a_request_has_the_parts_of_its_kind_and_no_others() {
+    for kind in ALL {
+        for set in 0..8 {
+            let has = |bit: u8| set & (1 << bit) != 0;
+            let mut claims = request_claims(kind);
+            let key = signer(kind).public();
+            claims.environment.id = Some(Uuid::from_u128(2));
+            claims.activation = has(0).then(|| Activation::new(&code(), request_id(), &key));
+            claims.rebind_proof =
+                has(1).then(|| RebindCode::random().unwrap().proof(request_id(), &key));
+            claims.consent = None;
+            if has(2) {
+                claims.consent = Some(sign_consent(&claims, &key, &environment()).unwrap());
+            }
+            let sound = match kind {
+                RequestKind::Activate => [has(0), has(1), has(2)] == [true, false, false],
+                RequestKind::Refresh | RequestKind::Release => set == 0,
+                RequestKind::Rebind => has(0) != has(2) && (has(0) || !has(1)),
+                RequestKind::Move => [has(0), has(1), has(2)] == [false, false, true],
+            };
+            let found = verify(&request(&claims));
+            assert_eq!(found.is_ok(), sound, "{kind:?} {set:03b} {found:?}");
+            if let Err(error) = found {
+                assert_eq!(error.code(), "document-request");
+            }
+        }
+    }
 }
 
 #[test]

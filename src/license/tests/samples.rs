@@ -13,8 +13,8 @@ use uuid::Uuid;
 pub(super) const PRODUCT: &str = "acme-erp";
 pub(super) const LICENSE: &str = LicenseClaims::TYPE;
 
-static KEYS: LazyLock<[KeyPair; 4]> =
-    LazyLock::new(|| [1, 2, 3, 4].map(|seed| KeyPair::from_seed(&[seed; 32])));
+static KEYS: LazyLock<[KeyPair; 5]> =
+    LazyLock::new(|| [1, 2, 3, 4, 5].map(|seed| KeyPair::from_seed(&[seed; 32])));
 
 pub(super) fn root() -> KeyPair {
     KEYS[0].clone()
@@ -31,6 +31,11 @@ pub(super) fn environment() -> KeyPair {
 /// A key that nobody here knows.
 pub(super) fn stranger() -> KeyPair {
     KEYS[3].clone()
+}
+
+/// The key that takes the environment's place.
+pub(super) fn newcomer() -> KeyPair {
+    KEYS[4].clone()
 }
 
 pub(super) fn serial_number() -> SerialNumber {
@@ -134,6 +139,7 @@ pub(super) fn answer_claims(outcome: Outcome, trust: Option<String>) -> AnswerCl
         in_reply_to: request_id(),
         outcome,
         trust,
+        fork: None,
     }
 }
 
@@ -150,16 +156,20 @@ pub(super) fn revocation_claims() -> RevocationClaims {
     }
 }
 
+/// A sound request of each kind; a rebind is that of a lost key. The key that `rebind` and `move` bring is `newcomer`.
 pub(super) fn request_claims(request: RequestKind) -> RequestClaims {
     let activate = request == RequestKind::Activate;
-    RequestClaims {
+    let by_code = activate || request == RequestKind::Rebind;
+    let key = if activate { environment() } else { newcomer() };
+    let mut claims = RequestClaims {
         aud: PRODUCT.to_owned(),
         jti: request_id(),
         iat: at("2026-01-02T03:04:00Z"),
         request,
         sub: serial_number(),
-        activation: activate
-            .then(|| Activation::new(&code(), request_id(), &environment().public())),
+        activation: by_code.then(|| Activation::new(&code(), request_id(), &key.public())),
+        rebind_proof: None,
+        consent: None,
         environment: RequestedEnvironment {
             id: (!activate).then(|| Uuid::from_u128(2)),
             name: "Production".to_owned(),
@@ -173,13 +183,18 @@ pub(super) fn request_claims(request: RequestKind) -> RequestClaims {
         machine: MachineFacts {
             kind: "bare-metal".to_owned(),
             overridden: false,
+            virtual_machine: false,
             agent: "0.1.0".to_owned(),
         },
         previous: None,
         unsettled: Vec::new(),
         held: None,
         trust_version: 0,
+    };
+    if request == RequestKind::Move {
+        claims.consent = sign_consent(&claims, &key.public(), &environment()).ok();
     }
+    claims
 }
 
 /// The header that a document of type `typ` signed by `key` has.

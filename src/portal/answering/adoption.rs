@@ -1,59 +1,139 @@
 //! Which environment a refresh or a release is of, and what the portal learns from the license that it holds: a portal
 //! that was restored from a backup adopts what it signed itself, so that no customer notices.
 
-use super::{AnswerError, Case, Request};
+use super::{AnswerError, Case, Context, Found, Request, retired};
 use crate::{
-    license::{LicenseClaims, PublicKey, RequestClaims, Thumbprint, verify_license},
+    license::{
+        LicenseClaims, PublicKey, RequestClaims, Retirement, Thumbprint, Unverified, verify_license,
+    },
     portal::{
         KeyRing,
         domain::{Chain, CurrentDocument, Environment, Holds, Refusal, Revision, Subscription},
-        store::{Change, View},
+        store::{Change, RetiredKey, View},
     },
 };
 use jiff::Timestamp;
 
-/// The key that a request must be signed by, if the portal knows one.
+/// The key that a request must be signed by, or that must consent to it, if the portal knows one. Of several that it may
+/// be, the one that the request names.
 pub(super) fn bound_key(
     view: &View<'_>,
     keys: &KeyRing,
     claims: &RequestClaims,
-    kid: &Thumbprint,
+    signer: &Thumbprint,
 ) -> Result<Option<PublicKey>, AnswerError> {
-    if let Some(environment) = stored(view, claims, kid)? {
-        return Ok(Some(environment.key));
-    }
-    Ok(own_license(keys, claims).and_then(|license| license.cnf).map(|cnf| cnf.jwk))
+    let kid = match &claims.consent {
+        Some(consent) => Unverified::parse(consent).map_or_else(|_| signer.clone(), |c| c.kid()),
+        None if claims.request.brings_key() => return Ok(None),
+        None => signer.clone(),
+    };
+    let stored = stored(view, claims, &kid)?;
+    let own = own_license(keys, claims);
+    let of_own = own.as_ref().and_then(key_of).filter(|key| key.thumbprint() == kid);
+    let retired = view.retired_key(&kid, claims.environment.id)?.map(|retired| retired.key);
+    // A retired key consents to nothing.
+    let retired = retired.filter(|_| !claims.request.brings_key());
+    Ok(match stored {
+        Some(environment) if environment.is_bound_to(&kid) => environment.key,
+        Some(environment) => {
+            let newer = own.is_some_and(|license| is_newer(&license, &environment));
+            of_own.filter(|_| newer).or(retired).or(environment.key)
+        }
+        None => retired.or(of_own),
+    })
 }
 
-/// The environment that a request other than an activation is of.
+/// The environment that a refresh or a release is of, or the answer to a key that it was bound to before.
 pub(super) fn bound_case(
     change: &Change<'_>,
-    keys: &KeyRing,
     request: &Request,
-    now: Timestamp,
-) -> Result<Case, AnswerError> {
-    let kid = request.key.thumbprint();
-    let Some(mut environment) = stored(change, &request.claims, &kid)? else {
-        return restored(change, own_license(keys, &request.claims), request, now);
+    context: &Context,
+) -> Result<Found, AnswerError> {
+    let refusal = match case_of(change, request, &request.key, context) {
+        Err(AnswerError::Refused(refusal @ Refusal::EnvironmentUnknown)) => refusal,
+        case => return case.map(|case| Found::Case(Box::new(case))),
     };
-    // The key may have changed since it was looked up.
-    if environment.key != request.key {
-        return Err(Refusal::EnvironmentUnknown.into());
+    let claims = &request.claims;
+    match change.retired_key(&request.key.thumbprint(), claims.environment.id)? {
+        Some(retired) => retired::answer(change, request, &retired, context),
+        None => Err(refusal.into()),
     }
+}
+
+/// The environment that is bound to `key`, and that the request is of.
+pub(super) fn case_of(
+    change: &Change<'_>,
+    request: &Request,
+    key: &PublicKey,
+    context: &Context,
+) -> Result<Case, AnswerError> {
+    let (claims, keys) = (&request.claims, &context.keys);
+    let Some(environment) = stored(change, claims, &key.thumbprint())? else {
+        return restored(change, own_license(keys, claims), claims, key, context.now);
+    };
     let subscription =
         change.subscription(environment.subscription_id)?.ok_or(Refusal::EnvironmentUnknown)?;
-    let newer = match super::holds(&environment, request.claims.held.as_deref()) {
-        Holds::Other => own_license(keys, &request.claims),
+    let mut case = Case::new(subscription, environment);
+    adopt_held(change, &mut case, claims, context)?;
+    // The key may have changed since it was looked up.
+    if case.environment.key != Some(*key) {
+        return Err(Refusal::EnvironmentUnknown.into());
+    }
+    Ok(case)
+}
+
+/// Takes over the license that the asker holds, where the portal signed it later than the newest that it remembers.
+pub(super) fn adopt_held(
+    change: &Change<'_>,
+    case: &mut Case,
+    claims: &RequestClaims,
+    context: &Context,
+) -> Result<(), AnswerError> {
+    let newer = match super::holds(&case.environment, claims.held.as_deref()) {
+        Holds::Other => own_license(&context.keys, claims),
         Holds::Current | Holds::Nothing => None,
     };
-    let newer = newer.filter(|license| {
-        license.environment.id == environment.id && license.seq > environment.sequence
-    });
-    let event = newer.as_ref().map(|_| "license-adopted");
-    if let Some(license) = newer {
-        adopt(&mut environment, &subscription, &license, &request.claims);
+    if let Some(license) = newer.filter(|license| is_newer(license, &case.environment)) {
+        follow_key(change, &mut case.environment, &license, context.now)?;
+        adopt(&mut case.environment, &case.subscription, &license, claims);
+        case.event = Some("license-adopted");
     }
-    Ok(Case { subscription, environment, event })
+    Ok(())
+}
+
+fn is_newer(license: &LicenseClaims, environment: &Environment) -> bool {
+    license.environment.id == environment.id && license.seq > environment.sequence
+}
+
+fn key_of(license: &LicenseClaims) -> Option<PublicKey> {
+    license.cnf.map(|cnf| cnf.jwk)
+}
+
+/// Binds an environment as a newer license of the portal says: it has forgotten a rebind or a move.
+fn follow_key(
+    change: &Change<'_>,
+    environment: &mut Environment,
+    license: &LicenseClaims,
+    now: Timestamp,
+) -> Result<(), AnswerError> {
+    let key = key_of(license);
+    let by = if license.sub == environment.serial_number {
+        Retirement::Rebind
+    } else {
+        Retirement::Move
+    };
+    if let Some(old) = environment.key.filter(|old| key != Some(*old)) {
+        let environment_id = environment.id;
+        change.retire_key(&RetiredKey { environment_id, key: old, by, at: now })?;
+        environment.chain = Chain::default();
+    }
+    let others = change.environments_by_serial(environment.subscription_id, &[license.sub])?;
+    if others.iter().any(|other| other.id != environment.id && !other.is_released()) {
+        return Err(Refusal::EnvironmentUnknown.into());
+    }
+    environment.key = key;
+    environment.serial_number = license.sub;
+    Ok(())
 }
 
 /// By its id where the request names one, else by Serial Number and key.
@@ -92,15 +172,17 @@ fn adopt(
 fn restored(
     change: &Change<'_>,
     held: Option<LicenseClaims>,
-    request: &Request,
+    claims: &RequestClaims,
+    key: &PublicKey,
     now: Timestamp,
 ) -> Result<Case, AnswerError> {
     let unknown = || AnswerError::from(Refusal::EnvironmentUnknown);
     let license = held.ok_or_else(unknown)?;
-    let bound = license.cnf.is_some_and(|cnf| cnf.jwk == request.key);
-    let named = request.claims.environment.id.is_none_or(|id| id == license.environment.id);
+    let bound = key_of(&license) == Some(*key);
+    let named = claims.environment.id.is_none_or(|id| id == license.environment.id);
     let subscription = change.subscription(license.subscription.id)?.ok_or_else(unknown)?;
-    let taken = !change.environments_by_serial(subscription.id, &[license.sub])?.is_empty();
+    let same_serial = change.environments_by_serial(subscription.id, &[license.sub])?;
+    let taken = same_serial.iter().any(|other| !other.is_released());
     if !bound || !named || taken || change.environment(license.environment.id)?.is_some() {
         return Err(unknown());
     }
@@ -110,7 +192,7 @@ fn restored(
         serial_number: license.sub,
         name: license.environment.name.clone(),
         purpose: license.environment.purpose,
-        key: request.key,
+        key: Some(*key),
         sequence: license.seq,
         current: None,
         made_from: Revision::NONE,
@@ -118,7 +200,12 @@ fn restored(
         activated_at: now,
         seen_at: now,
         released_at: None,
+        slot_held_until: None,
     };
-    adopt(&mut environment, &subscription, &license, &request.claims);
-    Ok(Case { subscription, environment, event: Some("environment-adopted") })
+    adopt(&mut environment, &subscription, &license, claims);
+    // What follows in this transaction refers to it.
+    change.put_environment(&environment)?;
+    let mut case = Case::new(subscription, environment);
+    case.event = Some("environment-adopted");
+    Ok(case)
 }

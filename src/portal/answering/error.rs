@@ -66,7 +66,11 @@ impl From<AnswerError> for Problem {
             }
             AnswerError::Refused(refusal) => {
                 let status = StatusCode::from_u16(refusal.status());
-                refused(status.unwrap_or(StatusCode::FORBIDDEN), refusal.title())
+                let problem = refused(status.unwrap_or(StatusCode::FORBIDDEN), refusal.title());
+                match refusal.retry_after() {
+                    Some(seconds) => problem.retry_after(seconds),
+                    None => problem,
+                }
             }
             // What the database says is for the log, not for whoever asks.
             AnswerError::Store(error) => unavailable(error),

@@ -5,12 +5,20 @@
 mod adoption;
 mod error;
 mod placing;
+mod recognition;
+mod releasing;
+mod retired;
+mod succession;
 
 pub(super) use error::AnswerError;
+pub(super) use releasing::end;
 
 use super::{
     KeyRing, Portal,
-    domain::{CurrentDocument, Decision, Environment, Holds, Link, Step, Subscription, decide},
+    attempts::{Attempts, Subject},
+    domain::{
+        CurrentDocument, Decision, Environment, Holds, Link, Refusal, Step, Subscription, decide,
+    },
     issuing,
     store::{AnsweredRequest, Change, Event, View},
 };
@@ -18,14 +26,43 @@ use crate::license::{
     Outcome, PublicKey, RequestClaims, RequestKind, Thumbprint, Unverified, verify_request,
 };
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::sync::Arc;
+use uuid::Uuid;
 
-/// A request whose signature is right.
+/// By which road a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Road {
+    /// From the agent itself, which gets the answer.
+    Online,
+    /// As a file: what becomes of the answer is not known.
+    Courier,
+}
+
+/// What a request is answered with and by.
+struct Context {
+    keys: Arc<KeyRing>,
+    attempts: Arc<Attempts>,
+    road: Road,
+    now: Timestamp,
+}
+
+/// A request whose signatures are right.
 struct Request {
     claims: RequestClaims,
     key: PublicKey,
+    /// The bound key, where it consents to the request's.
+    consenting: Option<PublicKey>,
     text: String,
+}
+
+impl Request {
+    /// Who asks, for the audit.
+    fn actor(&self) -> String {
+        format!("agent {}", self.key.thumbprint())
+    }
 }
 
 /// An environment with its subscription, while its request is being answered.
@@ -34,29 +71,74 @@ struct Case {
     environment: Environment,
     /// What happened to it on the way, for the audit.
     event: Option<&'static str>,
+    /// What else there is to say of that.
+    detail: Value,
+    /// Whether the hardware of the request is the environment's from now on, whatever it was.
+    enrolls: bool,
+}
+
+impl Case {
+    fn new(subscription: Subscription, environment: Environment) -> Self {
+        Self { subscription, environment, event: None, detail: json!({}), enrolls: false }
+    }
+}
+
+/// What a request has led to.
+enum Found {
+    /// An environment, about which it is to be decided.
+    Case(Box<Case>),
+    /// The answer.
+    Answered(String),
+    /// A refusal of which something is to be remembered.
+    Refused(Refusal),
 }
 
 /// Answers a request.
-pub(super) fn answer(portal: &Portal, body: &[u8]) -> Result<String, AnswerError> {
+pub(super) fn answer(portal: &Portal, body: &[u8], road: Road) -> Result<String, AnswerError> {
     let text = std::str::from_utf8(body).map_err(|_| AnswerError::NotText)?.trim();
     let document = Unverified::parse(text)?;
     let claims: RequestClaims = document.peek()?;
-    let keys = portal.keys();
+    let (keys, attempts, now) = (portal.keys(), portal.attempts(), portal.now());
+    let context = Context { keys, attempts, road, now };
     let (repeated, bound) = portal.store().read(|view| {
         let repeated = repeated(view, &document.kid(), &claims, text)?;
-        let bound = match (claims.request, &repeated) {
-            (RequestKind::Activate, _) | (_, Some(Repeated::Same(_))) => None,
-            _ => adoption::bound_key(view, &keys, &claims, &document.kid())?,
-        };
+        if matches!(repeated, Some(Repeated::Same(_))) {
+            return Ok((repeated, None));
+        }
+        check_proof(view, &document, &claims, &context)?;
+        let bound = adoption::bound_key(view, &context.keys, &claims, &document.kid())?;
         Ok::<_, AnswerError>((repeated, bound))
     })?;
     if let Some(Repeated::Same(answer)) = repeated {
         return Ok(answer);
     }
-    let (claims, key) = verify_request(text, keys.product(), |_| bound)?;
-    let request = Request { claims, key, text: text.to_owned() };
-    let now = portal.now();
-    portal.store().write(move |change| settle(change, &request, &keys, now))
+    let (claims, key) = verify_request(text, context.keys.product(), |_| bound)?;
+    let consenting = bound.filter(|_| claims.consent.is_some());
+    let request = Request { claims, key, consenting, text: text.to_owned() };
+    match portal.store().write(move |change| settle(change, &request, &context))? {
+        Ok(answer) => Ok(answer),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Refuses a wrong proof of the Activation Code before anything else is done for it. A right one is never kept waiting for
+/// wrong ones that others send.
+fn check_proof(
+    view: &View<'_>,
+    document: &Unverified<'_>,
+    claims: &RequestClaims,
+    context: &Context,
+) -> Result<(), AnswerError> {
+    let Some(activation) = &claims.activation else { return Ok(()) };
+    let known = view.subscription_by_activation(activation.id)?;
+    let kid = document.kid();
+    if known.is_some_and(|sold| activation.proves_by(&sold.activation_code, claims.jti, &kid)) {
+        return Ok(());
+    }
+    let wait = context.attempts.wrong(Subject::Activation(activation.id), context.now);
+    Err(wait
+        .map_or(Refusal::ActivationCodeUnknown, |seconds| Refusal::TooManyAttempts { seconds })
+        .into())
 }
 
 enum Repeated {
@@ -75,115 +157,123 @@ fn repeated(
     }))
 }
 
-/// Decides and stores, within one transaction.
+/// Decides and stores, within one transaction. A refusal of which something is stored is no error to the store.
 fn settle(
     change: &Change<'_>,
     request: &Request,
-    keys: &Arc<KeyRing>,
-    now: Timestamp,
-) -> Result<String, AnswerError> {
+    context: &Context,
+) -> Result<Result<String, Refusal>, AnswerError> {
     let claims = &request.claims;
     // Again, under the lock: the same request may have come twice at once.
     match repeated(change, &request.key.thumbprint(), claims, &request.text)? {
-        Some(Repeated::Same(answer)) => return Ok(answer),
+        Some(Repeated::Same(answer)) => return Ok(Ok(answer)),
         Some(Repeated::OtherContents) => {
-            return Err(super::domain::Refusal::RequestIdReused { id: claims.jti.0 }.into());
+            return Err(Refusal::RequestIdReused { id: claims.jti.0 }.into());
         }
         None => {}
     }
-    let mut case = match claims.request {
-        RequestKind::Activate => placing::activate(change, request, now)?,
+    let found = match claims.request {
+        RequestKind::Activate => placing::activate(change, request, context)?,
         RequestKind::Refresh | RequestKind::Release => {
-            adoption::bound_case(change, keys, request, now)?
+            adoption::bound_case(change, request, context)?
         }
+        RequestKind::Rebind => succession::rebound(change, request, context)?,
+        RequestKind::Move => succession::moved(change, request, context)?,
     };
-    let step = link(change, &mut case.environment, claims, now)?;
-    let (outcome, event) = act(&mut case, request, keys, now)?;
-    let answer = issuing::answer(keys, claims, outcome, now)?;
-    case.environment.seen_at = now;
-    change.put_environment(&case.environment)?;
+    match found {
+        Found::Case(case) => conclude(change, *case, request, context).map(Ok),
+        Found::Answered(answer) => Ok(Ok(answer)),
+        Found::Refused(refusal) => Ok(Err(refusal)),
+    }
+}
+
+/// Decides about the environment, and stores all that follows.
+fn conclude(
+    change: &Change<'_>,
+    mut case: Case,
+    request: &Request,
+    context: &Context,
+) -> Result<String, AnswerError> {
+    let (claims, now) = (&request.claims, context.now);
+    let link = link(change, case.environment.id, claims)?;
+    let step = case.environment.chain.receive(&link, now);
+    if step == Step::Overtaken {
+        return Err(Refusal::RequestOvertaken { id: claims.jti.0 }.into());
+    }
+    let (outcome, event) = act(change, &mut case, request, context)?;
+    let environment = &mut case.environment;
+    environment.seen_at = now;
+    let fork = environment.chain.fork(claims.jti).filter(|_| !environment.is_released());
+    let answer = issuing::answer(&context.keys, claims, outcome, fork, now)?;
+    change.put_environment(environment)?;
     change.add_request(&AnsweredRequest {
         id: claims.jti,
         key: request.key.thumbprint(),
         kind: claims.request.as_str(),
-        environment_id: case.environment.id,
+        environment_id: environment.id,
         received_at: now,
         request: request.text.clone(),
         answer: answer.clone(),
     })?;
-    audit(change, &case, request, step, event, now)?;
+    recognition::enroll(change, &case, request)?;
+    audit(change, &case, request, step, event, context)?;
     Ok(answer)
 }
 
-/// Gives the request its place in the chain.
-fn link(
-    change: &Change<'_>,
-    environment: &mut Environment,
-    claims: &RequestClaims,
-    now: Timestamp,
-) -> Result<Step, AnswerError> {
+/// What the request says about its place in the chain of an environment.
+fn link<'a>(
+    view: &View<'_>,
+    environment: Uuid,
+    claims: &'a RequestClaims,
+) -> Result<Link<'a>, AnswerError> {
     let previous_known = match claims.previous {
-        Some(previous) => change.has_answered(environment.id, previous)?,
+        Some(previous) => view.has_answered(environment, previous)?,
         None => false,
     };
-    let link = Link {
+    Ok(Link {
         id: claims.jti,
         previous: claims.previous,
         previous_known,
         unsettled: &claims.unsettled,
         activates: claims.request == RequestKind::Activate,
-    };
-    Ok(environment.chain.receive(&link, now))
+    })
 }
 
 /// Does what is decided: the environment as it is after it, what is answered, and the word for the audit.
 fn act(
+    change: &Change<'_>,
     case: &mut Case,
     request: &Request,
-    keys: &KeyRing,
-    now: Timestamp,
+    context: &Context,
 ) -> Result<(Outcome, Option<&'static str>), AnswerError> {
-    let Case { subscription, environment, .. } = case;
-    if request.claims.request == RequestKind::Release && !environment.is_released() {
-        release(environment, now);
-        let sequence = environment.sequence;
-        return Ok((Outcome::Released { sequence }, Some("environment-released")));
+    let (keys, now) = (&context.keys, context.now);
+    if request.claims.request == RequestKind::Release && !case.environment.is_released() {
+        let outcome = releasing::release(change, case, context)?;
+        return Ok((outcome, Some("environment-released")));
     }
+    let Case { subscription, environment, .. } = case;
     forget_disbelieved(environment, keys);
     let holds = holds(environment, request.claims.held.as_deref());
     Ok(match decide(subscription, environment, holds, now)? {
         Decision::Issue => {
             let id = Portal::new_id(now)?;
             let text = issuing::license(keys, subscription, environment, id, now)?;
-            take_up(subscription, environment, CurrentDocument::License(text.clone()));
+            environment.take_up(subscription.revision, CurrentDocument::License(text.clone()));
             (Outcome::License(text), Some("license-issued"))
         }
         Decision::Revoke => {
             let text = issuing::revocation(keys, subscription, environment, now)?;
-            take_up(subscription, environment, CurrentDocument::Revocation(text.clone()));
+            environment.take_up(subscription.revision, CurrentDocument::Revocation(text.clone()));
             (Outcome::Revocation(text), Some("revocation-issued"))
         }
         Decision::SendCurrent => (current(environment), None),
         Decision::NothingNew => (Outcome::NothingNew { sequence: environment.sequence }, None),
-        Decision::AlreadyReleased => (Outcome::Released { sequence: environment.sequence }, None),
+        Decision::AlreadyReleased => (releasing::told(environment, now), None),
     })
 }
 
-/// Takes the slot back; the sequence ends every license so far.
-pub(super) fn release(environment: &mut Environment, now: Timestamp) {
-    environment.sequence = environment.next_sequence();
-    environment.current = None;
-    environment.released_at = Some(now);
-}
-
-fn take_up(subscription: &Subscription, environment: &mut Environment, document: CurrentDocument) {
-    environment.sequence = environment.next_sequence();
-    environment.made_from = subscription.revision;
-    environment.current = Some(document);
-}
-
 /// A document signed by a key that was revoked since is worth nothing to the agent: it is made anew.
-fn forget_disbelieved(environment: &mut Environment, keys: &KeyRing) {
+pub(super) fn forget_disbelieved(environment: &mut Environment, keys: &KeyRing) {
     let believed = |current: &CurrentDocument| {
         Unverified::parse(current.text())
             .is_ok_and(|document| keys.trust().portal_key(&document.kid()).is_ok())
@@ -215,29 +305,35 @@ fn audit(
     request: &Request,
     step: Step,
     outcome: Option<&'static str>,
-    now: Timestamp,
+    context: &Context,
 ) -> Result<(), AnswerError> {
     let environment = &case.environment;
-    let chain = matches!(step, Step::Forks | Step::Restarts).then(|| match step {
-        Step::Forks => "chain-forked",
-        _ => "chain-restarted",
-    });
-    let actor = format!("agent {}", request.key.thumbprint());
+    let chain = match step {
+        Step::Forks => Some("chain-forked"),
+        Step::Restarts => Some("chain-restarted"),
+        Step::Begins | Step::Continues | Step::Overtaken => None,
+    };
     for event in [case.event, chain, outcome].into_iter().flatten() {
+        let mut detail = json!({
+            "request": request.claims.jti,
+            "road": context.road,
+            "serial_number": environment.serial_number,
+            "purpose": environment.purpose,
+            "sequence": environment.sequence,
+            "revision": case.subscription.revision,
+            "machine": request.claims.machine,
+        });
+        let more = case.detail.as_object().filter(|_| Some(event) == case.event);
+        for (name, value) in more.into_iter().flatten() {
+            detail[name] = value.clone();
+        }
         change.audit_event(&Event {
-            at: now,
-            actor: &actor,
+            at: context.now,
+            actor: &request.actor(),
             event,
             subscription_id: Some(environment.subscription_id),
             environment_id: Some(environment.id),
-            detail: json!({
-                "request": request.claims.jti,
-                "serial_number": environment.serial_number,
-                "purpose": environment.purpose,
-                "sequence": environment.sequence,
-                "revision": case.subscription.revision,
-                "machine": request.claims.machine,
-            }),
+            detail,
         })?;
     }
     Ok(())

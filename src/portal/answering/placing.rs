@@ -1,8 +1,7 @@
 //! Where an activation gets its environment from.
 
-use super::{AnswerError, Case, Request};
+use super::{AnswerError, Case, Context, Found, Request, adoption, recognition};
 use crate::{
-    codes::SerialNumber,
     license::Sequence,
     portal::{
         Portal,
@@ -13,26 +12,20 @@ use crate::{
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// Candidates that are looked at; hardware has a handful.
-const MOST_CANDIDATES: usize = 16;
-
-/// Finds the subscription by the proof, and the environment, which may be new, by Serial Number and purpose.
+/// Finds the subscription by the proof, and the environment, which may be new, by machine and purpose.
 pub(super) fn activate(
     change: &Change<'_>,
     request: &Request,
-    now: Timestamp,
-) -> Result<Case, AnswerError> {
-    let claims = &request.claims;
+    context: &Context,
+) -> Result<Found, AnswerError> {
+    let (claims, now) = (&request.claims, context.now);
     let subscription = proven_subscription(change, request)?;
     if crate::portal::directory::check_name("name", &claims.environment.name).is_err() {
         return Err(Refusal::EnvironmentName.into());
     }
-    let candidates = claims.candidates.iter().map(|c| c.serial_number);
-    let serials: Vec<SerialNumber> =
-        std::iter::once(claims.sub).chain(candidates.take(MOST_CANDIDATES)).collect();
-    let mut known = change.environments_by_serial(subscription.id, &serials)?;
+    let mut known = recognition::known(change, subscription.id, claims)?;
     let purpose = claims.environment.purpose;
-    let used = change.slots_in_use(subscription.id, purpose)?;
+    let used = change.slots_in_use(subscription.id, purpose, now)?;
     let asked = Asked {
         serial_number: claims.sub,
         key: request.key.thumbprint(),
@@ -40,23 +33,31 @@ pub(super) fn activate(
         overridden: claims.machine.overridden,
     };
     let place = place(&subscription, &known, used, &asked, now)?;
-    let mut take = |id: Uuid| known.iter().position(|e| e.id == id).map(|i| known.swap_remove(i));
-    let (environment, event) = match place {
-        Place::Held(id) => (take(id).map(|e| renamed(e, request)), None),
-        Place::Again(id) => (
-            take(id).map(|earlier| filled(earlier.id, Some(&earlier), &subscription, request, now)),
-            Some("environment-activated"),
-        ),
-        Place::New => (
-            Some(filled(Portal::new_id(now)?, None, &subscription, request, now)),
-            Some("environment-activated"),
-        ),
+    let mut take = |id: Uuid| {
+        let at = known.iter().position(|k| k.environment.id == id);
+        at.map(|at| known.swap_remove(at).environment).ok_or(Refusal::EnvironmentUnknown)
     };
-    let environment = environment.ok_or(Refusal::EnvironmentUnknown)?;
-    Ok(Case { subscription, environment, event })
+    let filled =
+        |id, earlier: Option<&Environment>| filled(id, earlier, &subscription, request, now);
+    let (environment, event) = match place {
+        Place::Held(id) => (renamed(take(id)?, request), None),
+        Place::Reserved(id) => (bound(take(id)?, request), Some("environment-bound")),
+        Place::Again(id) => (filled(id, Some(&take(id)?)), Some("environment-activated")),
+        Place::New => (filled(Portal::new_id(now)?, None), Some("environment-activated")),
+    };
+    let mut case = Case::new(subscription, environment);
+    (case.event, case.enrolls) = (event, event.is_some());
+    if event.is_none() {
+        adoption::adopt_held(change, &mut case, claims, context)?;
+    }
+    Ok(Found::Case(Box::new(case)))
 }
 
-fn proven_subscription(view: &View<'_>, request: &Request) -> Result<Subscription, AnswerError> {
+/// The subscription whose Activation Code the asker has shown to hold.
+pub(super) fn proven_subscription(
+    view: &View<'_>,
+    request: &Request,
+) -> Result<Subscription, AnswerError> {
     let claims = &request.claims;
     let activation = claims.activation.as_ref().ok_or(Refusal::ActivationCodeUnknown)?;
     view.subscription_by_activation(activation.id)?
@@ -70,6 +71,15 @@ fn renamed(mut environment: Environment, request: &Request) -> Environment {
         environment.name.clone_from(&request.claims.environment.name);
         environment.made_from = Revision::NONE;
     }
+    environment
+}
+
+/// A slot that was reserved for a Serial Number alone gets the key of the machine that has it.
+fn bound(environment: Environment, request: &Request) -> Environment {
+    let mut environment = renamed(environment, request);
+    environment.key = Some(request.key);
+    environment.chain = Chain::default();
+    environment.made_from = Revision::NONE;
     environment
 }
 
@@ -88,7 +98,7 @@ fn filled(
         serial_number: request.claims.sub,
         name: request.claims.environment.name.clone(),
         purpose: request.claims.environment.purpose,
-        key: request.key,
+        key: Some(request.key),
         sequence: earlier.map_or(Sequence(0), |earlier| earlier.sequence),
         current: None,
         made_from: Revision::NONE,
@@ -96,5 +106,6 @@ fn filled(
         activated_at: now,
         seen_at: now,
         released_at: None,
+        slot_held_until: None,
     }
 }

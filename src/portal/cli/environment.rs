@@ -1,6 +1,9 @@
 //! `entitle-portal environment` and `entitle-portal answer`.
 
-use super::output::{Output, day, pairs, table};
+use super::{
+    output::{Output, day, pairs, table},
+    succession,
+};
 use crate::{
     api::Problem,
     portal::{Portal, PortalError, domain::Environment},
@@ -31,6 +34,19 @@ pub(super) enum Command {
         /// The environment's id
         id: Uuid,
     },
+    /// Make a one-time code by which a machine that lost its key gets its environment back
+    RebindCode(succession::RebindCode),
+    /// List the rebinds that wait for approval
+    Pending,
+    /// Approve the rebind that waits; it is done when its machine asks again
+    Approve(succession::Approve),
+    /// Show the lines in which an environment's requests come: more than one is a copy, or a restored snapshot
+    Forks {
+        /// The environment's id
+        id: Uuid,
+    },
+    /// Name the line that is the environment; it is asked for a new key, the others' key is retired with that
+    Survivor(succession::Survivor),
 }
 
 #[derive(Args)]
@@ -47,20 +63,26 @@ impl Command {
                 found.retain(|e| all || !e.is_released());
                 list(&found, out)
             }
-            Self::Release { id } => {
-                let released = portal.release_environment(id)?;
-                let shown = Shown::from(&released);
-                out.show(&shown, || {
-                    pairs(&[
-                        ("Environment", shown.id.to_string()),
-                        ("Name", shown.name.clone()),
-                        ("Purpose", shown.purpose.clone()),
-                        ("Status", "released, its slot is free".to_owned()),
-                    ])
-                })
-            }
+            Self::Release { id } => release(portal, id, out),
+            Self::RebindCode(command) => command.run(portal, out),
+            Self::Pending => succession::list_pending(portal, out),
+            Self::Approve(command) => command.run(portal, out),
+            Self::Forks { id } => succession::show_forks(&portal.forks(id)?, out),
+            Self::Survivor(command) => command.run(portal, out),
         }
     }
+}
+
+fn release(portal: &Portal, id: Uuid, out: &mut Output) -> Result<(), PortalError> {
+    let shown = Shown::from(&portal.release_environment(id)?);
+    out.show(&shown, || {
+        pairs(&[
+            ("Environment", shown.id.to_string()),
+            ("Name", shown.name.clone()),
+            ("Purpose", shown.purpose.clone()),
+            ("Status", "released, its slot is free".to_owned()),
+        ])
+    })
 }
 
 impl Answer {
@@ -76,7 +98,7 @@ impl Answer {
             let file = File::open(&self.request).map_err(failed)?;
             file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
         }
-        let answer = portal.handle_request(&bytes).map_err(refused)?;
+        let answer = portal.handle_carried_request(&bytes).map_err(refused)?;
         out.line(answer)
     }
 }
@@ -94,12 +116,15 @@ struct Shown {
     purpose: String,
     status: &'static str,
     serial_number: String,
-    key: String,
+    /// None: bound to the Serial Number alone.
+    key: Option<String>,
     sequence: u64,
     forked: bool,
     activated_at: Timestamp,
     seen_at: Timestamp,
     released_at: Option<Timestamp>,
+    /// Until when it keeps its slot after an off-line release.
+    slot_held_until: Option<Timestamp>,
 }
 
 impl From<&Environment> for Shown {
@@ -118,12 +143,13 @@ impl From<&Environment> for Shown {
             purpose: environment.purpose.to_string(),
             status,
             serial_number: environment.serial_number.to_string(),
-            key: environment.key.thumbprint().to_string(),
+            key: environment.key.map(|key| key.thumbprint().to_string()),
             sequence: environment.sequence.0,
             forked: environment.chain.is_forked(),
             activated_at: environment.activated_at,
             seen_at: environment.seen_at,
             released_at: environment.released_at,
+            slot_held_until: environment.slot_held_until,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     license::{Enforcement, Limit, Purpose},
-    portal::domain::Terms,
+    portal::domain::{RebindPolicy, Terms},
 };
 use clap::Args;
 use jiff::{
@@ -57,6 +57,15 @@ pub(super) struct TermsFlags {
     /// Whether a machine without hardware evidence may be activated by the override
     #[arg(long, value_name = "BOOL")]
     allow_override: Option<bool>,
+    /// How a machine that lost its key gets its environment back: free, code or approval
+    #[arg(long, value_name = "POLICY")]
+    rebind: Option<RebindPolicy>,
+    /// Whether a license may be bound to a Serial Number alone
+    #[arg(long, value_name = "BOOL")]
+    allow_serial_only: Option<bool>,
+    /// Off-line releases and moves a year whose slot is free at once; after them, when the license ends
+    #[arg(long, value_name = "NUMBER")]
+    offline_releases_a_year: Option<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -76,6 +85,9 @@ impl TermsFlags {
         set(&mut terms.check_in_days, self.check_in_days.map(|CheckIn(days)| days));
         set(&mut terms.hardware_grace_hours, self.hardware_grace_hours);
         set(&mut terms.allow_override, self.allow_override);
+        set(&mut terms.rebind, self.rebind);
+        set(&mut terms.allow_serial_only, self.allow_serial_only);
+        set(&mut terms.offline_releases_a_year, self.offline_releases_a_year);
         terms.features.extend(self.features);
         terms.limits.extend(self.limits);
         terms.slots.extend(self.slots);

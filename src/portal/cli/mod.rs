@@ -6,10 +6,12 @@ mod audit;
 mod environment;
 mod flags;
 mod init;
+mod license;
 mod output;
 mod serve;
 mod signing;
 mod subscription;
+mod succession;
 
 use super::{Options, Portal, PortalError, SystemClock, store::WriterKind};
 use clap::{Args, Parser, Subcommand};
@@ -53,9 +55,12 @@ enum Command {
     /// Sell, change and end subscriptions
     #[command(subcommand)]
     Subscription(subscription::Command),
-    /// See environments and take their slots back
+    /// See environments, take their slots back, and mend lost keys and forks
     #[command(subcommand)]
     Environment(environment::Command),
+    /// Make licenses for customers who can send no request
+    #[command(subcommand)]
+    License(license::Command),
     /// Answer a request that came as a file
     Answer(environment::Answer),
     /// Show what was changed, when, by whom
@@ -93,6 +98,7 @@ fn run(cli: Cli) -> Result<(), PortalError> {
         Command::Serve(serve) => serve.run(&common.dir, &mut out),
         Command::Subscription(command) => command.run(&common.portal()?, &mut out),
         Command::Environment(command) => command.run(&common.portal()?, &mut out),
+        Command::License(command) => command.run(&common.portal()?, &mut out),
         Command::Answer(answer) => answer.run(&common.portal()?, &mut out),
         Command::Audit(audit) => audit.run(&common.portal()?, &mut out),
         Command::Key(command) => command.run(&common.dir, &mut out),

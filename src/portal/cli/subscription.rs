@@ -210,6 +210,9 @@ fn show(subscription: &Subscription, reveal: bool, out: &mut Output) -> Result<(
             ("Member lease", format!("{} days", terms.lease_days)),
             ("Hardware grace", format!("{} hours", terms.hardware_grace_hours)),
             ("Override allowed", yes_or_no(terms.allow_override)),
+            ("Rebind", terms.rebind.as_str().to_owned()),
+            ("Serial Number alone", yes_or_no(terms.allow_serial_only)),
+            ("Off-line releases", format!("{} a year at once", terms.offline_releases_a_year)),
         ];
         lines.extend(terms.features.iter().map(|(name, v)| ("Feature", format!("{name} = {v}"))));
         lines.extend(terms.limits.iter().map(|(name, l)| {

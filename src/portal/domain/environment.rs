@@ -3,7 +3,7 @@
 use super::{Chain, Revision};
 use crate::{
     codes::SerialNumber,
-    license::{PublicKey, Purpose, Sequence},
+    license::{PublicKey, Purpose, Sequence, Thumbprint},
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -22,8 +22,9 @@ pub struct Environment {
     pub name: String,
     /// What it is for, and whose slot it fills.
     pub purpose: Purpose,
-    /// The key that signs its requests and that its licenses are bound to.
-    pub key: PublicKey,
+    /// The key that signs its requests and that its licenses are bound to; none: they are bound to the Serial Number
+    /// alone.
+    pub key: Option<PublicKey>,
     /// The sequence of the newest document made for it.
     pub sequence: Sequence,
     /// That document; none after a release.
@@ -38,6 +39,8 @@ pub struct Environment {
     pub seen_at: Timestamp,
     /// When it gave its slot back.
     pub released_at: Option<Timestamp>,
+    /// Until when it keeps its slot after an off-line release, because its license may still run somewhere.
+    pub slot_held_until: Option<Timestamp>,
 }
 
 impl Environment {
@@ -47,9 +50,26 @@ impl Environment {
         Sequence(self.sequence.0.saturating_add(1))
     }
 
-    /// Whether it has no slot.
+    /// Takes the document that was made for it, from that revision of the subscription.
+    pub fn take_up(&mut self, made_from: Revision, document: CurrentDocument) {
+        self.sequence = self.next_sequence();
+        self.made_from = made_from;
+        self.current = Some(document);
+    }
+
+    /// Whether it gave its slot back.
     pub const fn is_released(&self) -> bool {
         self.released_at.is_some()
+    }
+
+    /// Whether its slot is in use.
+    pub fn has_slot(&self, now: Timestamp) -> bool {
+        !self.is_released() || self.slot_held_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether that is the key that it is bound to.
+    pub fn is_bound_to(&self, key: &Thumbprint) -> bool {
+        self.key.is_some_and(|bound| bound.thumbprint() == *key)
     }
 }
 

@@ -2,19 +2,29 @@
 //! one request.
 //!
 //! Pure: stored state, a request and the time are arguments, a decision or a refusal comes back. `portal` calls this;
-//! this calls `license` and `codes`.
+//! this calls `license`,
+//! `identity` (for the vote on hardware) and `codes`.
 
 mod chain;
 mod decision;
 mod environment;
+mod evidence;
+mod place;
 mod refusal;
 mod subscription;
+mod succession;
 
 pub use chain::{Branch, Chain, Link, Step};
-pub use decision::{Asked, Decision, Holds, Place, decide, place};
+pub use decision::{Decision, Holds, decide};
 pub use environment::{CurrentDocument, Environment};
+pub use evidence::{fact, facts, same_machine};
+pub use place::{Asked, Known, Likeness, Place, check_free, check_standing, place};
 pub use refusal::Refusal;
-pub use subscription::{Revision, Standing, Subscription, Terms, TermsError};
+pub use subscription::{RebindPolicy, Revision, Standing, Subscription, Terms, TermsError};
+pub use succession::{
+    CODE_ATTEMPTS, Heir, PendingRebind, Shown, SlotAfter, StoredCode, Warrant, YEAR, moving,
+    rebind, slot_after,
+};
 
 #[cfg(test)]
 mod tests;

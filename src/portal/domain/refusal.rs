@@ -1,6 +1,7 @@
 //! Why a request is refused. Nothing changes then, and the agent keeps what it holds.
 
-use crate::license::Purpose;
+use super::RebindPolicy;
+use crate::{codes::SerialNumber, license::Purpose};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -20,9 +21,55 @@ pub enum Refusal {
     #[error("request {id} was answered before with other contents: make a new request")]
     RequestIdReused { id: Uuid },
     #[error(
-        "this machine is known as environment {environment} ({name:?}) under another key, which the Activation Code alone does not replace: if its key is lost for good, release it at the portal with `entitle-portal environment release {environment}`, then `entitlectl activate`"
+        "a later request of the same environment was answered before request {id} came: nothing is lost, make a new one with `entitlectl request` where one is needed"
     )]
-    RebindRequired { environment: Uuid, name: String },
+    RequestOvertaken { id: Uuid },
+    #[error(
+        "this machine is known as environment {environment} ({name:?}) under another key: if that key is lost, {}; or free the slot with `entitle-portal environment release {environment}`, then `entitlectl activate`", how(*policy, *environment)
+    )]
+    RebindRequired { environment: Uuid, name: String, policy: RebindPolicy },
+    #[error(
+        "no environment of the subscription is this machine (by its Serial Number and its hardware): `entitlectl activate` fills a free slot"
+    )]
+    MachineUnknown,
+    #[error(
+        "the environment {environment} is bound to other hardware (Serial Number {serial_number}): `entitlectl release` there or, if that machine is lost, `entitle-portal environment release {environment}`, then `entitlectl activate` here"
+    )]
+    HardwareDiffers { environment: Uuid, serial_number: SerialNumber },
+    #[error(
+        "a rebind of environment {environment} needs a one-time code: get one with `entitle-portal environment rebind-code {environment}` and give it to `entitlectl rebind`"
+    )]
+    RebindCodeRequired { environment: Uuid },
+    #[error(
+        "the one-time code does not fit environment {environment}, was used, or has expired ({left} attempts are left): compare it, or get a new one with `entitle-portal environment rebind-code {environment}`"
+    )]
+    RebindCodeWrong { environment: Uuid, left: u64 },
+    #[error(
+        "the rebind of environment {environment} waits for approval: after `entitle-portal environment approve {environment}` ask again with `entitlectl rebind`"
+    )]
+    RebindPending { environment: Uuid },
+    #[error(
+        "two machines ask as environment {environment}, and it is not known yet which is the one: `entitle-portal environment forks {environment}` shows them, `entitle-portal environment survivor {environment} --branch REQUEST` names one"
+    )]
+    Forked { environment: Uuid },
+    #[error(
+        "the environment {environment} was released at {at}: `entitlectl activate` fills a slot again"
+    )]
+    Released { environment: Uuid, at: Timestamp },
+    #[error(
+        "the key is bound to environment {environment} or was so before: make a new key for a rebind or a move"
+    )]
+    KeyNotNew { environment: Uuid },
+    #[error(
+        "this machine is another environment of the subscription already ({environment}): `entitlectl release` here first, then move"
+    )]
+    SerialNumberTaken { environment: Uuid },
+    #[error(
+        "the off-line releases and moves of a year are used up ({allowed}), and the license at the old place may run until {until}: send the request on-line, or ask the vendor"
+    )]
+    OfflineMovesUsed { allowed: u32, until: Timestamp },
+    #[error("too many wrong proofs were sent: try again in {seconds} seconds with the right code")]
+    TooManyAttempts { seconds: u32 },
     #[error(
         "this machine is environment {environment} with purpose {found}, asked for was {asked}: activate it as {found}, or `entitlectl release` first"
     )]
@@ -53,52 +100,120 @@ pub enum Refusal {
     EnvironmentName,
 }
 
+/// Seconds after which a rebind may have been approved.
+const APPROVAL: u32 = 3_600;
+
+/// How a rebind is done.
+fn how(policy: RebindPolicy, environment: Uuid) -> String {
+    match policy {
+        RebindPolicy::Free => "`entitlectl rebind`".to_owned(),
+        RebindPolicy::Code => format!(
+            "get a one-time code with `entitle-portal environment rebind-code {environment}` and give it to `entitlectl rebind`"
+        ),
+        RebindPolicy::Approval => format!(
+            "`entitlectl rebind`, which is done after `entitle-portal environment approve {environment}`"
+        ),
+    }
+}
+
 impl Refusal {
     /// A stable code for programs, the end of the problem's `type`.
     pub const fn code(&self) -> &'static str {
-        self.facts().0
+        match self {
+            Self::ActivationCodeUnknown => "activation-code-unknown",
+            Self::EnvironmentUnknown => "environment-unknown",
+            Self::RequestIdReused { .. } => "request-id-reused",
+            Self::RequestOvertaken { .. } => "request-overtaken",
+            Self::RebindRequired { .. } => "rebind-required",
+            Self::MachineUnknown => "machine-unknown",
+            Self::HardwareDiffers { .. } => "hardware-differs",
+            Self::RebindCodeRequired { .. } => "rebind-code-required",
+            Self::RebindCodeWrong { .. } => "rebind-code-wrong",
+            Self::RebindPending { .. } => "rebind-pending",
+            Self::Forked { .. } => "environment-forked",
+            Self::Released { .. } => "environment-released",
+            Self::KeyNotNew { .. } => "key-not-new",
+            Self::SerialNumberTaken { .. } => "serial-number-taken",
+            Self::OfflineMovesUsed { .. } => "offline-moves-used",
+            Self::TooManyAttempts { .. } => "too-many-attempts",
+            Self::PurposeDiffers { .. } => "purpose-differs",
+            Self::NoFreeSlot { .. } => "no-free-slot",
+            Self::OverrideNotAllowed => "override-not-allowed",
+            Self::NotStarted { .. } => "subscription-not-started",
+            Self::Ended { .. } => "subscription-ended",
+            Self::Suspended => "subscription-suspended",
+            Self::Revoked { .. } => "subscription-revoked",
+            Self::EnvironmentName => "environment-name",
+        }
     }
 
     /// What is the same for every refusal of this kind.
     pub const fn title(&self) -> &'static str {
-        self.facts().1
-    }
-
-    /// The HTTP status that fits.
-    pub const fn status(&self) -> u16 {
-        self.facts().2
-    }
-
-    const fn facts(&self) -> (&'static str, &'static str, u16) {
         match self {
-            Self::ActivationCodeUnknown => {
-                ("activation-code-unknown", "The Activation Code is not known here", 403)
-            }
-            Self::EnvironmentUnknown => {
-                ("environment-unknown", "The environment is not known here", 403)
-            }
-            Self::RequestIdReused { .. } => {
-                ("request-id-reused", "Another request had this id", 409)
-            }
-            Self::RebindRequired { .. } => {
-                ("rebind-required", "This machine is known under another key", 409)
-            }
-            Self::PurposeDiffers { .. } => {
-                ("purpose-differs", "This machine is activated for another purpose", 409)
-            }
-            Self::NoFreeSlot { .. } => {
-                ("no-free-slot", "No environment of this purpose is free", 409)
-            }
-            Self::OverrideNotAllowed => {
-                ("override-not-allowed", "The Serial Number must come from hardware", 403)
-            }
-            Self::NotStarted { .. } => {
-                ("subscription-not-started", "The subscription has not started", 403)
-            }
-            Self::Ended { .. } => ("subscription-ended", "The subscription has ended", 403),
-            Self::Suspended => ("subscription-suspended", "The subscription is suspended", 403),
-            Self::Revoked { .. } => ("subscription-revoked", "The subscription is revoked", 403),
-            Self::EnvironmentName => ("environment-name", "The environment's name is refused", 400),
+            Self::ActivationCodeUnknown => "The Activation Code is not known here",
+            Self::EnvironmentUnknown => "The environment is not known here",
+            Self::RequestIdReused { .. } => "Another request had this id",
+            Self::RequestOvertaken { .. } => "A later request was answered before",
+            Self::RebindRequired { .. } => "This machine is known under another key",
+            Self::MachineUnknown => "This machine is not known here",
+            Self::HardwareDiffers { .. } => "The environment is bound to other hardware",
+            Self::RebindCodeRequired { .. } => "A one-time code is needed",
+            Self::RebindCodeWrong { .. } => "The one-time code does not fit",
+            Self::RebindPending { .. } => "The rebind waits for approval",
+            Self::Forked { .. } => "Two machines ask as this environment",
+            Self::Released { .. } => "The environment was released",
+            Self::KeyNotNew { .. } => "The key is not a new one",
+            Self::SerialNumberTaken { .. } => "This machine is another environment",
+            Self::OfflineMovesUsed { .. } => "The year's off-line moves are used up",
+            Self::TooManyAttempts { .. } => "Too many wrong proofs were sent",
+            Self::PurposeDiffers { .. } => "This machine is activated for another purpose",
+            Self::NoFreeSlot { .. } => "No environment of this purpose is free",
+            Self::OverrideNotAllowed => "The Serial Number must come from hardware",
+            Self::NotStarted { .. } => "The subscription has not started",
+            Self::Ended { .. } => "The subscription has ended",
+            Self::Suspended => "The subscription is suspended",
+            Self::Revoked { .. } => "The subscription is revoked",
+            Self::EnvironmentName => "The environment's name is refused",
+        }
+    }
+
+    /// The HTTP status that fits: 403 where something is missing that another may give, 409 where things stand otherwise
+    /// than the asker takes them to.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::EnvironmentName => 400,
+            Self::ActivationCodeUnknown
+            | Self::EnvironmentUnknown
+            | Self::RebindCodeRequired { .. }
+            | Self::RebindCodeWrong { .. }
+            | Self::RebindPending { .. }
+            | Self::OverrideNotAllowed
+            | Self::NotStarted { .. }
+            | Self::Ended { .. }
+            | Self::Suspended
+            | Self::Revoked { .. } => 403,
+            Self::RequestIdReused { .. }
+            | Self::RequestOvertaken { .. }
+            | Self::RebindRequired { .. }
+            | Self::MachineUnknown
+            | Self::HardwareDiffers { .. }
+            | Self::Forked { .. }
+            | Self::Released { .. }
+            | Self::KeyNotNew { .. }
+            | Self::SerialNumberTaken { .. }
+            | Self::OfflineMovesUsed { .. }
+            | Self::PurposeDiffers { .. }
+            | Self::NoFreeSlot { .. } => 409,
+            Self::TooManyAttempts { .. } => 429,
+        }
+    }
+
+    /// Seconds after which asking again makes sense, where waiting helps.
+    pub const fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::RebindPending { .. } => Some(APPROVAL),
+            Self::TooManyAttempts { seconds } => Some(*seconds),
+            _ => None,
         }
     }
 }

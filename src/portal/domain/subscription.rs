@@ -6,7 +6,7 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 use uuid::Uuid;
 
 /// Longest name of a customer, an edition, a feature and the like, bytes: they all travel in every license.
@@ -85,6 +85,40 @@ impl Standing {
     }
 }
 
+/// How a machine that lost its key gets its environment back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RebindPolicy {
+    /// By the Activation Code alone: whoever has it, and names the machine's Serial Number, takes the environment.
+    Free,
+    /// By a one-time code that the portal gives for one environment.
+    #[default]
+    Code,
+    /// After somebody at the portal has approved it.
+    Approval,
+}
+
+impl RebindPolicy {
+    /// The word in settings and listings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Code => "code",
+            Self::Approval => "approval",
+        }
+    }
+}
+
+impl FromStr for RebindPolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Free, Self::Code, Self::Approval];
+        let found = all.into_iter().find(|policy| policy.as_str() == text);
+        found.ok_or_else(|| format!("expected free, code or approval, found {text:?}"))
+    }
+}
+
 /// What was bought: all that a license says but for the environment it is for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
@@ -116,6 +150,21 @@ pub struct Terms {
     pub slots: BTreeMap<Purpose, u32>,
     /// Whether an environment may have its Serial Number from the documented override instead of hardware.
     pub allow_override: bool,
+    /// How a machine that lost its key gets its environment back.
+    #[serde(default)]
+    pub rebind: RebindPolicy,
+    /// Whether a license may be bound to a Serial Number alone, which a customer types into the portal; a copy of it runs
+    /// wherever that Serial Number is shown.
+    #[serde(default)]
+    pub allow_serial_only: bool,
+    /// Off-line releases and moves in 365 days whose slot is free at once; after them, when the license ends.
+    #[serde(default = "default_offline_releases")]
+    pub offline_releases_a_year: u32,
+}
+
+/// A quarter's planned maintenance.
+const fn default_offline_releases() -> u32 {
+    4
 }
 
 impl Terms {
@@ -141,6 +190,9 @@ impl Terms {
             hardware_grace_hours: 72,
             slots: Purpose::ALL.into_iter().map(|purpose| (purpose, 1)).collect(),
             allow_override: true,
+            rebind: RebindPolicy::default(),
+            allow_serial_only: false,
+            offline_releases_a_year: default_offline_releases(),
         }
     }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
 /// Each entry brings the tables one version further; entries are never changed once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
 /// How long another process may hold the lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -21,6 +21,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path).map_err(StoreError::during("open"))?;
     configure(&connection).map_err(StoreError::during("configure"))?;
     migrate(&mut connection)?;
+    enforce_references(&connection, true).map_err(StoreError::during("configure"))?;
     Ok(connection)
 }
 
@@ -28,9 +29,14 @@ fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// It must be off while a table is made anew under its old name, and has no effect within a transaction
+/// (<https://www.sqlite.org/lang_altertable.html#making_other_kinds_of_table_schema_changes>).
+fn enforce_references(connection: &Connection, on: bool) -> Result<(), rusqlite::Error> {
+    connection.pragma_update(None, "foreign_keys", on)
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -38,6 +44,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     if version(connection)? == MIGRATIONS.len() {
         return Ok(());
     }
+    enforce_references(connection, false).map_err(failed("configure"))?;
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed("begin to migrate"))?;
@@ -47,6 +54,10 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         MIGRATIONS.get(found..).ok_or(StoreError::Newer { found, known: MIGRATIONS.len() })?;
     for step in missing {
         transaction.execute_batch(step).map_err(failed("migrate"))?;
+    }
+    let dangling = || transaction.prepare("PRAGMA foreign_key_check")?.exists([]);
+    if dangling().map_err(failed("check the references"))? {
+        return Err(StoreError::Damaged);
     }
     transaction
         .pragma_update(None, "user_version", integer(MIGRATIONS.len() as u64))

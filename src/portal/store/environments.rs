@@ -2,7 +2,7 @@
 
 use super::{
     Change, StoreError, View,
-    rows::{count, integer, json, optional_time, parsed, time, to_json},
+    rows::{count, integer, json, optional_json, optional_time, parsed, time, to_json},
 };
 use crate::{
     codes::SerialNumber,
@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 use uuid::Uuid;
 
-const COLUMNS: &str = "id, subscription_id, serial_number, name, purpose, key, sequence, document_kind, document, \
-                       made_from, chain, activated_at, seen_at, released_at";
+pub(super) const COLUMNS: &str = "id, subscription_id, serial_number, name, purpose, key, sequence, document_kind, document, \
+                       made_from, chain, activated_at, seen_at, released_at, slot_held_until";
 
 impl View<'_> {
     /// The environment of that id.
@@ -28,7 +28,8 @@ impl View<'_> {
             .map_err(StoreError::during("read an environment"))
     }
 
-    /// The environments of a subscription that have one of these Serial Numbers, in their order.
+    /// The environments of a subscription that have one of these Serial Numbers, in their order. Of several with one
+    /// Serial Number, the one that has its slot, or else the one that was released last.
     ///
     /// # Errors
     /// What SQLite says.
@@ -39,7 +40,8 @@ impl View<'_> {
     ) -> Result<Vec<Environment>, StoreError> {
         let find = || {
             let mut statement = self.0.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM environments WHERE subscription_id = ?1 AND serial_number = ?2"
+                "SELECT {COLUMNS} FROM environments WHERE subscription_id = ?1 AND serial_number = ?2 \
+                 ORDER BY released_at IS NOT NULL, released_at DESC LIMIT 1"
             ))?;
             let mut found = Vec::new();
             for serial in serial_numbers {
@@ -68,7 +70,7 @@ impl View<'_> {
             let mut rows = statement.query([serial_number.to_string()])?;
             while let Some(row) = rows.next()? {
                 let found = environment(row)?;
-                if found.key.thumbprint() == *key {
+                if found.is_bound_to(key) {
                     return Ok(Some(found));
                 }
             }
@@ -94,17 +96,25 @@ impl View<'_> {
             .map_err(StoreError::during("list environments"))
     }
 
-    /// How many slots of that purpose are in use.
+    /// How many slots of that purpose are in use, those of off-line releases whose license may still run among them.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn slots_in_use(&self, subscription: Uuid, purpose: Purpose) -> Result<u32, StoreError> {
+    pub fn slots_in_use(
+        &self,
+        subscription: Uuid,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
+        // The first condition is the index's, so that it is used.
         let sql = "SELECT count(*) FROM environments WHERE subscription_id = ?1 AND purpose = ?2 \
-                   AND released_at IS NULL";
+                   AND (released_at IS NULL OR slot_held_until IS NOT NULL) \
+                   AND (released_at IS NULL OR slot_held_until > ?3)";
+        let (subscription, purpose) = (subscription.to_string(), purpose.as_str());
         self.0
             .prepare_cached(sql)
             .and_then(|mut s| {
-                s.query_row([subscription.to_string(), purpose.to_string()], |row| row.get(0))
+                s.query_row(params![subscription, purpose, now.as_second()], |row| row.get(0))
             })
             .map_err(StoreError::during("count slots"))
     }
@@ -119,13 +129,14 @@ impl Change<'_> {
         let insert = || {
             let sql = format!(
                 "INSERT INTO environments ({COLUMNS}) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
-                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, purpose = excluded.purpose, \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+                 ON CONFLICT (id) DO UPDATE SET serial_number = excluded.serial_number, \
+                 name = excluded.name, purpose = excluded.purpose, \
                  key = excluded.key, sequence = excluded.sequence, \
                  document_kind = excluded.document_kind, document = excluded.document, \
                  made_from = excluded.made_from, chain = excluded.chain, \
                  activated_at = excluded.activated_at, seen_at = excluded.seen_at, \
-                 released_at = excluded.released_at"
+                 released_at = excluded.released_at, slot_held_until = excluded.slot_held_until"
             );
             let kind = put.current.as_ref().map(|current| match current {
                 CurrentDocument::License(_) => "license",
@@ -137,7 +148,7 @@ impl Change<'_> {
                 put.serial_number.to_string(),
                 put.name,
                 put.purpose.as_str(),
-                to_json(&put.key)?,
+                put.key.as_ref().map(to_json).transpose()?,
                 integer(put.sequence.0),
                 kind,
                 put.current.as_ref().map(CurrentDocument::text),
@@ -146,13 +157,14 @@ impl Change<'_> {
                 put.activated_at.as_second(),
                 put.seen_at.as_second(),
                 put.released_at.map(Timestamp::as_second),
+                put.slot_held_until.map(Timestamp::as_second),
             ])
         };
         insert().map(drop).map_err(StoreError::during("store an environment"))
     }
 }
 
-fn environment(row: &Row<'_>) -> rusqlite::Result<Environment> {
+pub(super) fn environment(row: &Row<'_>) -> rusqlite::Result<Environment> {
     let document: Option<String> = row.get("document")?;
     let kind: Option<String> = row.get("document_kind")?;
     let current = document.map(|text| match kind.as_deref() {
@@ -165,7 +177,7 @@ fn environment(row: &Row<'_>) -> rusqlite::Result<Environment> {
         serial_number: parsed(row, "serial_number")?,
         name: row.get("name")?,
         purpose: parsed(row, "purpose")?,
-        key: json(row, "key")?,
+        key: optional_json(row, "key")?,
         sequence: Sequence(count(row, "sequence")?),
         current,
         made_from: Revision(count(row, "made_from")?),
@@ -173,5 +185,6 @@ fn environment(row: &Row<'_>) -> rusqlite::Result<Environment> {
         activated_at: time(row, "activated_at")?,
         seen_at: time(row, "seen_at")?,
         released_at: optional_time(row, "released_at")?,
+        slot_held_until: optional_time(row, "slot_held_until")?,
     })
 }

@@ -18,6 +18,10 @@ pub enum StoreError {
     Sqlite { doing: &'static str, source: Arc<rusqlite::Error> },
     #[error("the database is of version {found}, this program knows {known}: install a newer one")]
     Newer { found: usize, known: usize },
+    #[error(
+        "rows of the database refer to rows that are not there: it stays as it is; restore it from a backup"
+    )]
+    Damaged,
     #[error("the database undid the change because another one in its batch failed: try again")]
     Undone,
     #[error(
@@ -34,6 +38,7 @@ impl StoreError {
             Self::Busy { .. } => "store-busy",
             Self::Sqlite { .. } => "store-failed",
             Self::Newer { .. } => "store-newer",
+            Self::Damaged => "store-damaged",
             Self::Undone => "store-undone",
             Self::Stopped => "store-stopped",
         }

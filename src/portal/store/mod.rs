@@ -2,20 +2,25 @@
 //!
 //! [`Store::read`] lends a [`View`], [`Store::write`] a [`Change`]: all that one closure changes, with its audit entry, is
 //! one transaction. No SQL leaves this folder, so that `PostgreSQL` can stand beside SQLite later. Both calls block; an
-//! `async` caller uses a blocking thread. `portal` calls this; this calls `portal::domain`, `license` and `codes`.
+//! `async` caller uses a blocking thread. `portal` calls this; this calls `portal::domain`,
+//! `license`, `identity` and `codes`.
 
 mod audit;
 mod connection;
 mod environments;
 mod error;
+mod evidence;
+mod releases;
 mod requests;
 mod rows;
 mod subscriptions;
+mod succession;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
 pub use error::StoreError;
 pub use requests::AnsweredRequest;
+pub use succession::RetiredKey;
 pub use writer::WriterKind;
 
 use connection::open;

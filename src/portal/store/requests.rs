@@ -16,7 +16,7 @@ pub struct AnsweredRequest {
     pub id: RequestId,
     /// The key that signed it.
     pub key: Thumbprint,
-    /// `activate`, `refresh` or `release`.
+    /// `activate`, `refresh`, `release`, `rebind` or `move`.
     pub kind: &'static str,
     /// The environment that it was about.
     pub environment_id: Uuid,
@@ -58,6 +58,24 @@ impl View<'_> {
             .prepare_cached(sql)
             .and_then(|mut s| s.exists([environment.to_string(), id.to_string()]))
             .map_err(StoreError::during("look for a request"))
+    }
+
+    /// That request of the environment, as it came.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn request_text(
+        &self,
+        environment: Uuid,
+        id: RequestId,
+    ) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT request FROM requests WHERE environment_id = ?1 AND id = ?2";
+        self.0
+            .prepare_cached(sql)
+            .and_then(|mut s| {
+                s.query_row([environment.to_string(), id.to_string()], |row| row.get(0)).optional()
+            })
+            .map_err(StoreError::during("read a request"))
     }
 
     /// The ids of an environment's requests and when they were answered, oldest first.

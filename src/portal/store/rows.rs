@@ -19,6 +19,17 @@ pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite
     serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(|e| damaged(row, column, e))
 }
 
+/// The same, or none.
+pub(super) fn optional_json<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: &str,
+) -> rusqlite::Result<Option<T>> {
+    match row.get_ref(column)?.as_str_or_null()? {
+        Some(text) => serde_json::from_str(text).map(Some).map_err(|e| damaged(row, column, e)),
+        None => Ok(None),
+    }
+}
+
 /// A column that holds whole seconds since 1970.
 pub(super) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
     Timestamp::from_second(row.get(column)?).map_err(|e| damaged(row, column, e))

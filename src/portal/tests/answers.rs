@@ -168,11 +168,11 @@ fn a_release_frees_the_slot_and_the_same_machine_may_come_back() {
     assert_eq!(other.activate(&stage, &sold.activation_code).unwrap_err().code(), "no-free-slot");
 
     let released = stage.ask(&one.request(RequestKind::Release), &one.key).unwrap();
-    assert_eq!(released.outcome, Outcome::Released { sequence: Sequence(2) });
+    assert_eq!(released.outcome, Outcome::Released { sequence: Sequence(2), slot_free_at: None });
     // Asked again, in whichever way, it is the same.
     for kind in [RequestKind::Release, RequestKind::Refresh] {
         let again = stage.ask(&one.request(kind), &one.key).unwrap();
-        assert_eq!(again.outcome, Outcome::Released { sequence: Sequence(2) });
+        assert_eq!(again.outcome, Outcome::Released { sequence: Sequence(2), slot_free_at: None });
     }
     other.activate(&stage, &sold.activation_code).unwrap();
     assert_eq!(one.activate(&stage, &sold.activation_code).unwrap_err().code(), "no-free-slot");
@@ -197,7 +197,7 @@ fn a_lost_key_is_cured_by_a_release_at_the_portal() {
 
     stage.portal.release_environment(id).unwrap();
     let told = agent.refresh(&stage).unwrap();
-    assert_eq!(told.outcome, Outcome::Released { sequence: Sequence(2) });
+    assert_eq!(told.outcome, Outcome::Released { sequence: Sequence(2), slot_free_at: None });
     let license = installed_anew.activate(&stage, &sold.activation_code).unwrap().license.unwrap();
     assert_eq!(license.claims().seq, Sequence(3));
     license.check_binding(agent.serial, &installed_anew.key.thumbprint()).unwrap();

@@ -127,6 +127,8 @@ impl Agent {
             request,
             sub: self.serial,
             activation: None,
+            rebind_proof: None,
+            consent: None,
             environment: RequestedEnvironment {
                 id: self.id,
                 name: self.name.clone(),
@@ -137,6 +139,7 @@ impl Agent {
             machine: MachineFacts {
                 kind: "bare-metal".to_owned(),
                 overridden: false,
+                virtual_machine: false,
                 agent: "0.1.0".to_owned(),
             },
             previous: self.previous,

@@ -38,6 +38,8 @@ impl Agent {
             request,
             sub: self.serial,
             activation: code.map(|code| Activation::new(code, jti, &self.key.public())),
+            rebind_proof: None,
+            consent: None,
             environment: RequestedEnvironment {
                 id: None,
                 name: "Main site".to_owned(),
@@ -48,6 +50,7 @@ impl Agent {
             machine: MachineFacts {
                 kind: "bare-metal".to_owned(),
                 overridden: false,
+                virtual_machine: false,
                 agent: "0.1.0".to_owned(),
             },
             previous: self.previous,

@@ -2,4 +2,8 @@
 
 mod chain;
 mod decision;
+mod evidence;
+mod place;
+mod samples;
+mod succession;
 mod terms;

@@ -1,6 +1,6 @@
 //! What terms are refused.
 
-use crate::portal::domain::{Subscription, Terms, TermsError};
+use crate::portal::domain::{RebindPolicy, Subscription, Terms, TermsError};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -55,4 +55,19 @@ fn terms_come_back_from_json_as_they_were() {
     terms.check_in_days = Some(7);
     let text = serde_json::to_string(&terms).unwrap();
     assert_eq!(serde_json::from_str::<Terms>(&text).unwrap(), terms);
+}
+
+#[test]
+fn terms_that_an_older_portal_stored_have_the_usual_policies() {
+    let mut stored = serde_json::to_value(sound()).unwrap();
+    for newer in ["rebind", "allow_serial_only", "offline_releases_a_year"] {
+        stored.as_object_mut().unwrap().remove(newer).unwrap();
+    }
+    assert_eq!(serde_json::from_value::<Terms>(stored).unwrap(), sound());
+    assert_eq!(sound().rebind, RebindPolicy::Code);
+    for policy in [RebindPolicy::Free, RebindPolicy::Code, RebindPolicy::Approval] {
+        assert_eq!(policy.as_str().parse(), Ok(policy));
+        assert_eq!(serde_json::to_value(policy).unwrap(), policy.as_str());
+    }
+    assert!("maybe".parse::<RebindPolicy>().is_err());
 }

@@ -1,6 +1,6 @@
 //! What is stored comes back, and what is refused was never there.
 
-use super::{KINDS, add, all_sold, at, environment, event, store, subscription};
+use super::{KINDS, NOW, add, all_sold, at, environment, event, store, subscription};
 use crate::{
     license::{KeyPair, Purpose, RequestId, Sequence},
     portal::{
@@ -48,7 +48,7 @@ fn an_environment_comes_back_as_it_was() {
         let put = one.clone();
         store.write(move |c: &Change<'_>| c.put_environment(&put)).unwrap();
         assert_eq!(read(&store, |v| v.environment(one.id)), Some(one.clone()));
-        assert_eq!(read(&store, |v| v.slots_in_use(sold.id, Purpose::Production)), 1);
+        assert_eq!(read(&store, |v| v.slots_in_use(sold.id, Purpose::Production, NOW)), 1);
 
         one.current = Some(CurrentDocument::Revocation("text".to_owned()));
         one.sequence = Sequence(7);
@@ -56,11 +56,11 @@ fn an_environment_comes_back_as_it_was() {
         let put = one.clone();
         store.write(move |c: &Change<'_>| c.put_environment(&put)).unwrap();
         assert_eq!(read(&store, |v| v.environments(Some(sold.id))), [one.clone()]);
-        assert_eq!(read(&store, |v| v.slots_in_use(sold.id, Purpose::Production)), 0);
+        assert_eq!(read(&store, |v| v.slots_in_use(sold.id, Purpose::Production, NOW)), 0);
 
         let serials = [environment(&sold, 2).serial_number, one.serial_number];
         assert_eq!(read(&store, |v| v.environments_by_serial(sold.id, &serials)), [one.clone()]);
-        let key = one.key.thumbprint();
+        let key = one.key.unwrap().thumbprint();
         let by_key = |key| read(&store, |v| v.environment_by_key(one.serial_number, key));
         assert_eq!(by_key(&key), Some(one.clone()));
         assert_eq!(by_key(&KeyPair::from_seed(&[99; 32]).thumbprint()), None);
@@ -100,7 +100,7 @@ fn a_request_is_found_by_its_signer_and_its_id() {
         let one = environment(&sold, 1);
         let request = AnsweredRequest {
             id: RequestId(Uuid::from_u128(5)),
-            key: one.key.thumbprint(),
+            key: one.key.unwrap().thumbprint(),
             kind: "refresh",
             environment_id: one.id,
             received_at: at("2026-02-01T00:00:00Z"),
@@ -131,7 +131,7 @@ fn take_slot(store: &Store, n: u8, total: u32) -> bool {
     let new = environment(&sold, n);
     store
         .write(move |c: &Change<'_>| {
-            let free = c.slots_in_use(sold.id, Purpose::Production)? < total;
+            let free = c.slots_in_use(sold.id, Purpose::Production, NOW)? < total;
             if free {
                 c.put_environment(&new)?;
             }
@@ -164,7 +164,8 @@ fn slots_hold_however_many_ask_at_once() {
             thread.join().unwrap();
         }
         assert_eq!(taken.load(Ordering::Relaxed), 7, "{kind:?}");
-        let used = read(&stores[0], |v| v.slots_in_use(Uuid::from_u128(1), Purpose::Production));
+        let used =
+            read(&stores[0], |v| v.slots_in_use(Uuid::from_u128(1), Purpose::Production, NOW));
         assert_eq!(used, 7);
     }
 }

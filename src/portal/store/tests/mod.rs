@@ -2,6 +2,8 @@
 
 mod contract;
 mod failures;
+mod migration;
+mod succession;
 
 use super::{Change, Event, Store, StoreError, WriterKind};
 use crate::{
@@ -15,6 +17,9 @@ use crate::{
 use jiff::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
+
+/// When the tests count slots.
+const NOW: Timestamp = Timestamp::constant(1_772_323_200, 0);
 
 const KINDS: [WriterKind; 2] = [WriterKind::Thread, WriterKind::Inline];
 
@@ -49,7 +54,7 @@ fn environment(subscription: &Subscription, n: u8) -> Environment {
         serial_number: SerialNumber::mint("smbios-uuid", &n.to_string()),
         name: format!("Environment {n}"),
         purpose: Purpose::Production,
-        key: KeyPair::from_seed(&[n; 32]).public(),
+        key: Some(KeyPair::from_seed(&[n; 32]).public()),
         sequence: Sequence(0),
         current: None,
         made_from: Revision::NONE,
@@ -57,6 +62,7 @@ fn environment(subscription: &Subscription, n: u8) -> Environment {
         activated_at: at("2026-02-01T00:00:00Z"),
         seen_at: at("2026-02-01T00:00:00Z"),
         released_at: None,
+        slot_held_until: None,
     }
 }
 

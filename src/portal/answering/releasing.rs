@@ -1,0 +1,66 @@
+//! Giving a slot back, and when it is free again.
+
+use super::{AnswerError, Case, Context, Road};
+use crate::{
+    license::{LicenseClaims, Outcome, Unverified},
+    portal::{
+        domain::{CurrentDocument, Environment, SlotAfter, Subscription, YEAR, slot_after},
+        store::{Change, View},
+    },
+};
+use jiff::Timestamp;
+
+/// Releases an environment as its agent asks.
+pub(super) fn release(
+    change: &Change<'_>,
+    case: &mut Case,
+    context: &Context,
+) -> Result<Outcome, AnswerError> {
+    let Case { subscription, environment, .. } = case;
+    let slot = slot_of(change, subscription, environment, context)?;
+    end(environment, context.now);
+    match slot {
+        SlotAfter::Free => {}
+        SlotAfter::Counted => {
+            change.add_offline_release(subscription.id, environment.id, context.now)?;
+        }
+        SlotAfter::HeldUntil(until) => environment.slot_held_until = Some(until),
+    }
+    Ok(told(environment, context.now))
+}
+
+/// That an environment was released, and when its slot is free.
+pub(super) fn told(environment: &Environment, now: Timestamp) -> Outcome {
+    let slot_free_at = environment.slot_held_until.filter(|until| now < *until);
+    Outcome::Released { sequence: environment.sequence, slot_free_at }
+}
+
+/// Ends every license of an environment so far. Its slot is free.
+pub(in crate::portal) fn end(environment: &mut Environment, now: Timestamp) {
+    environment.sequence = environment.next_sequence();
+    environment.current = None;
+    environment.released_at = Some(now);
+    environment.slot_held_until = None;
+}
+
+/// What becomes of the slot when the environment leaves its machine by this request.
+pub(super) fn slot_of(
+    view: &View<'_>,
+    subscription: &Subscription,
+    environment: &Environment,
+    context: &Context,
+) -> Result<SlotAfter, AnswerError> {
+    let now = context.now;
+    let a_year_ago = now.checked_sub(YEAR).unwrap_or(Timestamp::MIN);
+    let earlier = view.offline_releases(subscription.id, a_year_ago)?;
+    let by_courier = context.road == Road::Courier;
+    Ok(slot_after(subscription, by_courier, &earlier, license_ends(environment), now))
+}
+
+/// When the license that was issued last ends.
+fn license_ends(environment: &Environment) -> Option<Timestamp> {
+    let Some(CurrentDocument::License(text)) = &environment.current else { return None };
+    // The portal's own: it was verified when it was adopted, or signed here.
+    let license = || Unverified::parse(text)?.peek::<LicenseClaims>();
+    license().ok().map(|license| license.exp)
+}

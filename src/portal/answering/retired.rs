@@ -1,0 +1,49 @@
+//! The answer to a key that was bound before: a signed word, so that its holder neither waits nor goes on.
+
+use super::{AnswerError, Context, Found, Request};
+use crate::{
+    license::Outcome,
+    portal::{
+        issuing,
+        store::{AnsweredRequest, Change, Event, RetiredKey},
+    },
+};
+use serde_json::json;
+
+/// Answers a refresh or a release that a retired key signed. The chain goes on without it.
+pub(super) fn answer(
+    change: &Change<'_>,
+    request: &Request,
+    retired: &RetiredKey,
+    context: &Context,
+) -> Result<Found, AnswerError> {
+    let claims = &request.claims;
+    let environment = change
+        .environment(retired.environment_id)?
+        .ok_or(crate::portal::domain::Refusal::EnvironmentUnknown)?;
+    let outcome = Outcome::Retired {
+        sequence: environment.sequence,
+        by: retired.by,
+        serial_number: environment.serial_number,
+        key: environment.key.map(|key| key.thumbprint()),
+    };
+    let answer = issuing::answer(&context.keys, claims, outcome, None, context.now)?;
+    change.add_request(&AnsweredRequest {
+        id: claims.jti,
+        key: request.key.thumbprint(),
+        kind: claims.request.as_str(),
+        environment_id: environment.id,
+        received_at: context.now,
+        request: request.text.clone(),
+        answer: answer.clone(),
+    })?;
+    change.audit_event(&Event {
+        at: context.now,
+        actor: &request.actor(),
+        event: "retired-key-told",
+        subscription_id: Some(environment.subscription_id),
+        environment_id: Some(environment.id),
+        detail: json!({ "request": claims.jti, "by": retired.by, "retired_at": retired.at }),
+    })?;
+    Ok(Found::Answered(answer))
+}

@@ -1,0 +1,130 @@
+//! Wrong proofs, counted: whoever sends many is asked to wait, so that guessing and broken agents cost little.
+//!
+//! In memory only, and of bounded size. A one-time code dies after five wrong proofs whatever is forgotten here.
+
+use crate::codes::ActivationId;
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+use uuid::Uuid;
+
+/// Wrong proofs within [`WINDOW`] that are simply refused.
+const FORGIVEN: u32 = 10;
+/// For how long they are counted.
+const WINDOW: SignedDuration = SignedDuration::from_mins(15);
+/// Subjects that are counted at once; more push the oldest out.
+const MOST_SUBJECTS: usize = 4_096;
+
+/// What wrong proofs are counted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Subject {
+    /// A subscription, known here or not.
+    Activation(ActivationId),
+    /// An environment.
+    Environment(Uuid),
+}
+
+/// The counts.
+#[derive(Default)]
+pub(super) struct Attempts(Mutex<HashMap<Subject, Count>>);
+
+#[derive(Clone, Copy)]
+struct Count {
+    wrong: u32,
+    since: Timestamp,
+}
+
+impl Count {
+    /// Seconds until its window ends; none where it has ended, or the clock was turned back.
+    fn left(self, now: Timestamp) -> Option<u32> {
+        let passed = now.duration_since(self.since);
+        if passed.is_negative() || passed >= WINDOW {
+            return None;
+        }
+        u32::try_from((WINDOW - passed).as_secs()).ok().map(|seconds| seconds.max(1))
+    }
+}
+
+impl Attempts {
+    /// Counts a wrong proof. Returns the seconds to wait where there were too many.
+    pub(super) fn wrong(&self, subject: Subject, now: Timestamp) -> Option<u32> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !counts.contains_key(&subject) && counts.len() >= MOST_SUBJECTS {
+            make_room(&mut counts, now);
+        }
+        let count = counts.entry(subject).or_insert(Count { wrong: 0, since: now });
+        if count.left(now).is_none() {
+            *count = Count { wrong: 0, since: now };
+        }
+        count.wrong = count.wrong.saturating_add(1);
+        if count.wrong > FORGIVEN { count.left(now) } else { None }
+    }
+
+    /// Seconds to wait before another proof is looked at; none where it may come now.
+    pub(super) fn wait(&self, subject: Subject, now: Timestamp) -> Option<u32> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&subject).filter(|count| count.wrong >= FORGIVEN)?.left(now)
+    }
+}
+
+/// Forgets what has ended, or else the oldest.
+fn make_room(counts: &mut HashMap<Subject, Count>, now: Timestamp) {
+    counts.retain(|_, count| count.left(now).is_some());
+    if counts.len() < MOST_SUBJECTS {
+        return;
+    }
+    let oldest = counts.iter().min_by_key(|(_, count)| count.since).map(|(subject, _)| *subject);
+    if let Some(oldest) = oldest {
+        counts.remove(&oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+    }
+
+    fn environment(n: u128) -> Subject {
+        Subject::Environment(Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn ten_are_forgiven_and_the_next_waits_for_the_end_of_the_window() {
+        let attempts = Attempts::default();
+        for n in 0..10 {
+            assert_eq!(attempts.wait(environment(1), after(n)), None);
+            assert_eq!(attempts.wrong(environment(1), after(n)), None);
+        }
+        assert_eq!(attempts.wait(environment(1), after(100)), Some(800));
+        assert_eq!(attempts.wrong(environment(1), after(100)), Some(800));
+        assert_eq!(attempts.wait(environment(2), after(100)), None, "others don't wait");
+        assert_eq!(attempts.wait(environment(1), after(900)), None);
+        assert_eq!(attempts.wrong(environment(1), after(900)), None);
+    }
+
+    #[test]
+    fn however_many_there_are_few_are_kept() {
+        let attempts = Attempts::default();
+        for n in 0..3 * 4_096 {
+            attempts.wrong(environment(n), after(0));
+        }
+        assert_eq!(attempts.0.lock().unwrap().len(), MOST_SUBJECTS);
+        attempts.wrong(environment(u128::MAX), after(900));
+        assert_eq!(attempts.0.lock().unwrap().len(), 1, "what has ended goes at once");
+    }
+
+    #[test]
+    fn a_clock_that_is_turned_back_locks_nobody_out() {
+        let attempts = Attempts::default();
+        for _ in 0..20 {
+            attempts.wrong(environment(1), after(1_000_000));
+        }
+        assert_eq!(attempts.wait(environment(1), after(0)), None);
+        assert_eq!(attempts.wrong(environment(1), after(0)), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! Forks: seeing the branches of an environment, and naming the one that survives.
+
+use super::super::{
+    Portal, PortalError,
+    domain::{Branch, Environment, Refusal, facts},
+    store::View,
+};
+use crate::{
+    identity::recognise,
+    license::{MachineFacts, RequestClaims, RequestId, Unverified},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+/// The branches of an environment's requests.
+#[derive(Debug, Clone, Serialize)]
+pub struct ForkView {
+    /// The environment.
+    pub environment_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Whether there is more than one branch.
+    pub forked: bool,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// The branches, oldest first.
+    pub branches: Vec<BranchView>,
+}
+
+/// One line of requests, and what is known of the machine that sends them.
+#[derive(Debug, Clone, Serialize)]
+pub struct BranchView {
+    /// Its last request, which names the branch: the machine's `entitlectl` shows the same as its last one.
+    pub last_request: RequestId,
+    /// When the branch began.
+    pub since: Timestamp,
+    /// When its last request was answered.
+    pub answered_at: Timestamp,
+    /// Whether the customer named it.
+    pub survivor: bool,
+    /// What kind of machine it is.
+    pub machine: Option<MachineFacts>,
+    /// Per cent of the environment's known hardware that its last request agrees with, where both tell any.
+    pub hardware_score: Option<u8>,
+}
+
+impl Portal {
+    /// The branches of an environment, one where all is well.
+    ///
+    /// # Errors
+    /// [`PortalError::NoEnvironment`], and what the store says.
+    pub fn forks(&self, id: Uuid) -> Result<ForkView, PortalError> {
+        self.store().read(|view| {
+            let environment = view.environment(id)?.ok_or(PortalError::NoEnvironment { id })?;
+            let chain = &environment.chain;
+            let branches = chain.branches().iter().map(|b| branch(view, &environment, b));
+            let forked = chain.is_forked();
+            Ok(ForkView {
+                environment_id: id,
+                name: environment.name.clone(),
+                forked,
+                since: chain.forked_since().filter(|_| forked),
+                branches: branches.collect::<Result<_, PortalError>>()?,
+            })
+        })
+    }
+
+    /// Names the branch whose last request is `last_request` as the one that is the environment. It is asked for a new
+    /// key at its next refresh; once it has that, the others are told that theirs is retired. Until then another may be
+    /// named.
+    ///
+    /// # Errors
+    /// [`PortalError::NoEnvironment`], [`PortalError::NotForked`], [`PortalError::NoBranch`], and what the store says.
+    pub fn name_survivor(&self, id: Uuid, last_request: Uuid) -> Result<ForkView, PortalError> {
+        self.change_environment(id, move |_, environment, _| {
+            if let Some(at) = environment.released_at {
+                return Err(Refusal::Released { environment: id, at }.into());
+            }
+            if !environment.chain.is_forked() {
+                return Err(PortalError::NotForked { id });
+            }
+            if !environment.chain.name_survivor(RequestId(last_request)) {
+                let heads = environment.chain.branches().iter().map(|b| b.head.to_string());
+                let known = heads.collect::<Vec<_>>().join(", ");
+                return Err(PortalError::NoBranch { id, found: last_request, known });
+            }
+            Ok(((), "survivor-named", json!({ "last_request": last_request })))
+        })?;
+        self.forks(id)
+    }
+}
+
+fn branch(
+    view: &View<'_>,
+    environment: &Environment,
+    branch: &Branch,
+) -> Result<BranchView, PortalError> {
+    let claims = view.request_text(environment.id, branch.head)?.and_then(|text| {
+        Unverified::parse(&text).and_then(|request| request.peek::<RequestClaims>()).ok()
+    });
+    let known = view.evidence(environment.id)?;
+    let score = claims.as_ref().and_then(|claims| {
+        let sent = facts(&claims.evidence);
+        let both = !known.is_empty() && !sent.is_empty();
+        both.then(|| recognise(&known, &sent, claims.machine.virtual_machine).score)
+    });
+    Ok(BranchView {
+        last_request: branch.head,
+        since: branch.since,
+        answered_at: branch.answered_at,
+        survivor: branch.survivor,
+        machine: claims.map(|claims| claims.machine),
+        hardware_score: score,
+    })
+}

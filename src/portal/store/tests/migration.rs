@@ -1,0 +1,78 @@
+//! A database of an earlier version is brought up to date with all that is in it.
+
+use super::all_sold;
+use crate::portal::{
+    PortalError,
+    store::{Store, WriterKind},
+};
+use rusqlite::Connection;
+
+const FIRST: &str = include_str!("../schema/0001.sql");
+const ROWS: &str = r#"
+INSERT INTO subscriptions VALUES ('00000000-0000-0000-0000-000000000001', '0', 'CODE', 'ACME', 'TERMS',
+    '{"status":"active"}', 1, 0);
+INSERT INTO environments VALUES ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-000000000001',
+    'SERIAL', 'Site', 'production', 'KEY', 3, 'license', 'text', 1,
+    '{"branches":[{"head":"00000000-0000-0000-0000-000000000003","since":"2026-01-01T00:00:00Z","answered_at":"2026-01-01T00:00:00Z"}]}',
+    0, 0, NULL);
+INSERT INTO requests VALUES ('kid', '00000000-0000-0000-0000-000000000003', 'activate',
+    '00000000-0000-0000-0000-000000000002', 0, 'question', 'answer');
+INSERT INTO audit VALUES (1, 0, 'agent', 'environment-activated', '00000000-0000-0000-0000-000000000001',
+    '00000000-0000-0000-0000-000000000002', '{}');
+"#;
+
+fn old_database(folder: &tempfile::TempDir) -> std::path::PathBuf {
+    let path = folder.path().join("portal.db");
+    let sold = super::subscription(1);
+    let one = super::environment(&sold, 1);
+    let rows = ROWS
+        .replace("CODE", &sold.activation_code.expose())
+        .replace("TERMS", &serde_json::to_string(&sold.terms).unwrap())
+        .replace("SERIAL", &one.serial_number.to_string())
+        .replace("KEY", &serde_json::to_string(&one.key).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(FIRST).unwrap();
+    connection.execute_batch(&rows).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    path
+}
+
+#[test]
+fn the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = old_database(&folder);
+    let store = Store::open(&path, WriterKind::Inline).unwrap();
+    assert_eq!(all_sold(&store).len(), 1);
+    let environments = store.read(|v| Ok::<_, PortalError>(v.environments(None)?)).unwrap();
+    let [one] = environments.as_slice() else { panic!("{environments:?}") };
+    assert_eq!(one.key, super::environment(&super::subscription(1), 1).key);
+    assert_eq!((one.sequence.0, one.slot_held_until), (3, None));
+    assert!(!one.chain.is_forked() && one.chain.survivor().is_none());
+    assert_eq!(store.read(|v| v.audit(None, 9)).unwrap().len(), 1);
+    drop(store);
+
+    // The tables that refer to the environments still do, and it is enforced.
+    let connection = crate::portal::store::connection::open(&path).unwrap();
+    let dangling = connection.execute("UPDATE requests SET environment_id = 'nobody'", []);
+    assert!(dangling.unwrap_err().to_string().contains("FOREIGN KEY"));
+}
+
+#[test]
+fn a_database_whose_rows_refer_to_nothing_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = old_database(&folder);
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    connection.execute("UPDATE requests SET environment_id = 'nobody'", []).unwrap();
+    let refused = Store::open(&path, WriterKind::Inline).map(drop);
+    assert_eq!(refused.unwrap_err().code(), "store-damaged");
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |r| r.get(0)).unwrap();
+    assert_eq!(version, 1);
+    drop(connection);
+    assert!(
+        Connection::open(&path)
+            .unwrap()
+            .prepare("SELECT slot_held_until FROM environments")
+            .is_err()
+    );
+}
