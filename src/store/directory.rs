@@ -53,7 +53,12 @@ impl StateDirectory {
         };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(&path).map_err(error("open"))?;
+        let opened = options.open(&path).or_else(|found| match found.kind() {
+            // A disk that takes nothing any more is no reason to serve nothing: what is there can be locked and read.
+            io::ErrorKind::ReadOnlyFilesystem => File::open(&path),
+            _ => Err(found),
+        });
+        let mut file = opened.map_err(error("open"))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -123,3 +123,26 @@ async fn a_survey_that_fails_keeps_the_last_verdict() {
     stage.pass(MINUTE * 2).await;
     assert_eq!(stage.generation(), before.generation);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_secret_makes_no_other_machine() {
+    let mut stage = Stage::activated().await;
+    let before = stage.status();
+    stage.stop().await;
+    std::fs::remove_file(stage.directory.path().join("hardware.secret")).unwrap();
+    let entries = stage.events().len();
+    stage.start().await;
+    assert_eq!(verdict(&stage), Verdict::Unchanged);
+    assert_eq!(stage.generation(), before.generation);
+    assert_eq!(stage.status().serial_number, before.serial_number);
+    assert_eq!(stage.actions_after(entries), ["reenrolled"]);
+    stage.restart().await;
+    assert_eq!((verdict(&stage), stage.conditions()), (Verdict::Unchanged, vec![]));
+
+    // With the secret of the first machine gone as well, another one is still another one.
+    stage.stop().await;
+    std::fs::remove_file(stage.directory.path().join("hardware.secret")).unwrap();
+    stage.hardware.is_another();
+    stage.start().await;
+    assert_eq!(verdict(&stage), Verdict::DifferentMachine);
+}
