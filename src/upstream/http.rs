@@ -3,7 +3,7 @@
 use super::{Exchange, ExchangeError, Portal};
 use crate::license::{MAX_DOCUMENT, MEDIA_TYPE};
 use reqwest::{Client, Response, StatusCode, Url, header, redirect};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::{error::Error, fs, net::IpAddr, path::PathBuf, time::Duration};
 
 /// From the first packet to the connection.
@@ -118,13 +118,7 @@ impl Portal for HttpPortal {
             };
             let response = sending.await.map_err(unreachable)?;
             let status = response.status();
-            if matches!(
-                status,
-                StatusCode::TOO_MANY_REQUESTS
-                    | StatusCode::SERVICE_UNAVAILABLE
-                    | StatusCode::BAD_GATEWAY
-                    | StatusCode::GATEWAY_TIMEOUT
-            ) {
+            if is_trouble(status) {
                 let retry_after = retry_after(&response);
                 return Err(ExchangeError::Busy { url, status: status.as_u16(), retry_after });
             }
@@ -140,6 +134,12 @@ impl Portal for HttpPortal {
             }
         })
     }
+}
+
+/// The portal's own trouble, or the way's, whatever is said of it: no word on the request.
+fn is_trouble(status: StatusCode) -> bool {
+    let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    status.is_server_error() || passing.contains(&status)
 }
 
 /// The body as text, not a byte more than a document may have.
@@ -161,24 +161,18 @@ async fn read_limited(mut response: Response, url: &str) -> Result<String, Excha
     String::from_utf8(body).map_err(|_| not_an_answer("bytes that are no text"))
 }
 
-/// A problem document, RFC 9457, as far as it is needed.
+/// A problem document, RFC 9457, as far as it is needed. One without a type is nobody's word on a request.
 fn refusal(body: &str, url: &str) -> ExchangeError {
-    #[derive(Deserialize)]
-    struct Problem {
-        #[serde(rename = "type", default)]
-        kind: String,
-        #[serde(default)]
-        title: String,
-        #[serde(default)]
-        detail: String,
-    }
-    let Ok(Problem { kind, title, detail }) = serde_json::from_str(body) else {
+    let problem: Map<String, Value> = serde_json::from_str(body).unwrap_or_default();
+    let member = |name| problem.get(name).and_then(Value::as_str).unwrap_or_default();
+    let code = shown(member("type").rsplit(':').next().unwrap_or_default());
+    if code.is_empty() {
         let found = "a problem document that can't be read".to_owned();
         return ExchangeError::NotAnAnswer { url: url.to_owned(), found };
-    };
-    let code = kind.rsplit(':').next().unwrap_or_default();
-    let detail = if detail.is_empty() { title.clone() } else { detail };
-    ExchangeError::Refused { code: shown(code), title: shown(&title), detail: shown(&detail) }
+    }
+    let title = shown(member("title"));
+    let detail = Some(shown(member("detail"))).filter(|detail| !detail.is_empty());
+    ExchangeError::Refused { code, detail: detail.unwrap_or_else(|| title.clone()), title }
 }
 
 /// Foreign text for a log or a terminal: of bounded length, without control characters.
