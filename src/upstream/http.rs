@@ -118,14 +118,7 @@ impl Portal for HttpPortal {
             };
             let response = sending.await.map_err(unreachable)?;
             let status = response.status();
-            if matches!(
-                status,
-                StatusCode::TOO_MANY_REQUESTS
-                    | StatusCode::REQUEST_TIMEOUT
-                    | StatusCode::SERVICE_UNAVAILABLE
-                    | StatusCode::BAD_GATEWAY
-                    | StatusCode::GATEWAY_TIMEOUT
-            ) {
+            if is_trouble(status) {
                 let retry_after = retry_after(&response);
                 return Err(ExchangeError::Busy { url, status: status.as_u16(), retry_after });
             }
@@ -141,6 +134,12 @@ impl Portal for HttpPortal {
             }
         })
     }
+}
+
+/// The portal's own trouble, or the way's, whatever is said of it: no word on the request.
+fn is_trouble(status: StatusCode) -> bool {
+    let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    status.is_server_error() || passing.contains(&status)
 }
 
 /// The body as text, not a byte more than a document may have.

@@ -37,7 +37,7 @@ pub enum Refusal {
     )]
     HardwareDiffers { environment: Uuid, serial_number: SerialNumber },
     #[error(
-        "a rebind of environment {environment} needs a one-time code: get one with `entitle-portal environment rebind-code {environment}` and give it to `entitlectl rebind`"
+        "a rebind of environment {environment} needs a one-time code: get one with `entitle-portal environment rebind-code {environment}` and give it to `entitlectl rebind --rebind-code CODE`"
     )]
     RebindCodeRequired { environment: Uuid },
     #[error(
@@ -108,7 +108,7 @@ fn how(policy: RebindPolicy, environment: Uuid) -> String {
     match policy {
         RebindPolicy::Free => "`entitlectl rebind`".to_owned(),
         RebindPolicy::Code => format!(
-            "get a one-time code with `entitle-portal environment rebind-code {environment}` and give it to `entitlectl rebind`"
+            "get a one-time code with `entitle-portal environment rebind-code {environment}` and give it to `entitlectl rebind --rebind-code CODE`"
         ),
         RebindPolicy::Approval => format!(
             "`entitlectl rebind`, which is done after `entitle-portal environment approve {environment}`"
