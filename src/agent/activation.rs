@@ -4,8 +4,8 @@ use super::Agent;
 use crate::{
     api::{Problem, Reply, RequestByHand},
     codes::ActivationCode,
-    license::{Purpose, RequestKind, RequestedEnvironment},
-    store::StateDirectory,
+    license::{Purpose, RebindCode, RequestKind, RequestedEnvironment},
+    store::{StateDirectory, StoreError},
 };
 use axum::http::StatusCode;
 
@@ -30,8 +30,8 @@ impl Agent {
         name: Option<String>,
         purpose: Option<Purpose>,
     ) -> Result<RequestedEnvironment, Problem> {
-        let code =
-            code.or_else(|| self.code.clone()).or_else(|| self.parts.configured_code.clone());
+        let kept = [&self.asked_code, &self.code, &self.parts.configured_code];
+        let code = code.or_else(|| kept.into_iter().flatten().next().cloned());
         let Some(code) = code else {
             let detail = "expected an Activation Code, found none kept or configured: give it to `entitlectl activate` on standard input";
             return Err(refused(StatusCode::BAD_REQUEST, "no-activation-code", detail));
@@ -41,7 +41,7 @@ impl Agent {
             name: name.unwrap_or_else(|| self.parts.environment_name.clone()),
             purpose: purpose.unwrap_or(self.parts.purpose),
         };
-        self.keep_code(code)?;
+        self.ask_with(code);
         Ok(environment)
     }
 
@@ -51,12 +51,31 @@ impl Agent {
         request: RequestByHand,
         actor: &str,
     ) -> Result<Reply, Problem> {
-        let RequestByHand { kind, code, name, purpose } = request;
+        let RequestByHand { kind, code, name, purpose, rebind_code } = request;
         let environment = match kind {
-            RequestKind::Activate => self.prepare_activation(code, name, purpose)?,
-            _ => self.activated_environment()?,
+            RequestKind::Activate | RequestKind::Rebind => {
+                self.prepare_activation(code, name, purpose)?
+            }
+            RequestKind::Refresh | RequestKind::Release => self.activated_environment()?,
+            RequestKind::Move => {
+                let detail = "a move is not made by this version: `entitlectl release` on the old machine, then `entitlectl activate` on the new one";
+                return Err(refused(StatusCode::BAD_REQUEST, "no-move", detail));
+            }
         };
-        self.make_request(kind, environment, actor, true).map(Reply::Document)
+        let rebind_code = rebind_code.as_ref();
+        self.make_request(kind, environment, rebind_code, actor, true).map(Reply::Document)
+    }
+
+    /// Asks the portal to bind this machine's environment to a new key: the old one was lost with the state.
+    pub(super) fn rebind(
+        &mut self,
+        code: Option<ActivationCode>,
+        rebind_code: Option<&RebindCode>,
+        actor: &str,
+    ) -> Result<(), Problem> {
+        self.need_portal()?;
+        let environment = self.prepare_activation(code, None, None)?;
+        self.ask_by(RequestKind::Rebind, environment, rebind_code, actor)
     }
 
     /// Activates with the Activation Code of the settings, which nobody has to type.
@@ -92,27 +111,47 @@ impl Agent {
         Err(refused(StatusCode::CONFLICT, "portal-not-set", detail))
     }
 
-    fn keep_code(&mut self, code: ActivationCode) -> Result<(), Problem> {
+    /// Takes note of the Activation Code for the activation that is asked for next.
+    fn ask_with(&mut self, code: ActivationCode) {
         if self.code.as_ref() == Some(&code) {
-            return Ok(());
+            self.refuse_code();
+            return;
         }
-        if let Some(directory) = &self.parts.directory {
-            directory.keep_activation_code(&code).map_err(|error| {
-                let status = StatusCode::INTERNAL_SERVER_ERROR;
-                refused(status, error.code(), &error.to_string())
-            })?;
+        let noted = self.parts.directory.as_ref().map(|d| d.ask_with_activation_code(&code));
+        if let Some(Err(error)) = noted {
+            // A full disk does not lock the cure; after a restart the code has to be typed again.
+            tracing::warn!(%error, "the Activation Code could not be kept");
         }
-        self.code = Some(code);
-        Ok(())
+        self.asked_code = Some(code);
     }
 
-    pub(super) fn forget_code(&mut self) {
-        self.code = None;
-        let directory = self.parts.directory.as_ref();
-        let forgotten = directory.map(StateDirectory::forget_activation_code);
-        if let Some(Err(error)) = forgotten {
-            tracing::warn!(%error, "the Activation Code could not be forgotten");
+    /// The activation was granted: its Activation Code is the one to keep.
+    pub(super) fn grant_code(&mut self) {
+        let Some(code) = self.asked_code.take() else { return };
+        let kept = self.parts.directory.as_ref().map(|d| d.keep_activation_code(&code));
+        if let Some(Err(error)) = kept {
+            tracing::warn!(%error, "the Activation Code could not be kept");
         }
+        self.code = Some(code);
+    }
+
+    /// The activation was refused, or is not asked for any more.
+    pub(super) fn refuse_code(&mut self) {
+        self.asked_code = None;
+        let directory = self.parts.directory.as_ref();
+        log_forgotten(directory.map(StateDirectory::forget_asked_activation_code));
+    }
+
+    pub(super) fn forget_codes(&mut self) {
+        (self.code, self.asked_code) = (None, None);
+        let directory = self.parts.directory.as_ref();
+        log_forgotten(directory.map(StateDirectory::forget_activation_code));
+    }
+}
+
+fn log_forgotten(forgotten: Option<Result<(), StoreError>>) {
+    if let Some(Err(error)) = forgotten {
+        tracing::warn!(%error, "an Activation Code could not be forgotten");
     }
 }
 

@@ -22,6 +22,9 @@ impl Agent {
             Command::Activate { code, name, purpose } => {
                 self.exchanging(reply, |agent| agent.activate(code, name, purpose, &actor));
             }
+            Command::Rebind { code, rebind_code } => {
+                self.exchanging(reply, |agent| agent.rebind(code, rebind_code.as_ref(), &actor));
+            }
             Command::Release => self.exchanging(reply, |agent| agent.release(&actor)),
             Command::Refresh => self.refresh(&actor, reply),
             Command::Install { text } => answer(reply, self.install(&text, &actor)),
@@ -55,6 +58,7 @@ impl Agent {
     fn is_early(&self, command: &Command) -> bool {
         let needs_hardware = match command {
             Command::Activate { .. }
+            | Command::Rebind { .. }
             | Command::Refresh
             | Command::Release
             | Command::Request(_) => true,
@@ -90,7 +94,7 @@ impl Agent {
 
     /// A refresh joins the one that is under way.
     fn refresh(&mut self, actor: &str, reply: Waiting) {
-        let pending = self.parts.keeper.state().chain.to_send().map(|pending| pending.kind);
+        let pending = self.waiting_request();
         if self.exchange.is_some() && pending == Some(RequestKind::Refresh) {
             self.waiting.push(reply);
             return;

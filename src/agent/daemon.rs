@@ -1,43 +1,15 @@
 //! One agent as a process serves it: its state directory, its sockets, and the loop.
 
-use super::{Agent, Clock, Parts, Reload, SocketPaths, reload, sockets::Sockets};
+use super::{Agent, Clock, DaemonSettings, Parts, Reload, reload, sockets::Sockets};
 use crate::{
     api::AgentHandle,
-    codes::ActivationCode,
-    entitlement::Finding,
     health::{Metrics, ServiceManager},
     identity::Hardware,
-    license::Purpose,
     store::{DirectoryLock, Keeper, SqliteStore, StateDirectory, StoreError},
-    upstream::{ExchangeError, HttpPortal, Portal, PortalSettings},
+    upstream::{ExchangeError, HttpPortal, Portal},
 };
 use std::{future::Future, io, path::PathBuf, sync::Arc, thread};
 use tokio::sync::{mpsc, watch};
-
-/// What a daemon is started with.
-#[derive(Debug, Clone)]
-pub struct DaemonSettings {
-    /// The product.
-    pub product: String,
-    /// The environment's name.
-    pub environment_name: String,
-    /// What the environment is for.
-    pub purpose: Purpose,
-    /// The operator's text in the place of hardware.
-    pub identity_override: Option<String>,
-    /// The Activation Code.
-    pub activation_code: Option<ActivationCode>,
-    /// The way to the portal; none where licenses are carried by hand.
-    pub portal: Option<PortalSettings>,
-    /// Folders of root keys.
-    pub root_folders: Vec<PathBuf>,
-    /// The state directory.
-    pub state_directory: PathBuf,
-    /// The sockets.
-    pub sockets: SocketPaths,
-    /// Conditions that hold since the start, such as settings that can't be used.
-    pub standing: Vec<Finding>,
-}
 
 /// Why a daemon can't start.
 #[derive(Debug, thiserror::Error)]

@@ -1,48 +1,49 @@
 //! Documents on their way into the state: everything is checked first, and a refused one changes nothing.
 
-use super::{Agent, Holdings};
+use super::{Agent, Holdings, publish::in_seconds};
 use crate::{
     codes::SerialNumber,
-    entitlement::LicenseSource,
+    entitlement::{EffectiveTime, LicenseSource},
     license::{
         Document, DocumentError, Faults, InstallCheck, LicenseClaims, OpenedAnswer, Outcome,
-        RequestId, RevocationClaims, Sequence, TrustClaims, Unverified, VerifiedLicense,
-        open_answer, verify_license,
+        RequestId, RequestKind, RevocationClaims, Sequence, TrustClaims, Unverified,
+        VerifiedLicense, VerifiedTrust, open_answer, verify_license,
     },
     store::{Action, AgentState, Event, HeldLicense},
 };
 use jiff::Timestamp;
 
+/// A change in the making: adopted whole, or dropped with whatever was refused.
+struct Change {
+    state: AgentState,
+    holdings: Holdings,
+    time: EffectiveTime,
+    events: Vec<Event>,
+}
+
 impl Agent {
     /// Installs what a file holds: an answer, or a license with or without its trust document before it.
     pub(super) fn install_text(&mut self, text: &str, actor: &str) -> Result<String, Faults> {
-        let mut state = self.draft();
-        let mut holdings = self.holdings.clone();
-        let mut events = Vec::new();
+        let mut change = self.change();
         let mut message = None;
         for document in text.split_whitespace() {
             let kind = Unverified::parse(document)?.typ().to_owned();
             match kind.as_str() {
                 TrustClaims::TYPE => {
-                    let held = holdings.trust.as_ref();
+                    let held = change.holdings.trust.as_ref();
                     let product = &self.parts.product;
                     let trust = self.parts.roots.verify_trust(document, product, held)?;
-                    if state.trust.as_deref() != Some(trust.text()) {
-                        let detail = format!("trust document {}", trust.claims().version);
-                        events.push(self.event_by(actor, Action::TrustUpdated, detail));
-                        state.trust = Some(trust.text().to_owned());
+                    if self.take_trust(&mut change, trust, actor) {
                         message
                             .get_or_insert_with(|| "the trust document was installed".to_owned());
                     }
-                    holdings.trust = Some(trust);
                 }
                 LicenseClaims::TYPE => {
-                    let trust = holdings.trust.as_ref().ok_or(DocumentError::NoTrust)?;
+                    let trust = change.holdings.trust.as_ref().ok_or(DocumentError::NoTrust)?;
                     let license = verify_license(document, &self.parts.product, trust)?;
                     let road = Road { source: LicenseSource::File, actor };
-                    let told =
-                        self.take_license(&mut state, &holdings, &license, &road, &mut events);
-                    message = Some(told?);
+                    let now = self.now();
+                    message = Some(self.take_license(&mut change, &license, &road, now)?);
                 }
                 // An answer carries its trust document and brings the chain forward: it is taken whole.
                 _ => return self.install_answer(document, actor),
@@ -55,7 +56,7 @@ impl Agent {
                 found: "a trust document that is held already".to_owned(),
             },
         })?;
-        self.adopt(state, events);
+        self.adopt(change);
         Ok(message)
     }
 
@@ -69,82 +70,107 @@ impl Agent {
     /// Takes the answer to a request that is not settled yet, whole or not at all.
     pub(super) fn take_answer(
         &mut self,
+        mut answer: OpenedAnswer,
+        road: &Road<'_>,
+    ) -> Result<String, Faults> {
+        let mut change = self.change();
+        let answered = answer.in_reply_to;
+        if !change.state.chain.unsettled.contains(&answered) {
+            return Err(not_asked(&change.state, answered).into());
+        }
+        let pending = change.state.chain.pending.as_ref().filter(|pending| pending.id == answered);
+        let activates = pending.is_some_and(|pending| {
+            matches!(pending.kind, RequestKind::Activate | RequestKind::Rebind)
+        });
+        let told = self.event_by(road.actor, Action::Answered, format!("request {answered}"));
+        change.events.push(told);
+        if let Some(trust) = answer.trust.take() {
+            self.take_trust(&mut change, trust, road.actor);
+        }
+        // Before anything is judged: a clock that ran ahead must not call over what the portal has just sent.
+        change.time.settle(answer.portal_time);
+        change.state.fork = answer.fork;
+        let message = self.take_outcome(&mut change, answer, road)?;
+        change.state.chain.settle(answered);
+        change.state.last_contact = Some(in_seconds(change.time.at(self.parts.clock.read())));
+        let released = change.state.released;
+        if activates && !released {
+            self.grant_code();
+        }
+        self.adopt(change);
+        if released {
+            self.forget_codes();
+        }
+        Ok(message)
+    }
+
+    fn take_outcome(
+        &mut self,
+        change: &mut Change,
         answer: OpenedAnswer,
         road: &Road<'_>,
     ) -> Result<String, Faults> {
-        let mut state = self.draft();
-        let mut holdings = self.holdings.clone();
-        let answered = answer.in_reply_to;
-        if !state.chain.unsettled.contains(&answered) {
-            return Err(not_asked(&state, answered).into());
-        }
-        let actor = road.actor;
-        let mut events =
-            vec![self.event_by(actor, Action::Answered, format!("request {answered}"))];
-        if let Some(trust) = answer.trust {
-            if state.trust.as_deref() != Some(trust.text()) {
-                let detail = format!("trust document {}", trust.claims().version);
-                events.push(self.event_by(actor, Action::TrustUpdated, detail));
+        match answer.outcome {
+            Outcome::License(_) => {
+                let license = answer.license.ok_or(DocumentError::Signature)?;
+                self.take_license(change, &license, road, answer.portal_time)
             }
-            state.trust = Some(trust.text().to_owned());
-            holdings.trust = Some(trust);
-        }
-        // A word of the portal that is older than what is held changes nothing but the chain.
-        let message = match answer.outcome {
-            Outcome::License(_) => match answer.license {
-                Some(license) => {
-                    self.take_license(&mut state, &holdings, &license, road, &mut events)?
-                }
-                None => return Err(DocumentError::Signature.into()),
-            },
-            Outcome::Revocation(text) => match answer.revocation {
-                Some(claims) if state.floor.is_none_or(|floor| claims.seq >= floor) => {
-                    check_revoked_environment(&state, &claims)?;
-                    let detail = format!("sequence {}: {}", claims.seq, claims.reason);
-                    events.push(self.event_by(actor, Action::Revoked, detail));
-                    state.floor = Some(claims.seq);
-                    state.revocation = Some(text);
-                    format!("the vendor revoked the license: {}", claims.reason)
-                }
-                _ => "the portal sent an older revocation; nothing changed".to_owned(),
-            },
-            Outcome::NothingNew { .. } => "the license is the newest".to_owned(),
+            Outcome::Revocation(text) => {
+                let claims = answer.revocation.ok_or(DocumentError::Signature)?;
+                self.take_revocation(change, &claims, text, road)
+            }
+            Outcome::NothingNew { .. } => Ok("the license is the newest".to_owned()),
             Outcome::Released { sequence, slot_free_at } => {
-                events.push(self.event_by(actor, Action::Released, format!("sequence {sequence}")));
-                release(&mut state, sequence);
-                self.forget_code();
-                slot_free_at.map_or_else(
-                    || "the license was released; its slot is free again".to_owned(),
-                    |at| format!("the license was released; its slot is free again at {at}"),
-                )
+                let detail = format!("sequence {sequence}");
+                change.events.push(self.event_by(road.actor, Action::Released, detail));
+                release(&mut change.state, sequence);
+                let when = slot_free_at.map_or_else(String::new, |at| format!(" at {at}"));
+                Ok(format!("the license was released; its slot is free again{when}"))
             }
             Outcome::Retired { sequence, by, key, .. } => {
                 let key = key.map_or_else(|| "no key".to_owned(), |key| key.to_string());
                 let detail = format!("sequence {sequence}, by {}, to {key}", by.as_str());
-                events.push(self.event_by(actor, Action::Released, detail.clone()));
-                release(&mut state, sequence);
-                format!("this key is retired, the environment goes on under another: {detail}")
+                let event = self.event_by(road.actor, Action::Released, detail.clone());
+                change.events.push(event);
+                release(&mut change.state, sequence);
+                Ok(format!("this key is retired, the environment goes on under another: {detail}"))
             }
-        };
-        self.time.settle(answer.portal_time);
-        state.chain.settle(answered);
-        state.last_contact = Some(self.now());
-        self.adopt(state, events);
-        Ok(message)
+        }
     }
 
-    /// Puts a license into `state`, where nothing speaks against it.
+    fn change(&self) -> Change {
+        Change {
+            state: self.draft(),
+            holdings: self.holdings.clone(),
+            time: self.time.clone(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes a verified trust document; true where it is news.
+    fn take_trust(&mut self, change: &mut Change, trust: VerifiedTrust, actor: &str) -> bool {
+        let news = change.state.trust.as_deref() != Some(trust.text());
+        if news {
+            let detail = format!("trust document {}", trust.version());
+            change.events.push(self.event_by(actor, Action::TrustUpdated, detail));
+            change.state.trust = Some(trust.text().to_owned());
+        }
+        change.holdings.trust = Some(trust);
+        news
+    }
+
+    /// Takes a license, where nothing speaks against it at the time `now`.
     fn take_license(
         &mut self,
-        state: &mut AgentState,
-        holdings: &Holdings,
+        change: &mut Change,
         license: &VerifiedLicense,
         road: &Road<'_>,
-        events: &mut Vec<Event>,
+        now: Timestamp,
     ) -> Result<String, Faults> {
+        let Change { state, holdings, time, events } = change;
         let claims = license.claims().clone();
         // A license is a word of the portal as well: its time is proven.
-        let now = self.now().max(claims.iat);
+        let now = now.max(claims.iat);
         let serial_number = self.serial_number_for(state, claims.sub)?;
         let held = holdings.license.as_ref();
         let environment_key = self.parts.key.thumbprint();
@@ -176,8 +202,31 @@ impl Agent {
         state.environment = Some(claims.environment);
         state.revocation = None;
         state.released = false;
-        self.time.prove(claims.iat);
+        time.prove(claims.iat);
+        holdings.license = Some(license.clone());
         Ok(format!("installed {message}"))
+    }
+
+    /// Takes a revocation. One that is older than what is held changes nothing but the chain.
+    fn take_revocation(
+        &mut self,
+        change: &mut Change,
+        claims: &RevocationClaims,
+        text: String,
+        road: &Road<'_>,
+    ) -> Result<String, Faults> {
+        let state = &mut change.state;
+        if state.floor.is_some_and(|floor| claims.seq < floor) {
+            return Ok("the portal sent an older revocation; nothing changed".to_owned());
+        }
+        check_revoked_environment(state, claims)?;
+        if state.revocation.as_ref() != Some(&text) {
+            let detail = format!("sequence {}: {}", claims.seq, claims.reason);
+            change.events.push(self.event_by(road.actor, Action::Revoked, detail));
+        }
+        state.floor = Some(claims.seq);
+        state.revocation = Some(text);
+        Ok(format!("the vendor revoked the license: {}", claims.reason))
     }
 
     /// The Serial Number that a license must name: the enrolled one, or the one that the portal knows of the same
@@ -204,8 +253,10 @@ impl Agent {
         }
     }
 
-    /// Makes `state` the current one, with the documents in it.
-    fn adopt(&mut self, state: AgentState, events: Vec<Event>) {
+    /// Makes a change the current state, with the documents in it.
+    fn adopt(&mut self, change: Change) {
+        let Change { state, time, events, .. } = change;
+        self.time = time;
         self.holdings = Holdings::of(&state, &self.parts.product, &self.parts.roots);
         self.conclude(state, events);
     }

@@ -4,7 +4,7 @@ use super::{Agent, documents::Road};
 use crate::{
     api::{Done, Problem, Reply},
     entitlement::LicenseSource,
-    license::{OpenedAnswer, RequestKind, RequestedEnvironment, open_answer},
+    license::{OpenedAnswer, RebindCode, RequestKind, RequestedEnvironment, open_answer},
     store::{Action, PendingRequest},
     upstream::{Draft, ExchangeError, new_request_id},
 };
@@ -22,7 +22,18 @@ impl Agent {
         environment: RequestedEnvironment,
         actor: &str,
     ) -> Result<(), Problem> {
-        self.make_request(kind, environment, actor, false)?;
+        self.ask_by(kind, environment, None, actor)
+    }
+
+    /// The same, by a one-time code.
+    pub(super) fn ask_by(
+        &mut self,
+        kind: RequestKind,
+        environment: RequestedEnvironment,
+        rebind_code: Option<&RebindCode>,
+        actor: &str,
+    ) -> Result<(), Problem> {
+        self.make_request(kind, environment, rebind_code, actor, false)?;
         self.send();
         Ok(())
     }
@@ -32,6 +43,7 @@ impl Agent {
         &mut self,
         kind: RequestKind,
         environment: RequestedEnvironment,
+        rebind_code: Option<&RebindCode>,
         actor: &str,
         by_hand: bool,
     ) -> Result<String, Problem> {
@@ -48,7 +60,13 @@ impl Agent {
             serial_number: enrolled.serial_number,
             overridden: enrolled.overridden,
             environment,
-            code: self.code.as_ref(),
+            code: match kind {
+                RequestKind::Activate | RequestKind::Rebind => {
+                    self.asked_code.as_ref().or(self.code.as_ref())
+                }
+                _ => self.code.as_ref(),
+            },
+            rebind_code,
             survey,
             chain: &state.chain,
             held: state.license.as_ref().map(|held| held.text.as_str()),
@@ -87,11 +105,14 @@ impl Agent {
 
     /// What is due at the portal: the request that waits, or a refresh, or the activation that the settings ask for.
     pub(super) fn turn_to_portal(&mut self) {
-        let state = self.parts.keeper.state();
+        if self.parts.portal.is_none() {
+            self.schedule.refresh_at = None;
+        }
         if self.parts.portal.is_none() || self.exchange.is_some() {
             return;
         }
-        if state.chain.to_send().is_some() {
+        let state = self.parts.keeper.state();
+        if self.waiting_request().is_some() {
             self.send();
         } else if let Some(environment) = state.environment.clone() {
             let asked = self.ask(RequestKind::Refresh, environment.into(), "agent");
@@ -105,6 +126,12 @@ impl Agent {
         } else {
             self.schedule.refresh_at = None;
         }
+    }
+
+    /// The request that waits to be sent; one whose answer was refused would get the same answer for ever.
+    pub(super) fn waiting_request(&self) -> Option<RequestKind> {
+        let pending = self.parts.keeper.state().chain.to_send()?;
+        (self.refused_answer != Some(pending.id)).then_some(pending.kind)
     }
 
     /// An exchange ended: takes the answer, or decides when to try again, and tells who waits.
@@ -126,6 +153,7 @@ impl Agent {
     fn answered(&mut self, answer: OpenedAnswer, uptime: Duration) -> Result<String, Problem> {
         self.heard(None, true);
         self.schedule.answered(uptime, self.refresh_interval());
+        let answered = answer.in_reply_to;
         let road = Road { source: LicenseSource::Portal, actor: "portal" };
         match self.take_answer(answer, &road) {
             Ok(message) => {
@@ -137,6 +165,7 @@ impl Agent {
             Err(faults) => {
                 self.parts.metrics.exchanged(faults.code());
                 self.schedule.failed(uptime, None);
+                self.refused_answer = Some(answered);
                 self.note_refusal(&faults, "portal");
                 let (status, title) = (StatusCode::BAD_GATEWAY, "The portal's answer was refused");
                 Err(Problem::new(status, faults.code(), title, faults.to_string()))
@@ -157,6 +186,9 @@ impl Agent {
         self.heard(None, true);
         self.schedule.refused(uptime);
         let mut state = self.draft();
+        if state.chain.pending.as_ref().is_some_and(|p| p.kind == RequestKind::Activate) {
+            self.refuse_code();
+        }
         state.chain.give_up();
         let event = self.event(Action::Refused, format!("{}: {error}", error.code()));
         self.conclude(state, vec![event]);

@@ -79,12 +79,23 @@ impl Agent {
 
     fn compare(&mut self, survey: &Survey) {
         let mut state = self.draft();
-        let Some(enrolled) = &state.enrolled else { return };
+        let Some(enrolled) = &mut state.enrolled else { return };
         let now = self.now();
+        let mut events = Vec::new();
+        if let Some(rekeyed) = enrolled.rekeyed(survey, &self.parts.secret) {
+            *enrolled = rekeyed;
+            let detail = "the secret that the digests were keyed by is lost, and the Serial Number is this machine's: the hardware was enrolled again";
+            events.push(self.event(Action::Reenrolled, detail));
+        }
         let judgement = judge(enrolled, survey, &self.parts.secret, now);
         let before = state.hardware;
-        let changed_since = (judgement.verdict == Verdict::DifferentMachine)
-            .then(|| before.and_then(|before| before.changed_since).unwrap_or(now));
+        let changed_before = before.and_then(|before| before.changed_since);
+        let changed_since = match judgement.verdict {
+            Verdict::DifferentMachine => changed_before.or(Some(now)),
+            // Unreadable is not changed: nor is it changed back.
+            Verdict::Degraded => changed_before,
+            Verdict::Unchanged | Verdict::Drifted | Verdict::Overridden => None,
+        };
         let standing = HardwareStanding {
             verdict: judgement.verdict,
             score: judgement.score,
@@ -94,7 +105,6 @@ impl Agent {
             changed_since,
         };
         state.hardware = Some(standing);
-        let mut events = Vec::new();
         if before.map(|before| before.verdict) != Some(standing.verdict) {
             let detail = format!(
                 "the hardware is {}: {} ({} %)",

@@ -38,15 +38,15 @@ impl Holdings {
         roots: &Roots,
     ) -> Result<(), crate::license::DocumentError> {
         let Some(trust) = &state.trust else { return Ok(()) };
-        let trust = roots.verify_trust(trust, product, None)?;
-        if let Some(held) = &state.license {
-            self.license = Some(verify_license(&held.text, product, &trust)?);
-        }
+        // First and for itself: an older one, in which a key is not yet revoked, must not come back with the license.
+        let trust = self.trust.insert(roots.verify_trust(trust, product, None)?);
         if let Some(text) = &state.revocation {
-            let document = Unverified::parse(text)?;
-            self.revocation = Some(document.verify(trust.portal_key(&document.kid())?)?);
+            // It was verified when it was stored. That its key is believed no more does not bring the license back.
+            self.revocation = Some(Unverified::parse(text)?.peek()?);
         }
-        self.trust = Some(trust);
+        if let Some(held) = &state.license {
+            self.license = Some(verify_license(&held.text, product, trust)?);
+        }
         Ok(())
     }
 

@@ -17,24 +17,26 @@ mod publish;
 mod reload;
 mod run;
 mod schedule;
+mod settings;
 mod shown;
 mod sockets;
 mod usage;
 
 pub use clock::{Clock, SystemClock};
-pub use daemon::{Daemon, DaemonError, DaemonSettings, Reloader};
+pub use daemon::{Daemon, DaemonError, Reloader};
 pub use reload::{NewSettings, Reload};
 pub use run::stop_signal;
+pub use settings::DaemonSettings;
 pub use sockets::SocketPaths;
 
 use crate::{
     api::{AgentHandle, Call, Problem, Published, Reply},
     codes::ActivationCode,
-    entitlement::{EffectiveTime, Finding},
+    entitlement::{Condition, ConditionType, EffectiveTime, Finding},
     health::{Heartbeat, Metrics, ServiceManager},
     identity::{Hardware, HardwareReport, LocalSecret, MintError, Survey},
-    license::{KeyPair, Purpose, Roots},
-    store::{Keeper, StateDirectory},
+    license::{KeyPair, Purpose, RequestId, Roots},
+    store::{Keeper, StateDirectory, StatusMark, StoreError},
     upstream::{Exchange, Portal},
 };
 use holdings::Holdings;
@@ -95,7 +97,10 @@ pub struct Agent {
     holdings: Holdings,
     schedule: Schedule,
     usage: Usage,
+    /// The Activation Code that the license was had by.
     code: Option<ActivationCode>,
+    /// The one of an activation that is not answered yet.
+    asked_code: Option<ActivationCode>,
     survey: Option<Survey>,
     mint_error: Option<MintError>,
     report: Option<Arc<HardwareReport>>,
@@ -103,6 +108,8 @@ pub struct Agent {
     unreachable: Option<String>,
     reachable: Option<bool>,
     exchange: Option<Exchange>,
+    /// The request whose answer was refused: the portal would give the same answer again.
+    refused_answer: Option<RequestId>,
     /// Who waits for the exchange.
     waiting: Vec<oneshot::Sender<Result<Reply, Problem>>>,
     surveying: Option<oneshot::Receiver<Survey>>,
@@ -130,18 +137,25 @@ impl Agent {
                 clock: Arc::clone(&parts.clock),
             }),
         };
+        let (code, asked_code) = stored_codes(parts.directory.as_ref());
+        let stored = parts.keeper.state();
+        let unreachable = parts.portal.as_ref().and_then(|_| told_unreachable(&stored.status));
+        let reached = stored.last_contact.filter(|_| parts.portal.is_some());
         let agent = Self {
             time: EffectiveTime::new(parts.keeper.state().time),
             holdings: Holdings::of(parts.keeper.state(), &parts.product, &parts.roots),
             schedule: Schedule::new(parts.seed),
             usage: Usage::default(),
-            code: stored_code(parts.directory.as_ref()),
+            code,
+            asked_code,
             survey: None,
             mint_error: None,
             report: None,
-            unreachable: None,
-            reachable: None,
+            // A restart is no news of the portal.
+            reachable: reached.map(|_| unreachable.is_none()),
+            unreachable,
             exchange: None,
+            refused_answer: None,
             waiting: Vec::new(),
             surveying: None,
             early: Vec::new(),
@@ -154,12 +168,25 @@ impl Agent {
     }
 }
 
-fn stored_code(directory: Option<&StateDirectory>) -> Option<ActivationCode> {
-    let code = directory?.activation_code();
-    code.unwrap_or_else(|error| {
-        tracing::error!(%error, "the kept Activation Code can't be used");
-        None
+/// The Activation Code that is kept, and the one that was asked with.
+fn stored_codes(
+    directory: Option<&StateDirectory>,
+) -> (Option<ActivationCode>, Option<ActivationCode>) {
+    let usable = |code: Result<Option<ActivationCode>, StoreError>| {
+        code.unwrap_or_else(|error| {
+            tracing::error!(%error, "a kept Activation Code can't be used");
+            None
+        })
+    };
+    directory.map_or((None, None), |directory| {
+        (usable(directory.activation_code()), usable(directory.asked_activation_code()))
     })
+}
+
+/// Why the portal could not be reached, as the last status said.
+fn told_unreachable(status: &StatusMark) -> Option<String> {
+    let unreachable = |c: &&Condition| c.kind == ConditionType::PortalUnreachable;
+    status.conditions.iter().find(unreachable).map(|condition| condition.message.clone())
 }
 
 /// Folders of root keys: the vendor's package's, and the operator's.
@@ -182,3 +209,6 @@ pub fn read_roots(folders: &[PathBuf]) -> (Roots, Vec<String>) {
     }
     (roots, complaints)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use super::Agent;
 use crate::{
     api::{Published, PublishedLicense},
     entitlement::{ConditionType, Evaluation, Finding, Inputs, Status, evaluate, merge},
+    license::{Fork, ForkState},
     store::{Action, AgentState, Event, StatusMark},
 };
 use bytes::Bytes;
@@ -14,8 +15,7 @@ use std::{sync::Arc, time::Duration};
 impl Agent {
     /// Takes note of the clocks and says which time it is, in whole seconds as documents have it.
     pub(super) fn now(&mut self) -> Timestamp {
-        let now = self.time.read(self.parts.clock.read());
-        Timestamp::from_second(now.as_second()).unwrap_or(now)
+        in_seconds(self.time.read(self.parts.clock.read()))
     }
 
     pub(super) fn uptime(&self) -> Duration {
@@ -91,6 +91,7 @@ impl Agent {
         });
         let mut findings = evaluation.findings.clone();
         findings.extend(self.own_findings());
+        findings.extend(state.fork.map(fork_finding));
         let mut status = self.status(state, &evaluation, now);
         status.conditions = merge(&state.status.conditions, findings, now);
         let digest = digest(&status);
@@ -118,10 +119,13 @@ impl Agent {
 
     /// Conditions that the evaluation does not know of.
     fn own_findings(&self) -> Vec<Finding> {
-        let mut findings = self.parts.standing.clone();
-        if let Some(behind) = self.time.behind(self.parts.clock.read()) {
+        let mut findings = Vec::new();
+        let reading = self.parts.clock.read();
+        if let Some(behind) = self.time.behind(reading) {
+            // Not by how much: that changes with every look, and each change of a message is a new generation.
+            let known = in_seconds(reading.clock.checked_add(behind).unwrap_or(Timestamp::MAX));
             let message = format!(
-                "the clock of this machine is {behind:#} behind what is known of the time: set it, `timedatectl` shows it"
+                "the clock of this machine is more than an hour behind {known}, which is known to have passed: set it, `timedatectl` shows it"
             );
             findings.push(Finding::new(ConditionType::ClockSkewed, "Behind", message));
         }
@@ -132,6 +136,8 @@ impl Agent {
         if let Some(failure) = self.parts.keeper.failure() {
             findings.push(Finding::new(ConditionType::StoreDegraded, "NotStored", failure));
         }
+        // After the others: of one kind the first counts, and what fails now is more than what was mended.
+        findings.extend(self.parts.standing.iter().cloned());
         findings
     }
 
@@ -171,8 +177,39 @@ impl Agent {
     }
 }
 
+/// Whole seconds, as documents have them.
+pub(super) fn in_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// That the portal saw two machines, or two times of one machine, go on from one request.
+fn fork_finding(fork: Fork) -> Finding {
+    let since = fork.since;
+    let (reason, message) = match fork.state {
+        ForkState::Open => (
+            "Fork",
+            format!(
+                "the portal sees two branches of this environment since {since}: a restored snapshot (then this ends by itself after 14 days) or a copy of this machine; both keep their license, and nothing newer is issued until the survivor is named on the portal"
+            ),
+        ),
+        ForkState::Survivor => (
+            "Survivor",
+            format!(
+                "the environment forked at {since}, and this machine was named its survivor: ask the vendor to release the other and activate again"
+            ),
+        ),
+        ForkState::Superseded => (
+            "Superseded",
+            format!(
+                "the environment forked at {since}, and another machine was named its survivor: release this one, `entitlectl release`"
+            ),
+        ),
+    };
+    Finding::new(ConditionType::CloneSuspected, reason, message)
+}
+
 /// A digest of what a change of makes a new generation: everything but what is known of the last and the
-/// next contact.
+/// next contact, and how far each gauge stands.
 fn digest(status: &Status) -> String {
     let mut lasting = status.clone();
     lasting.generation = 0;
@@ -181,6 +218,10 @@ fn digest(status: &Status) -> String {
     lasting.upstream.reachable = None;
     lasting.upstream.last_contact = None;
     lasting.upstream.next_refresh = None;
+    // A gauge moves all the time; that it comes near its limit is the change.
+    for limit in lasting.limits.values_mut() {
+        limit.used = None;
+    }
     let json = serde_json::to_vec(&lasting).unwrap_or_default();
     let digest = Sha256::digest(json);
     let mut half = [0; 16];

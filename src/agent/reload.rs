@@ -1,6 +1,6 @@
 //! New settings for a running agent.
 
-use super::{Agent, daemon::DaemonSettings, holdings::Holdings, read_roots};
+use super::{Agent, DaemonSettings, holdings::Holdings, read_roots};
 use crate::{
     codes::ActivationCode,
     entitlement::{ConditionType, Finding},

@@ -1,7 +1,12 @@
 //! The loop.
 
 use super::{Agent, documents::refresh_due};
-use crate::{identity::Survey, store::Action, upstream::ExchangeError};
+use crate::{
+    entitlement::{ConditionType, Finding},
+    identity::Survey,
+    store::Action,
+    upstream::ExchangeError,
+};
 use jiff::Timestamp;
 use std::{
     future::{Future, pending},
@@ -50,6 +55,10 @@ impl Agent {
     fn start(&mut self) {
         let mut events = Vec::new();
         if let Some(recovered) = self.parts.recovered.take() {
+            let message =
+                format!("{recovered}; this is told until the next start or reload: check the disk");
+            let finding = Finding::new(ConditionType::StoreDegraded, "Recovered", message);
+            self.parts.standing.push(finding);
             events.push(self.event(Action::StoreRecovered, recovered));
         }
         let uptime = self.uptime();
@@ -85,7 +94,9 @@ impl Agent {
             self.turn_to_portal();
         }
         self.parts.keeper.retry();
-        let next_change = surveyed.then(|| {
+        // A stored license is judged without a survey too: a probe that hangs must not stop the calendar.
+        let known = surveyed || self.parts.keeper.state().enrolled.is_some();
+        let next_change = known.then(|| {
             let first = self.published.borrow().is_none();
             let state = self.draft();
             let next_change = self.conclude(state, Vec::new());
@@ -100,7 +111,8 @@ impl Agent {
     fn pause(&self, uptime: Duration, next_change: Option<Timestamp>) -> Duration {
         let now = self.time.at(self.parts.clock.read());
         let until_change = next_change.and_then(|at| at.duration_since(now).try_into().ok());
-        let until_refresh = self.schedule.refresh_at.filter(|_| self.exchange.is_none());
+        let can_ask = self.exchange.is_none() && self.survey.is_some();
+        let until_refresh = self.schedule.refresh_at.filter(|_| can_ask);
         [
             until_change,
             until_refresh.map(|at| at.saturating_sub(uptime)),

@@ -1,6 +1,6 @@
 //! What the agent shows: its status, and the same signed.
 
-use super::{Agent, Clock};
+use super::{Agent, Clock, publish::in_seconds};
 use crate::{
     api::{Problem, Prover, Published, PublishedLicense},
     codes::ActivationCode,
@@ -84,12 +84,10 @@ impl Agent {
         let until = self.schedule.refresh_at.map(|at| at.saturating_sub(uptime));
         let next = until.and_then(|until| now.checked_add(until).ok());
         let shown = (self.published.borrow().as_ref()).and_then(|p| p.status.upstream.next_refresh);
-        let next = next.and_then(|next| match shown {
+        let next = next.map(|next| match shown {
             // The same time, reckoned again: what is published stays as it is.
-            Some(shown) if next.duration_since(shown).abs() < SignedDuration::from_secs(2) => {
-                Some(shown)
-            }
-            _ => Timestamp::from_second(next.as_second()).ok(),
+            Some(shown) if next.duration_since(shown).abs() < SignedDuration::from_secs(2) => shown,
+            _ => in_seconds(next),
         });
         let portal = self.parts.portal.as_ref();
         UpstreamStatus {

@@ -54,7 +54,7 @@ impl Usage {
                 return Err(refused(StatusCode::TOO_MANY_REQUESTS, "too-many-reporters", detail));
             }
         }
-        gauges.insert(reporter, Gauge { value, expires: uptime + time_to_live });
+        gauges.insert(reporter, Gauge { value, expires: uptime.saturating_add(time_to_live) });
         Ok(())
     }
 

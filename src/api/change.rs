@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     codes::ActivationCode,
-    license::{MEDIA_TYPE, Purpose, RequestKind},
+    license::{MEDIA_TYPE, Purpose, RebindCode, RequestKind},
     store::StoredEvent,
 };
 use axum::{
@@ -26,6 +26,7 @@ const LONGEST_TIME_TO_LIVE: u64 = 86_400;
 pub(super) fn admin_routes() -> OpenApiRouter<AgentHandle> {
     OpenApiRouter::new()
         .routes(routes!(activate))
+        .routes(routes!(rebind))
         .routes(routes!(install))
         .routes(routes!(request))
         .routes(routes!(refresh))
@@ -73,6 +74,41 @@ async fn activate(
     done(agent.call(peer.actor(), command).await)
 }
 
+/// A rebind.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rebinding {
+    /// The Activation Code; left out: the one that is kept or configured.
+    #[schema(value_type = Option<String>)]
+    activation_code: Option<Zeroizing<String>>,
+    /// The one-time code of the portal, where the vendor asks for one.
+    #[schema(value_type = Option<String>)]
+    rebind_code: Option<Zeroizing<String>>,
+}
+
+/// Binds this machine's environment to a new key
+///
+/// For a machine that lost the agent's state, and with it the environment's key.
+#[utoipa::path(post, path = "/v1/rebind", tag = "admin", request_body = Rebinding, responses(
+    (status = 200, description = "It is bound", body = Done),
+    (status = "4XX", description = "It was refused; nothing changed", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The portal can't be reached; the request is kept and sent again", body = Problem, content_type = "application/problem+json"),
+))]
+async fn rebind(
+    From(agent): From<AgentHandle>,
+    Extension(peer): Extension<Peer>,
+    body: Result<Json<Rebinding>, JsonRejection>,
+) -> Result<Json<Done>, Problem> {
+    // The rejection would repeat the body, in which there may be a code.
+    let Json(Rebinding { activation_code, rebind_code }) = body.map_err(|error| {
+        let detail = "expected JSON (content-type: application/json) with the members activation_code and rebind_code, both optional";
+        bad_body(error.status(), detail)
+    })?;
+    let code = read_code(activation_code)?;
+    let rebind_code = read_rebind_code(rebind_code)?;
+    done(agent.call(peer.actor(), Command::Rebind { code, rebind_code }).await)
+}
+
 /// Installs a license, or an answer of the portal, that was carried by hand
 #[utoipa::path(post, path = "/v1/install", tag = "admin", request_body(content = String, content_type = "application/jose"), responses(
     (status = 200, description = "It is installed", body = Done),
@@ -117,6 +153,7 @@ async fn release(
 
 /// How many events.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Newest {
     /// At most so many, 100 unless told, 10,000 at the most.
     limit: Option<u32>,
@@ -151,6 +188,9 @@ pub(super) struct ByHand {
     environment_name: Option<String>,
     /// To activate: as for `/v1/activate`.
     purpose: Option<Purpose>,
+    /// To rebind: as for `/v1/rebind`.
+    #[schema(value_type = Option<String>)]
+    rebind_code: Option<Zeroizing<String>>,
 }
 
 /// Makes a request that is carried to the portal by hand
@@ -166,13 +206,14 @@ async fn request(
     body: Result<Json<ByHand>, JsonRejection>,
 ) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
     // The rejection would repeat the body, in which there may be a code.
-    let Json(ByHand { request: kind, activation_code, environment_name: name, purpose }) = body
+    let Json(ByHand { request: kind, activation_code, environment_name: name, purpose, rebind_code }) = body
         .map_err(|error| {
-            let detail = "expected JSON (content-type: application/json) with the member request (activate, refresh or release) and, to activate, those of /v1/activate";
+            let detail = "expected JSON (content-type: application/json) with the member request (activate, refresh, release or rebind) and, to activate or rebind, those of /v1/activate or /v1/rebind";
             bad_body(error.status(), detail)
         })?;
     let code = read_code(activation_code)?;
-    let request = RequestByHand { kind, code, name, purpose };
+    let rebind_code = read_rebind_code(rebind_code)?;
+    let request = RequestByHand { kind, code, name, purpose, rebind_code };
     match agent.call(peer.actor(), Command::Request(request)).await? {
         Reply::Document(text) => Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text)),
         Reply::Done(_) | Reply::Events(_) => Err(unexpected()),
@@ -181,6 +222,11 @@ async fn request(
 
 fn read_code(text: Option<Zeroizing<String>>) -> Result<Option<ActivationCode>, Problem> {
     let code = text.map(|text| text.parse::<ActivationCode>()).transpose();
+    code.map_err(|error| bad_request(error.code(), &error.to_string()))
+}
+
+fn read_rebind_code(text: Option<Zeroizing<String>>) -> Result<Option<RebindCode>, Problem> {
+    let code = text.map(|text| text.parse::<RebindCode>()).transpose();
     code.map_err(|error| bad_request(error.code(), &error.to_string()))
 }
 

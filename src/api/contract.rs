@@ -6,7 +6,7 @@ use crate::{
     entitlement::Status,
     health::{Heartbeat, Metrics},
     identity::HardwareReport,
-    license::{LicenseClaims, Purpose, RequestKind},
+    license::{LicenseClaims, Purpose, RebindCode, RequestKind},
     store::StoredEvent,
 };
 use axum::http::StatusCode;
@@ -53,6 +53,13 @@ pub enum Command {
         /// For this purpose; without one, the configured one.
         purpose: Option<Purpose>,
     },
+    /// To bind this machine's environment to a new key, where the old one was lost with the agent's state.
+    Rebind {
+        /// With this Activation Code; without one, the one that is kept or configured.
+        code: Option<ActivationCode>,
+        /// The one-time code of the portal, where the vendor asks for one.
+        rebind_code: Option<RebindCode>,
+    },
     /// To install a license or an answer that was carried by hand.
     Install {
         /// The document.
@@ -84,6 +91,8 @@ pub struct RequestByHand {
     pub name: Option<String>,
     /// To activate: what it is for; without one, what is configured.
     pub purpose: Option<Purpose>,
+    /// To rebind: the one-time code of the portal, where the vendor asks for one.
+    pub rebind_code: Option<RebindCode>,
 }
 
 /// A gauge of something that is limited.

@@ -7,8 +7,14 @@ use super::Published;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use jiff::Timestamp;
-use std::{io, sync::Arc, time::Duration};
-use tokio::{io::AsyncWriteExt, net::UnixStream, sync::watch, time::timeout};
+use rustix::time::{ClockId, clock_gettime};
+use std::{io, mem::MaybeUninit, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+    sync::watch,
+    time::timeout,
+};
 
 /// The first line of the one question that is answered here.
 const QUESTION: &[u8] = b"GET /v1/status HTTP/1.1\r\n";
@@ -48,7 +54,8 @@ impl Front {
 
     /// The whole answer; nothing before the first status.
     fn answer(&self) -> Option<Bytes> {
-        let second = Timestamp::now().as_second();
+        // The coarse clock is read without asking the hardware; a second is all that `Date` says.
+        let second = clock_gettime(ClockId::RealtimeCoarse).tv_sec;
         let published = self.published.borrow();
         let published = published.as_ref()?;
         if let Some(ready) = self.ready.load().as_ref()
@@ -78,7 +85,7 @@ impl Front {
                 Question::Status(used) => (self.answer(), used),
                 Question::Unfinished if filled < LONGEST_HEAD => {
                     let room = &mut buffer[filled..];
-                    match read(&stream, room, (filled > 0).then_some(patience)).await {
+                    match read(&mut stream, room, (filled > 0).then_some(patience)).await {
                         Ok(0) | Err(_) => return Ended::Closed,
                         Ok(more) => filled += more,
                     }
@@ -114,9 +121,9 @@ fn question(bytes: &[u8]) -> Question {
     if bytes[..begun] != QUESTION[..begun] {
         return Question::Other;
     }
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    match request.parse(bytes) {
+    let mut headers = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(bytes, &mut headers) {
         Ok(httparse::Status::Complete(length)) => {
             // HTTP/1.1 requires a host, RFC 9112 section 3.2; hyper answers one without.
             let has_host = request.headers.iter().any(|h| h.name.eq_ignore_ascii_case("host"));
@@ -144,20 +151,14 @@ fn is_plain(header: &httparse::Header<'_>) -> bool {
 
 /// Reads what there is; with `patience`, not for longer than that.
 async fn read(
-    stream: &UnixStream,
+    stream: &mut UnixStream,
     room: &mut [u8],
     patience: Option<Duration>,
 ) -> io::Result<usize> {
-    loop {
-        match stream.try_read(room) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            done => return done,
-        }
-        match patience {
-            // A timer for every wait would cost a tenth of the throughput: silent connections are swept up elsewhere.
-            None => stream.readable().await?,
-            Some(patience) => timeout(patience, stream.readable()).await??,
-        }
+    match patience {
+        // A timer for every wait would cost a tenth of the throughput: silent connections are swept up elsewhere.
+        None => stream.read(room).await,
+        Some(patience) => timeout(patience, stream.read(room)).await?,
     }
 }
 

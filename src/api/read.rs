@@ -49,6 +49,7 @@ pub(super) fn routes() -> OpenApiRouter<AgentHandle> {
 
 /// A blocking read.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct After {
     /// Answer when the generation is higher than this.
     after: Option<u64>,
@@ -290,6 +291,7 @@ async fn statement(From(agent): From<AgentHandle>) -> Result<Response, Problem> 
 
 /// What is to be proved.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Challenge {
     /// A text that was never used before, 16 to 200 characters.
     challenge: String,

@@ -209,6 +209,7 @@ impl Server {
             tasks.spawn(async move {
                 let _place = place;
                 tokio::select! {
+                    biased;
                     () = attended => {}
                     () = seat.left() => tracing::debug!(?peer, "a silent connection made room"),
                 }

@@ -57,6 +57,8 @@ pub(super) enum Command {
     Hardware(HardwareOptions),
     /// Activate this environment with its Activation Code
     Activate(ActivateOptions),
+    /// Get this machine's environment back under a new key, where the agent's state was lost
+    Rebind(RebindOptions),
     /// Ask the portal for the newest license now
     Refresh,
     /// Give the license back to the portal, so that another machine can be activated
@@ -184,13 +186,29 @@ pub(super) struct ActivateOptions {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct RebindOptions {
+    /// The one-time code of the portal, where the vendor asks for one; it is good for one rebind
+    #[arg(long, value_name = "CODE")]
+    pub(super) rebind_code: Option<String>,
+    /// A file that holds the Activation Code [default: standard input]
+    #[arg(long, value_name = "FILE")]
+    pub(super) code_file: Option<PathBuf>,
+    /// Use the Activation Code that the agent has: from its settings, or from before
+    #[arg(long, conflicts_with = "code_file")]
+    pub(super) configured: bool,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct RequestOptions {
     /// What is asked for
     #[arg(value_enum, default_value_t = Asked::Refresh)]
     pub(super) kind: Asked,
-    /// To activate
+    /// To activate or rebind
     #[command(flatten)]
     pub(super) activate: ActivateOptions,
+    /// To rebind: the one-time code of the portal, where the vendor asks for one
+    #[arg(long, value_name = "CODE")]
+    pub(super) rebind_code: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -201,6 +219,8 @@ pub(super) enum Asked {
     Refresh,
     /// To give the license back
     Release,
+    /// This machine's environment under a new key
+    Rebind,
 }
 
 #[derive(Debug, clap::Args)]

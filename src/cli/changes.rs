@@ -2,7 +2,7 @@
 
 use super::{
     CliError, DONE, Output,
-    arguments::{ActivateOptions, Asked, RequestOptions},
+    arguments::{ActivateOptions, Asked, RebindOptions, RequestOptions},
     client::Agent,
     output::is_typed,
     status::summary,
@@ -64,6 +64,21 @@ fn activation_code(options: &ActivateOptions) -> Result<ActivationCode, CliError
     Ok(text.parse()?)
 }
 
+pub(super) async fn rebind(
+    agent: &Agent,
+    output: Output,
+    options: RebindOptions,
+) -> Result<u8, CliError> {
+    let RebindOptions { rebind_code, code_file, configured } = options;
+    let activate = ActivateOptions { code: None, code_file, configured, name: None, purpose: None };
+    let code = (!configured).then(|| activation_code(&activate)).transpose()?;
+    let body = json!({
+        "activation_code": code.as_ref().map(ActivationCode::expose),
+        "rebind_code": rebind_code,
+    });
+    tell(output, &agent.change("/v1/rebind", &body).await?)
+}
+
 pub(super) async fn refresh(agent: &Agent, output: Output) -> Result<u8, CliError> {
     tell(output, &agent.change("/v1/refresh", &json!({})).await?)
 }
@@ -78,18 +93,20 @@ pub(super) async fn request(
     output: Output,
     options: RequestOptions,
 ) -> Result<u8, CliError> {
-    let RequestOptions { kind, activate } = options;
-    let (kind, code) = match kind {
-        Asked::Activate if activate.configured => (RequestKind::Activate, None),
-        Asked::Activate => (RequestKind::Activate, Some(activation_code(&activate)?)),
-        Asked::Refresh => (RequestKind::Refresh, None),
-        Asked::Release => (RequestKind::Release, None),
+    let RequestOptions { kind, activate, rebind_code } = options;
+    let (kind, needs_code) = match kind {
+        Asked::Activate => (RequestKind::Activate, !activate.configured),
+        Asked::Rebind => (RequestKind::Rebind, !activate.configured),
+        Asked::Refresh => (RequestKind::Refresh, false),
+        Asked::Release => (RequestKind::Release, false),
     };
+    let code = needs_code.then(|| activation_code(&activate)).transpose()?;
     let body = json!({
         "request": kind,
         "activation_code": code.as_ref().map(ActivationCode::expose),
         "environment_name": activate.name,
         "purpose": activate.purpose,
+        "rebind_code": rebind_code,
     });
     let document = agent.request(&body).await?;
     output.answer(&json!({ "request": document }), |_| document.clone())?;

@@ -51,7 +51,14 @@ pub(super) fn inspect(output: Output, options: &InspectOptions) -> Result<u8, Cl
     let text = read_document(&options.file)?;
     let mut documents = Vec::new();
     for document in text.split_whitespace() {
-        verifier.look_into(document, &mut documents)?;
+        let looked = verifier.look_into(document, &mut documents);
+        if let (Err(CliError::Document(DocumentError::NotCompact { .. })), true) =
+            (&looked, documents.is_empty())
+        {
+            // What the whole file is says more than what its first word is.
+            return Err(Unverified::parse(&text).err().unwrap_or(DocumentError::NoTrust).into());
+        }
+        looked?;
     }
     if documents.is_empty() {
         // The one error for a file that holds nothing.

@@ -1,7 +1,7 @@
 //! The status for people.
 
 use super::{CliError, DONE, NOT_ENTITLED, Output, client::Agent, output::shown};
-use crate::entitlement::{LimitState, LimitStatus, Status};
+use crate::entitlement::{LicenseSource, LicenseStatus, LimitState, LimitStatus, Status};
 use anstyle::{AnsiColor, Style};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write;
@@ -26,39 +26,7 @@ pub fn summary(status: &Status, now: Timestamp) -> String {
     let serial = status.serial_number.map_or("none".to_owned(), |serial| serial.to_string());
     page.row("Serial Number", &serial);
     if let Some(license) = &status.license {
-        let trial = if license.trial { ", a trial" } else { "" };
-        page.row(
-            "Subscription",
-            &format!(
-                "{}, support {}{trial}",
-                shown(&license.edition),
-                shown(&license.support_level)
-            ),
-        );
-        if let Some(code) = &license.activation_code {
-            page.row("Activation Code", code);
-        }
-        let left = match license.days_left {
-            ..=0 => format!("ended {}", ago(license.ends_at, now)),
-            1 => "1 day left".to_owned(),
-            days => format!("{days} days left"),
-        };
-        let (from, to) = (day(license.starts_at), day(license.ends_at));
-        page.row("Term", &format!("{from} to {to}, {left}"));
-        page.row("Grace", &format!("to {}", day(license.grace_ends_at)));
-        let source = match license.source {
-            crate::entitlement::LicenseSource::Portal => "from the portal",
-            crate::entitlement::LicenseSource::File => "carried by hand",
-            crate::entitlement::LicenseSource::Controller => "from the controller",
-        };
-        page.row(
-            "License",
-            &format!(
-                "sequence {}, issued {}, {source}",
-                license.sequence,
-                ago(license.issued_at, now)
-            ),
-        );
+        page.license(license, now);
     }
     let features: Vec<_> =
         status.features.iter().map(|(name, value)| feature(name, value)).collect();
@@ -96,6 +64,42 @@ impl Page {
         for (i, value) in values.iter().enumerate() {
             self.row(if i == 0 { name } else { "" }, value);
         }
+    }
+
+    fn license(&mut self, license: &LicenseStatus, now: Timestamp) {
+        let trial = if license.trial { ", a trial" } else { "" };
+        self.row(
+            "Subscription",
+            &format!(
+                "{}, support {}{trial}",
+                shown(&license.edition),
+                shown(&license.support_level)
+            ),
+        );
+        if let Some(code) = &license.activation_code {
+            self.row("Activation Code", code);
+        }
+        let left = match license.days_left {
+            ..=0 => format!("ended {}", ago(license.ends_at, now)),
+            1 => "1 day left".to_owned(),
+            days => format!("{days} days left"),
+        };
+        let (from, to) = (day(license.starts_at), day(license.ends_at));
+        self.row("Term", &format!("{from} to {to}, {left}"));
+        self.row("Grace", &format!("to {}", day(license.grace_ends_at)));
+        let source = match license.source {
+            LicenseSource::Portal => "from the portal",
+            LicenseSource::File => "carried by hand",
+            LicenseSource::Controller => "from the controller",
+        };
+        self.row(
+            "License",
+            &format!(
+                "sequence {}, issued {}, {source}",
+                license.sequence,
+                ago(license.issued_at, now)
+            ),
+        );
     }
 }
 

@@ -1,8 +1,7 @@
 //! Why a session can't go on.
 
-use super::session::PATIENCE;
 use crate::{agent::DaemonError, api::Problem, portal::PortalError};
-use std::{io, net::SocketAddr};
+use std::{fmt::Display, io, net::SocketAddr, time::Duration};
 
 /// Why a session can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -81,4 +80,15 @@ impl From<Problem> for DevError {
     fn from(problem: Problem) -> Self {
         Self::Refused(problem.detail)
     }
+}
+
+/// How long a change of the status is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
+
+pub(super) fn failed(
+    operation: &'static str,
+    path: impl Display,
+) -> impl FnOnce(io::Error) -> DevError {
+    let path = format!("{path}");
+    move |source| DevError::File { operation, path, source }
 }

@@ -2,8 +2,8 @@
 
 use super::{
     DevError,
-    session::{failed, relative},
-    steps::show,
+    error::failed,
+    steps::{relative, show},
 };
 use crate::{
     agent::DaemonError,

@@ -2,9 +2,9 @@
 
 use super::{
     DevError,
+    error::PATIENCE,
     sample::Scenario,
-    session::{PATIENCE, relative},
-    steps::{line, show},
+    steps::{line, relative, show},
 };
 use crate::{
     api::{AgentHandle, Command, Published, Reply},

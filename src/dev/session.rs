@@ -2,10 +2,11 @@
 
 use super::{
     DevError,
+    error::failed,
     hardware::override_for,
     sample::{Scenario, terms},
     scenario::{Session, present},
-    steps::show,
+    steps::{relative, show},
 };
 use crate::{
     agent::{Daemon, DaemonError, DaemonSettings, SocketPaths, stop_signal},
@@ -18,21 +19,17 @@ use crate::{
     upstream::PortalSettings,
 };
 use std::{
-    fmt::Display,
     fs, io,
     net::SocketAddr,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 use tokio::sync::watch;
 
 const PRODUCT: &str = "example-product";
 /// Longest path of a socket, bytes: `sun_path` holds 108 with the zero at its end (unix(7)).
 const LONGEST_SOCKET: usize = 107;
-/// How long a change of the status is waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How a session is started.
 #[derive(Debug, Clone, clap::Args)]
@@ -180,10 +177,6 @@ fn prepare_agent(
     Ok(daemon)
 }
 
-pub(super) fn relative(directory: &Path, name: &str) -> String {
-    directory.join(name).display().to_string()
-}
-
 /// The directory, made where it is missing. Its sockets must fit into an address of theirs.
 fn absolute(directory: &Path) -> Result<PathBuf, DevError> {
     let unusable = |source| DevError::Directory { path: directory.display().to_string(), source };
@@ -211,12 +204,4 @@ fn lock(directory: &Path, shown: &Path) -> Result<DirectoryLock, DevError> {
         StoreError::File { source, .. } => DevError::Directory { path, source },
         error => DaemonError::from(error).into(),
     })
-}
-
-pub(super) fn failed(
-    operation: &'static str,
-    path: impl Display,
-) -> impl FnOnce(io::Error) -> DevError {
-    let path = format!("{path}");
-    move |source| DevError::File { operation, path, source }
 }

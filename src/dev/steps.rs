@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     io::{self, Write},
+    path::Path,
 };
 
 /// One step: a word for what, and what came of it.
@@ -15,4 +16,9 @@ pub(super) fn show(what: &str, outcome: impl Display) {
 pub(super) fn line(text: impl Display) {
     let mut out = anstream::AutoStream::auto(io::stdout());
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// A file of the session's directory, named as the user named the directory.
+pub(super) fn relative(directory: &Path, name: &str) -> String {
+    directory.join(name).display().to_string()
 }

@@ -36,7 +36,7 @@ pub struct HardwareStanding {
     pub score: u8,
     /// Until when too little readable evidence is put up with, where it is.
     pub holds_until: Option<Timestamp>,
-    /// Since when this is other hardware, where it is.
+    /// Since when this is other hardware, where it is or was before it could not be read any more.
     pub changed_since: Option<Timestamp>,
 }
 
@@ -193,9 +193,8 @@ fn check_in_deadline(license: &LicenseClaims, inputs: &Inputs<'_>) -> Option<Tim
 
 /// When other hardware stops being put up with.
 fn hardware_deadline(license: &LicenseClaims, inputs: &Inputs<'_>) -> Option<Timestamp> {
-    let hardware = inputs.hardware.filter(|h| h.verdict == Verdict::DifferentMachine)?;
     let grace = SignedDuration::from_hours(i64::from(license.hardware_grace_hours));
-    Some(after(hardware.changed_since?, grace))
+    Some(after(inputs.hardware?.changed_since?, grace))
 }
 
 fn hardware_findings(inputs: &Inputs<'_>, license: Option<&LicenseClaims>) -> Vec<Finding> {
@@ -240,13 +239,14 @@ fn limit_finding(limits: &BTreeMap<String, LimitStatus>) -> Option<Finding> {
     let exceeded: Vec<String> = limits
         .iter()
         .filter(|(_, limit)| limit.state == LimitState::Exceeded)
-        .map(|(name, limit)| {
-            let number = |n: Option<u64>| n.map_or("-".to_owned(), |n| n.to_string());
-            format!("{name} {} of {}", number(limit.used), number(limit.limit))
-        })
+        // Without what is used: a gauge that moves is no change of this condition.
+        .map(|(name, limit)| format!("{name} (limit {})", limit.limit.unwrap_or_default()))
         .collect();
     (!exceeded.is_empty()).then(|| {
-        let message = format!("more is used than licensed: {}", exceeded.join(", "));
+        let message = format!(
+            "more is used than licensed: {}: `entitlectl status` shows how much; buy more, or use less",
+            exceeded.join(", ")
+        );
         Finding::new(ConditionType::LimitExceeded, "Exceeded", message)
     })
 }

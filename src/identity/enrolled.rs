@@ -59,6 +59,21 @@ impl Enrolled {
         }
     }
 
+    /// The same identity in digests keyed by `secret`, where those that are stored are keyed by another, which is lost:
+    /// none is known again, not even the processor's, though the Serial Number is still minted from this machine.
+    pub fn rekeyed(&self, survey: &Survey, secret: &LocalSecret) -> Option<Self> {
+        let is_minted_here =
+            || survey.candidates().iter().any(|c| c.serial_number == self.serial_number);
+        let facts = found(&survey.digested(secret));
+        let is_known = |fact: &EnrolledFact| {
+            self.facts
+                .iter()
+                .any(|known| known.source == fact.source && known.digest == fact.digest)
+        };
+        let lost = !self.overridden && !facts.iter().any(is_known) && is_minted_here();
+        lost.then(|| Self { facts, ..self.clone() })
+    }
+
     /// The same identity with the facts of today: what was found, and what could not be read. What is gone is dropped.
     pub(super) fn reenroll(
         &self,

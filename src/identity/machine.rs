@@ -4,6 +4,7 @@ use super::{
     CollectedFacts, Fact, Hardware, Reading, Survey,
     collected::BOOT_ID,
     probe::{self, Probe},
+    site::Site,
     tree::Tree,
 };
 use std::{
@@ -20,15 +21,6 @@ use std::{
 /// A probe that takes longer has met a driver that hangs. Its facts are unreadable, not changed.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 const STACK_BYTES: usize = 512 * 1024;
-
-/// What the probes read from: the live system, or a captured tree laid out as /sys and /proc are.
-#[derive(Debug, Clone)]
-pub(super) struct Site {
-    pub(super) tree: Tree,
-    /// Whether this is the running system, which may be asked beyond its files.
-    pub(super) live: bool,
-    pub(super) state_dir: PathBuf,
-}
 
 /// The hardware of the live system or of a captured tree.
 #[derive(Debug)]

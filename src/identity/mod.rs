@@ -16,6 +16,7 @@ mod mint;
 mod placeholders;
 mod probe;
 mod report;
+mod site;
 mod survey;
 mod tree;
 

@@ -3,7 +3,7 @@
 use super::{DocumentError, KeyPair, PublicKey, RequestId};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Symbols; the last is the check symbol, 75 random bits are left.
@@ -16,7 +16,7 @@ const KEY_DOMAIN: &[u8] = b"entitled rebind code key\0";
 ///
 /// It is the seed of a key pair. The portal keeps the public half, a request is signed with the private half
 /// ([`proof`](Self::proof)): neither the portal's database nor a request that is read on its way is enough to use it, and
-/// checking a proof compares no secrets. No `Debug`, no `Display`, wiped when dropped.
+/// checking a proof compares no secrets. `Debug` shows nothing of it, there is no `Display`, and it is wiped when dropped.
 #[derive(Clone)]
 pub struct RebindCode(Zeroizing<[u8; LENGTH]>);
 
@@ -68,6 +68,12 @@ impl RebindCode {
         let mut seed: Zeroizing<[u8; 32]> = Zeroizing::new([0; 32]);
         seed.copy_from_slice(&digest);
         KeyPair::from_seed(&seed)
+    }
+}
+
+impl fmt::Debug for RebindCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RebindCode(****)")
     }
 }
 

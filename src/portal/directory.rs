@@ -11,7 +11,7 @@
 use super::{
     PortalError,
     clock::whole_second,
-    keys::{add_jwk_members, key_set},
+    key_set::{add_jwk_members, key_set},
     store::{Store, WriterKind},
 };
 use crate::license::{KeyPair, KeyStatus, PortalKey, Thumbprint, TrustClaims, sign};

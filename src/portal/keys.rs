@@ -4,12 +4,13 @@ use super::{
     Directory, PortalError,
     clock::whole_second,
     directory::{read_file, write_file},
+    key_set::{add_jwk_members, key_set},
 };
 use crate::license::{
     KeyPair, KeyStatus, PortalKey, PublicKey, Roots, TrustClaims, Unverified, VerifiedTrust, sign,
 };
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 
 /// What signs, and why it is believed.
@@ -179,21 +180,4 @@ fn verify(
         peek().map_err(refused(path))?.aud
     };
     roots.verify_trust(&text, &product, held).map_err(refused(path))
-}
-
-/// A public key with the members that other libraries look for: `kid`, `alg`, `use` (RFC 7517 section 4).
-pub(super) fn add_jwk_members(key: &PublicKey) -> Result<Value, PortalError> {
-    let mut jwk = serde_json::to_value(key)?;
-    if let Some(members) = jwk.as_object_mut() {
-        members.insert("kid".to_owned(), json!(key.thumbprint()));
-        members.insert("alg".to_owned(), json!("EdDSA"));
-        members.insert("use".to_owned(), json!("sig"));
-    }
-    Ok(jwk)
-}
-
-/// A JWK set of them.
-pub(super) fn key_set(keys: impl IntoIterator<Item = Value>) -> Result<String, PortalError> {
-    let keys: Vec<Value> = keys.into_iter().collect();
-    Ok(serde_json::to_string_pretty(&json!({ "keys": keys }))?)
 }

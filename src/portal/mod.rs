@@ -13,6 +13,7 @@ pub mod domain;
 mod error;
 mod http;
 mod issuing;
+mod key_set;
 mod keys;
 mod operating;
 mod service;

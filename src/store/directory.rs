@@ -14,6 +14,7 @@ const LOCK: &str = "entitled.lock";
 const ENVIRONMENT_KEY: &str = "environment.key";
 const LOCAL_SECRET: &str = "hardware.secret";
 const ACTIVATION_CODE: &str = "activation-code";
+const ASKED_CODE: &str = "activation-code.asked";
 
 /// The directory that holds one agent's state.
 #[derive(Debug, Clone)]
@@ -52,7 +53,12 @@ impl StateDirectory {
         };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(&path).map_err(error("open"))?;
+        let opened = options.open(&path).or_else(|found| match found.kind() {
+            // A disk that takes nothing any more is no reason to serve nothing: what is there can be locked and read.
+            io::ErrorKind::ReadOnlyFilesystem => File::open(&path),
+            _ => Err(found),
+        });
+        let mut file = opened.map_err(error("open"))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -114,27 +120,66 @@ impl StateDirectory {
     /// # Errors
     /// As [`environment_key`](Self::environment_key).
     pub fn activation_code(&self) -> Result<Option<ActivationCode>, StoreError> {
-        let path = self.0.join(ACTIVATION_CODE);
+        self.read_code(ACTIVATION_CODE)
+    }
+
+    /// The Activation Code of an activation that was not answered yet.
+    ///
+    /// # Errors
+    /// As [`environment_key`](Self::environment_key).
+    pub fn asked_activation_code(&self) -> Result<Option<ActivationCode>, StoreError> {
+        self.read_code(ASKED_CODE)
+    }
+
+    fn read_code(&self, name: &str) -> Result<Option<ActivationCode>, StoreError> {
+        let path = self.0.join(name);
         let Some(text) = files::read(&path)?.map(Zeroizing::new) else { return Ok(None) };
         let expected = "an Activation Code";
         text.parse().map(Some).map_err(|_| StoreError::Contents { path, expected })
     }
 
-    /// Keeps the Activation Code.
+    /// Keeps the Activation Code of an activation that is to be asked for, beside the one that is kept: a wrong one must
+    /// not take the place of the right one.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn ask_with_activation_code(&self, code: &ActivationCode) -> Result<(), StoreError> {
+        self.write_code(ASKED_CODE, code)
+    }
+
+    /// Keeps the Activation Code; none is asked with any more.
     ///
     /// # Errors
     /// [`StoreError::File`].
     pub fn keep_activation_code(&self, code: &ActivationCode) -> Result<(), StoreError> {
-        let text = Zeroizing::new(code.expose());
-        write_durably(&self.0.join(ACTIVATION_CODE), text.as_bytes())
+        self.write_code(ACTIVATION_CODE, code)?;
+        self.remove(ASKED_CODE)
     }
 
-    /// Forgets the Activation Code.
+    fn write_code(&self, name: &str, code: &ActivationCode) -> Result<(), StoreError> {
+        let text = Zeroizing::new(code.expose());
+        write_durably(&self.0.join(name), text.as_bytes())
+    }
+
+    /// Forgets the Activation Code of an activation that was refused.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn forget_asked_activation_code(&self) -> Result<(), StoreError> {
+        self.remove(ASKED_CODE)
+    }
+
+    /// Forgets every Activation Code.
     ///
     /// # Errors
     /// [`StoreError::File`].
     pub fn forget_activation_code(&self) -> Result<(), StoreError> {
-        let path = self.0.join(ACTIVATION_CODE);
+        self.remove(ASKED_CODE)?;
+        self.remove(ACTIVATION_CODE)
+    }
+
+    fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.0.join(name);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::File { operation: "remove", path, source })

@@ -81,4 +81,4 @@ impl StoreError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

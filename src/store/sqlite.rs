@@ -86,11 +86,15 @@ impl SqliteStore {
         match kept {
             Ok(Some(CopyContents { state: newer, waiting })) if newer.revision > state.revision => {
                 let recovered = found.describe(Some("the copy beside it"), None);
-                if let Err(error) = self.write(&newer, &waiting) {
-                    self.refusal = Some(error.to_string());
-                    self.ahead = Some((newer, waiting));
+                match self.write(&newer, &waiting) {
+                    Ok(_) => Opened { store: self, recovered },
+                    Err(error) => {
+                        self.refusal = Some(error.to_string());
+                        self.ahead = Some((newer, waiting));
+                        let recovered = recovered.filter(|_| !matches!(found, Found::Sound));
+                        Opened { store: self, recovered }
+                    }
                 }
-                Opened { store: self, recovered }
             }
             kept => {
                 let is_old =

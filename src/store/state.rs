@@ -3,7 +3,7 @@
 use crate::{
     entitlement::{Condition, HardwareStanding, LicenseSource, State, TimeMark},
     identity::Enrolled,
-    license::{Environment, RequestId, RequestKind, Sequence},
+    license::{Environment, Fork, RequestId, RequestKind, Sequence},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ pub struct AgentState {
     pub trust: Option<String>,
     /// The place in the chain of requests.
     pub chain: Chain,
+    /// That the portal saw the chain of requests fork, as long as it says so.
+    pub fork: Option<Fork>,
     /// What is known of time.
     pub time: TimeMark,
     /// When the portal last answered, by effective time.
@@ -75,11 +77,13 @@ impl Chain {
         self.pending = Some(request);
     }
 
-    /// The answer to one of the requests is being stored.
+    /// The answer to one of the requests is being stored. Those after it stay open: a courier may be under way with one,
+    /// and the portal that has answered it would take a request that does not name it for a copy's.
     pub fn settle(&mut self, answered: RequestId) {
         self.previous = Some(answered);
-        self.unsettled.clear();
-        self.pending = None;
+        let settled = self.unsettled.iter().position(|id| *id == answered).map_or(0, |at| at + 1);
+        self.unsettled.drain(..settled);
+        self.pending.take_if(|_| self.unsettled.is_empty());
     }
 
     /// The request that is to be sent from here.

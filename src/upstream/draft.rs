@@ -4,8 +4,8 @@ use crate::{
     codes::{ActivationCode, SerialNumber},
     identity::Survey,
     license::{
-        Activation, Candidate, DocumentError, EvidenceDigest, KeyPair, MachineFacts, RequestClaims,
-        RequestId, RequestKind, RequestedEnvironment, sign_request,
+        Activation, Candidate, DocumentError, EvidenceDigest, KeyPair, MachineFacts, RebindCode,
+        RequestClaims, RequestId, RequestKind, RequestedEnvironment, sign_request,
     },
     store::Chain,
 };
@@ -28,6 +28,8 @@ pub struct Draft<'a> {
     pub environment: RequestedEnvironment,
     /// The Activation Code: needed to activate, and to key the digests of the hardware.
     pub code: Option<&'a ActivationCode>,
+    /// The one-time code for a rebind.
+    pub rebind_code: Option<&'a RebindCode>,
     /// The hardware.
     pub survey: &'a Survey,
     /// The place in the chain.
@@ -48,7 +50,7 @@ impl Draft<'_> {
     pub fn sign(self, key: &KeyPair) -> Result<String, DocumentError> {
         let activation = self
             .code
-            .filter(|_| self.kind == RequestKind::Activate)
+            .filter(|_| matches!(self.kind, RequestKind::Activate | RequestKind::Rebind))
             .map(|code| Activation::new(code, self.id, &key.public()));
         let candidates = self
             .survey
@@ -66,7 +68,7 @@ impl Draft<'_> {
             request: self.kind,
             sub: self.serial_number,
             activation,
-            rebind_proof: None,
+            rebind_proof: self.rebind_code.map(|code| code.proof(self.id, &key.public())),
             consent: None,
             environment: self.environment,
             candidates,

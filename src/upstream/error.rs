@@ -12,7 +12,7 @@ pub enum ExchangeError {
         "the portal {url} can't be reached ({reason}): check the network, the proxy settings and [portal] url; `entitlectl doctor` tries each"
     )]
     Unreachable { url: String, reason: String },
-    #[error("the portal {url} is busy (status {status}); it is asked again later")]
+    #[error("the portal {url} can't answer now (status {status}); it is asked again later")]
     Busy { url: String, status: u16, retry_after: Option<Duration> },
     #[error("{detail}")]
     Refused { code: String, title: String, detail: String },

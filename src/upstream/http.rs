@@ -118,13 +118,7 @@ impl Portal for HttpPortal {
             };
             let response = sending.await.map_err(unreachable)?;
             let status = response.status();
-            if matches!(
-                status,
-                StatusCode::TOO_MANY_REQUESTS
-                    | StatusCode::SERVICE_UNAVAILABLE
-                    | StatusCode::BAD_GATEWAY
-                    | StatusCode::GATEWAY_TIMEOUT
-            ) {
+            if is_trouble(status) {
                 let retry_after = retry_after(&response);
                 return Err(ExchangeError::Busy { url, status: status.as_u16(), retry_after });
             }
@@ -132,7 +126,7 @@ impl Portal for HttpPortal {
             let body = read_limited(response, &url).await?;
             match kind.as_str() {
                 MEDIA_TYPE if status == StatusCode::OK => Ok(body),
-                "application/problem+json" if !status.is_success() => Err(refusal(&body, &url)),
+                "application/problem+json" if status.is_client_error() => Err(refusal(&body, &url)),
                 kind => {
                     let found = format!("status {} with {kind:?}", status.as_u16());
                     Err(ExchangeError::NotAnAnswer { url, found })
@@ -140,6 +134,12 @@ impl Portal for HttpPortal {
             }
         })
     }
+}
+
+/// The portal's own trouble, or the way's, whatever is said of it: no word on the request.
+fn is_trouble(status: StatusCode) -> bool {
+    let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+    status.is_server_error() || passing.contains(&status)
 }
 
 /// The body as text, not a byte more than a document may have.
@@ -161,24 +161,45 @@ async fn read_limited(mut response: Response, url: &str) -> Result<String, Excha
     String::from_utf8(body).map_err(|_| not_an_answer("bytes that are no text"))
 }
 
+/// What the types of the portal's problems begin with.
+const PROBLEM_TYPE: &str = "urn:entitled:problem:";
+/// The longest of their codes, generously.
+const LONGEST_CODE: usize = 64;
+
 /// A problem document, RFC 9457, as far as it is needed.
-fn refusal(body: &str, url: &str) -> ExchangeError {
-    #[derive(Deserialize)]
-    struct Problem {
-        #[serde(rename = "type", default)]
-        kind: String,
-        #[serde(default)]
-        title: String,
-        #[serde(default)]
-        detail: String,
+#[derive(Deserialize)]
+struct Problem {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    detail: String,
+}
+
+impl Problem {
+    /// The stable code, lower case with hyphens, where it is a problem of the portal's. It becomes a label of metrics.
+    fn code(&self) -> Option<&str> {
+        let code = self.kind.strip_prefix(PROBLEM_TYPE)?;
+        let is_sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        ((1..=LONGEST_CODE).contains(&code.len()) && code.bytes().all(is_sound)).then_some(code)
     }
-    let Ok(Problem { kind, title, detail }) = serde_json::from_str(body) else {
-        let found = "a problem document that can't be read".to_owned();
-        return ExchangeError::NotAnAnswer { url: url.to_owned(), found };
+}
+
+/// The portal's refusal. Gateways and proxies speak in problem documents as well: one of another type is not the portal's
+/// word, and gives up no request.
+fn refusal(body: &str, url: &str) -> ExchangeError {
+    let not_an_answer =
+        |found: String| ExchangeError::NotAnAnswer { url: url.to_owned(), found: shown(&found) };
+    let Ok(problem) = serde_json::from_str::<Problem>(body) else {
+        return not_an_answer("a problem document that can't be read".to_owned());
     };
-    let code = kind.rsplit(':').next().unwrap_or_default();
-    let detail = if detail.is_empty() { title.clone() } else { detail };
-    ExchangeError::Refused { code: shown(code), title: shown(&title), detail: shown(&detail) }
+    let Some(code) = problem.code() else {
+        return not_an_answer(format!("a problem document of the type {:?}", problem.kind));
+    };
+    let told = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
+    let (title, detail) = (shown(&problem.title), shown(told));
+    ExchangeError::Refused { code: code.to_owned(), title, detail }
 }
 
 /// Foreign text for a log or a terminal: of bounded length, without control characters.
@@ -211,4 +232,29 @@ fn causes(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_problem_of_the_portals_is_its_word() {
+        let code = |body: &str| refusal(body, "https://portal").code().to_owned();
+        let portal = r#"{"type":"urn:entitled:problem:slot-taken","title":"t","detail":"d"}"#;
+        assert_eq!(code(portal), "slot-taken");
+        for other in [
+            "[]",
+            "{}",
+            "nonsense",
+            r#"{"type":"about:blank","title":"Forbidden","status":403}"#,
+            r#"{"type":"https://tools.ietf.org/html/rfc9110#section-15.5.4","title":"Forbidden"}"#,
+            r#"{"type":"urn:entitled:problem:","detail":"d"}"#,
+            r#"{"type":"urn:entitled:problem:\u001b[31mred","detail":"d"}"#,
+        ] {
+            let error = refusal(other, "https://portal");
+            assert_eq!(error.code(), "portal-not-an-answer", "{other}");
+            assert!(error.is_passing() && !error.to_string().contains('\u{1b}'), "{error}");
+        }
+    }
 }

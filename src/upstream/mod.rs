@@ -25,3 +25,6 @@ pub trait Portal: Send + Sync {
     /// Exchanges a signed request for a signed answer. Dropping the future gives the exchange up.
     fn exchange(&self, request: String) -> Exchange;
 }
+
+#[cfg(test)]
+mod tests;

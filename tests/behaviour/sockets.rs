@@ -268,8 +268,12 @@ fn usage_that_is_not_reported_again_counts_no_more() {
     let usage = dev.socket.beside("usage.sock");
     let answer = usage.send(&Method::PUT, "/v1/usage/users", |request| request.json(&body));
     let told = answer.json();
-    let conditions = told["status"]["conditions"].to_string();
-    assert!(conditions.contains("LimitExceeded"), "{conditions}");
+    let conditions = told["status"]["conditions"].as_array().unwrap();
+    let exceeded = conditions.iter().find(|condition| condition["type"] == "LimitExceeded");
+    let exceeded = exceeded.unwrap().as_object().unwrap();
+    let members: Vec<_> = exceeded.keys().map(String::as_str).collect();
+    assert_eq!(members, ["message", "reason", "since", "status", "type"]);
+    assert_eq!(exceeded["status"], "True");
     let status = dev.socket.wait_for("forgotten", |s| s["limits"]["users"]["used"].is_null());
     assert!(!status["conditions"].to_string().contains("LimitExceeded"), "{status:#}");
 }

@@ -110,9 +110,13 @@ fn only_other_hardware_runs_out_of_grace() {
     let now = since + DAY * 100;
     let kept = [Verdict::Unchanged, Verdict::Drifted, Verdict::Degraded, Verdict::Overridden];
     for verdict in kept {
-        let case = Case { hardware: Some(standing(verdict, Some(since))), ..Case::new(&claims()) };
+        let case = Case { hardware: Some(standing(verdict, None)), ..Case::new(&claims()) };
         assert_eq!(case.at(now).state, State::Active, "{verdict}");
     }
+    // What can't be read any more is not changed back.
+    let hidden = Some(standing(Verdict::Degraded, Some(since)));
+    let hidden = Case { hardware: hidden, ..Case::new(&claims()) };
+    assert_eq!(hidden.at(now).reason, Reason::HardwareChanged);
     let not_enrolled = Case { hardware: None, ..Case::new(&claims()) };
     assert_eq!(not_enrolled.at(now).state, State::Active);
 }

@@ -19,7 +19,8 @@ fn each_verdict_on_the_hardware_has_its_condition() {
         (Verdict::Overridden, Some(ConditionType::IdentityOverride)),
     ];
     for (verdict, expected) in rows {
-        let hardware = Some(standing(verdict, Some(now)));
+        let since = (verdict == Verdict::DifferentMachine).then_some(now);
+        let hardware = Some(standing(verdict, since));
         for case in [Case::new(&claims()), Case::without_license()] {
             let case = Case { hardware, ..case };
             assert_eq!(kinds(&case.at(now)), Vec::from_iter(expected), "{verdict}");

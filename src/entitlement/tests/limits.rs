@@ -90,7 +90,7 @@ fn only_limits_of_the_license_are_listed() {
     assert_eq!(evaluation.state, State::Active);
     let finding = &evaluation.findings[0];
     assert_eq!(finding.kind, ConditionType::LimitExceeded);
-    assert!(finding.message.contains("users 101 of 100"), "{}", finding.message);
+    assert!(finding.message.contains("users (limit 100)"), "{}", finding.message);
 
     let full = Case { usage: BTreeMap::from([("users".to_owned(), 100)]), ..case };
     assert_eq!(full.at(claims.iat).findings, []);

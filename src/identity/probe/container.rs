@@ -3,7 +3,7 @@
 //! The surest sign is a process-id namespace of its own. Marker files are weaker: an image that was made for Docker
 //! keeps its `/.dockerenv` when it is booted as a virtual machine, and such a machine is no container.
 
-use crate::identity::{machine::Site, tree::Found};
+use crate::identity::{site::Site, tree::Found};
 
 /// `PROC_PID_INIT_INO` of Linux's `proc_ns.h`: the namespace that the kernel itself starts in, the same since 3.8.
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";

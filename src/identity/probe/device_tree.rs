@@ -1,7 +1,10 @@
 //! The serial of a board that describes itself by a device tree; it stands for U where there is no SMBIOS.
 
-use super::{of_file, smbios};
-use crate::identity::{Fact, Reading, Source, machine::Site, placeholders};
+use super::of_file;
+use crate::identity::{
+    Fact, Reading, Source, placeholders,
+    site::{DMI, Site},
+};
 
 pub(super) const SOURCES: &[Source] = &[Source::DeviceTreeSerial];
 
@@ -13,7 +16,7 @@ pub(super) fn is_there(site: &Site) -> bool {
 }
 
 pub(super) fn read(site: &Site) -> Vec<Fact> {
-    if site.tree.exists(smbios::DMI) {
+    if site.tree.exists(DMI) {
         // Arm servers have both, and then SMBIOS is what their maker maintains.
         return Vec::new();
     }

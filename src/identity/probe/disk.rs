@@ -1,7 +1,7 @@
 //! Identity of the disks below the state directory: through partitions, LVM, LUKS and md down to the hardware.
 
 use crate::identity::{
-    Fact, Reading, Source, canonical, machine::Site, placeholders::disk_reading, tree::Found,
+    Fact, Reading, Source, canonical, placeholders::disk_reading, site::Site, tree::Found,
 };
 use std::path::Path;
 

@@ -12,7 +12,7 @@ mod smbios;
 mod tpm;
 mod virtualization;
 
-use super::{Fact, Reading, Source, machine::Site, tree::Found};
+use super::{Fact, Reading, Source, site::Site, tree::Found};
 use std::time::Duration;
 
 pub(super) use virtualization::machine_kind;

@@ -6,7 +6,7 @@
 
 use super::netlink;
 use crate::identity::{
-    Fact, Reading, Source, canonical, machine::Site, placeholders::mac_reading, tree::Found,
+    Fact, Reading, Source, canonical, placeholders::mac_reading, site::Site, tree::Found,
 };
 use std::collections::HashMap;
 

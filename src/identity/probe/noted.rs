@@ -1,7 +1,7 @@
 //! Facts without weight, kept for the report: they change with a resize, a live migration or an installation.
 
 use super::of_file;
-use crate::identity::{Canonical, Fact, Reading, Source, canonical, machine::Site, placeholders};
+use crate::identity::{Canonical, Fact, Reading, Source, canonical, placeholders, site::Site};
 
 pub(super) const SOURCES: &[Source] = &[Source::Processor, Source::MachineId];
 

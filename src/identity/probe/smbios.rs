@@ -2,7 +2,9 @@
 
 use super::of_file;
 use crate::identity::{
-    Canonical, Fact, Reading, Source, canonical, machine::Site, placeholders, tree::Found,
+    Canonical, Fact, Reading, Source, canonical, placeholders,
+    site::{DMI, Site},
+    tree::Found,
 };
 
 mod table;
@@ -10,8 +12,6 @@ mod table;
 pub(super) const SOURCES: &[Source] =
     &[Source::CloudInstanceId, Source::SmbiosUuid, Source::SystemSerial, Source::BoardSerial];
 
-/// Where the kernel shows the strings of SMBIOS.
-pub(super) const DMI: &str = "/sys/class/dmi/id";
 const UUID: &str = "/sys/class/dmi/id/product_uuid";
 const SYSTEM_SERIAL: &str = "/sys/class/dmi/id/product_serial";
 const BOARD_SERIAL: &str = "/sys/class/dmi/id/board_serial";

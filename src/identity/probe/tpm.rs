@@ -3,7 +3,7 @@
 //! One command, `TPM2_ReadPublic` (TPM 2.0 Library Part 3, section 12.4), for the two places that the TCG EK
 //! Credential Profile (section 2.2.1.5) gives the key. It needs no authorization and changes nothing.
 
-use crate::identity::{Canonical, Fact, Reading, Source, canonical, machine::Site, tree::Found};
+use crate::identity::{Canonical, Fact, Reading, Source, canonical, site::Site, tree::Found};
 use sha2::{Digest, Sha256};
 use std::{
     fs, io,

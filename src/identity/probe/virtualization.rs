@@ -1,7 +1,7 @@
 //! What kind of machine this is: bare metal, a guest, or a container.
 
 use super::{container, smbios::describing};
-use crate::identity::{MachineKind, machine::Site, tree::Found};
+use crate::identity::{MachineKind, site::Site, tree::Found};
 
 /// Decides the kind from files alone, so that a captured tree answers as its machine did.
 pub(in crate::identity) fn machine_kind(site: &Site) -> MachineKind {

@@ -197,6 +197,9 @@ fn conclude(
     let (claims, now) = (&request.claims, context.now);
     let link = link(change, case.environment.id, claims)?;
     let step = case.environment.chain.receive(&link, now);
+    if step == Step::Overtaken {
+        return Err(Refusal::RequestOvertaken { id: claims.jti.0 }.into());
+    }
     let (outcome, event) = act(change, &mut case, request, context)?;
     let environment = &mut case.environment;
     environment.seen_at = now;
@@ -308,7 +311,7 @@ fn audit(
     let chain = match step {
         Step::Forks => Some("chain-forked"),
         Step::Restarts => Some("chain-restarted"),
-        Step::Begins | Step::Continues => None,
+        Step::Begins | Step::Continues | Step::Overtaken => None,
     };
     for event in [case.event, chain, outcome].into_iter().flatten() {
         let mut detail = json!({

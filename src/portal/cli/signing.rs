@@ -9,7 +9,8 @@ use crate::{
         Directory, KeyRing, PortalError, SystemClock, TrustChange,
         clock::Clock,
         directory::{read_file, read_key, write_file},
-        keys::{add_jwk_members, install_trust, key_set},
+        key_set::{add_jwk_members, key_set},
+        keys::install_trust,
     },
 };
 use clap::{Args, Subcommand};

@@ -54,7 +54,7 @@ impl RebindCode {
                 ("Good until", made.expires_at.to_string()),
             ]);
             format!(
-                "{shown}\n\nIt is shown this once. On the machine that lost its key: `entitlectl rebind`, which reads it."
+                "{shown}\n\nIt is shown this once. On the machine that lost its key: `entitlectl rebind --rebind-code CODE`."
             )
         })
     }

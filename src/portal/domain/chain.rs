@@ -15,11 +15,17 @@ use serde::{Deserialize, Serialize};
 const SILENCE: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Branches that are remembered; a script that restores a snapshot every hour makes no row grow for ever.
 const MOST_BRANCHES: usize = 8;
+/// Overtaken requests that are remembered; an asker names as many at the most.
+const MOST_OVERTAKEN: usize = 64;
 
 /// Where the requests of an environment stand: one branch, or several after a fork.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
     branches: Vec<Branch>,
+    /// Requests that a later one named as sent and not answered: one of them that comes late was carried by a slow courier,
+    /// and is no copy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    overtaken: Vec<RequestId>,
 }
 
 /// One line of requests.
@@ -63,11 +69,16 @@ pub enum Step {
     Restarts,
     /// It names a request that the chain has left behind: a restored snapshot or a copy.
     Forks,
+    /// A later one of the same asker was answered before it came; it changes nothing.
+    Overtaken,
 }
 
 impl Chain {
     /// Takes a request that is being answered.
     pub fn receive(&mut self, link: &Link<'_>, now: Timestamp) -> Step {
+        if self.overtaken.contains(&link.id) {
+            return Step::Overtaken;
+        }
         let follows =
             |head: RequestId| link.previous == Some(head) || link.unsettled.contains(&head);
         let next = Branch { head: link.id, since: now, answered_at: now, survivor: false };
@@ -85,8 +96,19 @@ impl Chain {
             self.branches.push(next);
             Step::Forks
         };
+        if step != Step::Forks {
+            self.overtake(link);
+        }
         self.close_silent(link.id, now);
         step
+    }
+
+    fn overtake(&mut self, link: &Link<'_>) {
+        let named = link.unsettled.iter().filter(|id| **id != link.id);
+        let new: Vec<_> = named.filter(|id| !self.overtaken.contains(id)).copied().collect();
+        self.overtaken.extend(new);
+        let excess = self.overtaken.len().saturating_sub(MOST_OVERTAKEN);
+        self.overtaken.drain(..excess);
     }
 
     /// Whether more than one branch lives: nothing later is issued until one of them is closed.

@@ -21,19 +21,23 @@ pub enum Refusal {
     #[error("request {id} was answered before with other contents: make a new request")]
     RequestIdReused { id: Uuid },
     #[error(
+        "a later request of the same environment was answered before request {id} came: nothing is lost, make a new one with `entitlectl request` where one is needed"
+    )]
+    RequestOvertaken { id: Uuid },
+    #[error(
         "this machine is known as environment {environment} ({name:?}) under another key: if that key is lost, {}; or free the slot with `entitle-portal environment release {environment}`, then `entitlectl activate`", how(*policy, *environment)
     )]
     RebindRequired { environment: Uuid, name: String, policy: RebindPolicy },
     #[error(
-        "no environment of the subscription is this machine (by its Serial Number and its hardware): `entitlectl activate` fills a free slot, `entitlectl move` brings an environment here from other hardware"
+        "no environment of the subscription is this machine (by its Serial Number and its hardware): `entitlectl activate` fills a free slot"
     )]
     MachineUnknown,
     #[error(
-        "the environment {environment} is bound to other hardware (Serial Number {serial_number}): `entitlectl move` brings it here from there; if that machine and its key are lost, `entitle-portal environment release {environment}`, then `entitlectl activate`"
+        "the environment {environment} is bound to other hardware (Serial Number {serial_number}): `entitlectl release` there or, if that machine is lost, `entitle-portal environment release {environment}`, then `entitlectl activate` here"
     )]
     HardwareDiffers { environment: Uuid, serial_number: SerialNumber },
     #[error(
-        "a rebind of environment {environment} needs a one-time code: get one with `entitle-portal environment rebind-code {environment}` and give it to `entitlectl rebind`"
+        "a rebind of environment {environment} needs a one-time code: get one with `entitle-portal environment rebind-code {environment}` and give it to `entitlectl rebind --rebind-code CODE`"
     )]
     RebindCodeRequired { environment: Uuid },
     #[error(
@@ -104,7 +108,7 @@ fn how(policy: RebindPolicy, environment: Uuid) -> String {
     match policy {
         RebindPolicy::Free => "`entitlectl rebind`".to_owned(),
         RebindPolicy::Code => format!(
-            "get a one-time code with `entitle-portal environment rebind-code {environment}` and give it to `entitlectl rebind`"
+            "get a one-time code with `entitle-portal environment rebind-code {environment}` and give it to `entitlectl rebind --rebind-code CODE`"
         ),
         RebindPolicy::Approval => format!(
             "`entitlectl rebind`, which is done after `entitle-portal environment approve {environment}`"
@@ -119,6 +123,7 @@ impl Refusal {
             Self::ActivationCodeUnknown => "activation-code-unknown",
             Self::EnvironmentUnknown => "environment-unknown",
             Self::RequestIdReused { .. } => "request-id-reused",
+            Self::RequestOvertaken { .. } => "request-overtaken",
             Self::RebindRequired { .. } => "rebind-required",
             Self::MachineUnknown => "machine-unknown",
             Self::HardwareDiffers { .. } => "hardware-differs",
@@ -148,6 +153,7 @@ impl Refusal {
             Self::ActivationCodeUnknown => "The Activation Code is not known here",
             Self::EnvironmentUnknown => "The environment is not known here",
             Self::RequestIdReused { .. } => "Another request had this id",
+            Self::RequestOvertaken { .. } => "A later request was answered before",
             Self::RebindRequired { .. } => "This machine is known under another key",
             Self::MachineUnknown => "This machine is not known here",
             Self::HardwareDiffers { .. } => "The environment is bound to other hardware",
@@ -187,6 +193,7 @@ impl Refusal {
             | Self::Suspended
             | Self::Revoked { .. } => 403,
             Self::RequestIdReused { .. }
+            | Self::RequestOvertaken { .. }
             | Self::RebindRequired { .. }
             | Self::MachineUnknown
             | Self::HardwareDiffers { .. }

@@ -1,59 +1,16 @@
 //! The state is served whatever the store does, and stored as soon as it can be.
 
-use super::sample::*;
+use super::{FlakyStore, sample::*};
 use crate::store::*;
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
-};
 
-/// A store that can be told to fail.
-#[derive(Clone, Default)]
-struct Flaky {
-    store: Arc<Mutex<MemoryStore>>,
-    fails: Arc<AtomicBool>,
-    complains: Arc<AtomicBool>,
-    commits: Arc<Mutex<u32>>,
-}
-
-impl Flaky {
-    fn fail(&self, fails: bool) {
-        self.fails.store(fails, Ordering::Relaxed);
-    }
-
-    fn stored(&self) -> (AgentState, Vec<String>) {
-        let mut store = self.store.lock().unwrap();
-        (store.load().unwrap(), details(&mut *store))
-    }
-}
-
-impl Store for Flaky {
-    fn load(&mut self) -> Result<AgentState, StoreError> {
-        self.store.lock().unwrap().load()
-    }
-
-    fn commit(&mut self, state: &AgentState, events: &[Event]) -> Result<(), StoreError> {
-        *self.commits.lock().unwrap() += 1;
-        if self.fails.load(Ordering::Relaxed) {
-            let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
-            return Err(StoreError::File { operation: "write", path: "disk".into(), source });
-        }
-        self.store.lock().unwrap().commit(state, events)
-    }
-
-    fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        self.store.lock().unwrap().events(limit)
-    }
-
-    fn complaint(&self) -> Option<String> {
-        self.complains.load(Ordering::Relaxed).then(|| "the copy is old".to_owned())
-    }
-}
-
-fn keeper() -> (Flaky, Keeper) {
-    let store = Flaky::default();
+fn keeper() -> (FlakyStore, Keeper) {
+    let store = FlakyStore::default();
     let keeper = Keeper::load(Box::new(store.clone())).unwrap();
     (store, keeper)
+}
+
+fn stored(store: &FlakyStore) -> (AgentState, Vec<String>) {
+    (store.state(), details(&mut store.clone()))
 }
 
 #[test]
@@ -64,7 +21,7 @@ fn every_commit_is_a_revision() {
         // Whatever revision the caller's draft has.
         assert!(keeper.commit(state(77), [event("one")]));
         assert_eq!(keeper.state().revision, revision);
-        assert_eq!(store.stored().0, AgentState { revision, ..state(77) });
+        assert_eq!(stored(&store).0, AgentState { revision, ..state(77) });
     }
     assert_eq!(keeper.failure(), None);
     drop(keeper);
@@ -82,20 +39,20 @@ fn a_change_that_could_not_be_stored_stands_and_waits() {
     assert!(failure.contains("could not write disk"), "{failure}");
     assert!(!keeper.retry());
     assert!(!keeper.commit(state(2), [event("two"), event("three")]));
-    assert_eq!(store.stored(), (AgentState::default(), Vec::new()));
+    assert_eq!(stored(&store), (AgentState::default(), Vec::new()));
 
     store.fail(false);
     assert!(keeper.retry());
     assert_eq!(keeper.failure(), None);
     let expected = ["one", "two", "three"].map(ToOwned::to_owned).to_vec();
-    assert_eq!(store.stored(), (state(2), expected.clone()));
+    assert_eq!(stored(&store), (state(2), expected.clone()));
 
     // Once and for all: neither a retry nor the next change brings them again.
-    let commits = *store.commits.lock().unwrap();
+    let commits = store.commits();
     assert!(keeper.retry());
-    assert_eq!(*store.commits.lock().unwrap(), commits, "there was nothing to store");
+    assert_eq!(store.commits(), commits, "there was nothing to store");
     assert!(keeper.commit(state(3), [event("four")]));
-    assert_eq!(store.stored().1, [expected, vec!["four".to_owned()]].concat());
+    assert_eq!(stored(&store).1, [expected, vec!["four".to_owned()]].concat());
 }
 
 #[test]
@@ -105,7 +62,7 @@ fn the_next_change_stores_what_waits() {
     keeper.commit(state(1), [event("one")]);
     store.fail(false);
     assert!(keeper.commit(state(2), [event("two")]));
-    assert_eq!(store.stored().1, ["one", "two"]);
+    assert_eq!(stored(&store).1, ["one", "two"]);
     assert_eq!(keeper.failure(), None);
 }
 
@@ -118,7 +75,7 @@ fn entries_that_wait_are_bounded_and_the_newest_stay() {
     }
     store.fail(false);
     assert!(keeper.retry());
-    let details = store.stored().1;
+    let details = stored(&store).1;
     assert_eq!((details.len(), details[0].as_str()), (1_000, "500"));
 }
 
@@ -126,12 +83,12 @@ fn entries_that_wait_are_bounded_and_the_newest_stay() {
 fn a_complaint_of_the_store_is_a_failure_that_a_retry_may_mend() {
     let (store, mut keeper) = keeper();
     keeper.commit(state(1), []);
-    store.complains.store(true, Ordering::Relaxed);
+    store.complain(true);
     assert_eq!(keeper.failure().as_deref(), Some("the copy is old"));
-    let commits = *store.commits.lock().unwrap();
+    let commits = store.commits();
     keeper.retry();
-    assert_eq!(*store.commits.lock().unwrap(), commits + 1);
-    store.complains.store(false, Ordering::Relaxed);
+    assert_eq!(store.commits(), commits + 1);
+    store.complain(false);
     assert_eq!(keeper.failure(), None);
 }
 

@@ -6,7 +6,7 @@ use crate::{
         Condition, ConditionStatus, ConditionType, HardwareStanding, LicenseSource, State, TimeMark,
     },
     identity::{Enrolled, Group, Source, Verdict},
-    license::{Environment, Purpose, RequestId, RequestKind, Sequence},
+    license::{Environment, Fork, ForkState, Purpose, RequestId, RequestKind, Sequence},
     store::*,
 };
 use jiff::Timestamp;
@@ -60,6 +60,7 @@ pub(super) fn state(revision: u64) -> AgentState {
             unsettled: vec![request(2)],
             pending: Some(pending),
         },
+        fork: Some(Fork { since: at(5), state: ForkState::Open }),
         time: TimeMark { proven: Some(at(3)), observed: Some(at(4)) },
         last_contact: Some(at(number)),
         status: status_mark(revision),

@@ -1,6 +1,6 @@
 //! What is mounted at the state directory.
 
-use crate::identity::{machine::Site, tree::Found};
+use crate::identity::{site::Site, tree::Found};
 use std::path::{Path, PathBuf};
 
 /// One mounted file system.

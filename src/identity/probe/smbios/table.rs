@@ -3,7 +3,7 @@
 //! DMTF DSP0134: a structure is a type, the length of its formatted part, a handle, that part, and its strings, each
 //! ended by a zero byte and all by another. A string is named by its number; 0 is none.
 
-use crate::identity::{canonical, machine::Site, tree::Found};
+use crate::identity::{canonical, site::Site, tree::Found};
 
 pub(super) const TABLE: &str = "/sys/firmware/dmi/tables/DMI";
 

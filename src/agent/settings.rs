@@ -1,0 +1,32 @@
+//! What a daemon is started with, and may be given anew while it runs.
+
+use super::SocketPaths;
+use crate::{
+    codes::ActivationCode, entitlement::Finding, license::Purpose, upstream::PortalSettings,
+};
+use std::path::PathBuf;
+
+/// What a daemon is started with.
+#[derive(Debug, Clone)]
+pub struct DaemonSettings {
+    /// The product.
+    pub product: String,
+    /// The environment's name.
+    pub environment_name: String,
+    /// What the environment is for.
+    pub purpose: Purpose,
+    /// The operator's text in the place of hardware.
+    pub identity_override: Option<String>,
+    /// The Activation Code.
+    pub activation_code: Option<ActivationCode>,
+    /// The way to the portal; none where licenses are carried by hand.
+    pub portal: Option<PortalSettings>,
+    /// Folders of root keys.
+    pub root_folders: Vec<PathBuf>,
+    /// The state directory.
+    pub state_directory: PathBuf,
+    /// The sockets.
+    pub sockets: SocketPaths,
+    /// Conditions that hold since the start, such as settings that can't be used.
+    pub standing: Vec<Finding>,
+}

@@ -1,0 +1,270 @@
+//! The real loop before the real portal, on a stage: hardware, clock, disk and the way to the portal are props. Time is
+//! tokio's and stands still while anybody works, so weeks pass in a moment and no test sleeps.
+
+use super::props::*;
+use crate::{
+    agent::{Agent, Parts},
+    api::{AgentHandle, Command, Done, Problem, Reply},
+    codes::ActivationCode,
+    entitlement::{ConditionType, Status},
+    health::{Metrics, ServiceManager},
+    license::{KeyPair, Purpose, Roots},
+    portal::{
+        Options, Portal, Vendor,
+        domain::{Environment, Subscription},
+        store::WriterKind,
+    },
+    store::{AgentState, Keeper, StateDirectory, Store, StoredEvent, tests::FlakyStore},
+};
+use jiff::Timestamp;
+use std::{sync::Arc, time::Duration};
+use tempfile::TempDir;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+pub(super) const PRODUCT: &str = "acme-erp";
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
+pub(super) const DAY: Duration = Duration::from_hours(24);
+
+pub(super) struct Stage {
+    _folder: TempDir,
+    pub world: Arc<World>,
+    pub portal: Portal,
+    pub subscription: Subscription,
+    pub link: Arc<Link>,
+    pub hardware: Arc<Machine>,
+    pub store: FlakyStore,
+    pub directory: StateDirectory,
+    /// The Activation Code of the settings.
+    pub configured: Option<ActivationCode>,
+    /// Whether the settings name a portal.
+    pub is_on_line: bool,
+    running: Option<Running>,
+}
+
+struct Running {
+    handle: AgentHandle,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Stage {
+    /// A portal with a subscription, and a machine on which no agent has ever run.
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let world = Arc::new(World::new(at("2026-03-01T00:00:00Z")));
+        let clock = Arc::clone(&world);
+        let clock = Arc::new(move || clock.truth());
+        let vendor = Vendor { product: PRODUCT.to_owned(), issuer: "Acme".to_owned() };
+        let place = folder.path().join("portal");
+        Portal::init(&place, &vendor, &*clock).unwrap();
+        let options = Options { actor: "vendor".to_owned(), writer: WriterKind::Inline };
+        let portal = Portal::open(&place, options, clock).unwrap();
+        let subscription = portal.create_subscription("A customer", terms()).unwrap();
+        Self {
+            world,
+            link: Arc::new(Link::new(portal.clone())),
+            portal,
+            subscription,
+            hardware: Arc::new(Machine::default()),
+            store: FlakyStore::default(),
+            directory: StateDirectory::open(&folder.path().join("agent")).unwrap(),
+            configured: None,
+            is_on_line: true,
+            running: None,
+            _folder: folder,
+        }
+    }
+
+    /// The same with an agent that has read the hardware.
+    pub(super) async fn started() -> Self {
+        let mut stage = Self::new();
+        stage.start().await;
+        stage
+    }
+
+    /// The same with an environment that is activated.
+    pub(super) async fn activated() -> Self {
+        let stage = Self::started().await;
+        stage.activate().await.unwrap();
+        stage
+    }
+
+    pub(super) async fn start(&mut self) {
+        let store = Box::new(self.store.clone());
+        self.start_with(store, None).await;
+    }
+
+    pub(super) async fn start_with(&mut self, store: Box<dyn Store>, recovered: Option<String>) {
+        assert!(self.running.is_none(), "an agent runs already");
+        let parts = self.parts(store, recovered);
+        let (agent, handle) = Agent::new(parts);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(agent.run(async {
+            let _ = stopped.await;
+        }));
+        self.running = Some(Running { handle, stop, task });
+        // Long enough for a survey, and for what is said at once.
+        self.pass(Duration::from_millis(50)).await;
+    }
+
+    fn parts(&self, store: Box<dyn Store>, recovered: Option<String>) -> Parts {
+        let link = Arc::clone(&self.link) as Arc<dyn crate::upstream::Portal>;
+        Parts {
+            product: PRODUCT.to_owned(),
+            environment_name: "Production".to_owned(),
+            purpose: Purpose::Production,
+            identity_override: None,
+            configured_code: self.configured.clone(),
+            roots: self.roots(),
+            key: self.directory.environment_key().unwrap(),
+            secret: self.directory.local_secret().unwrap(),
+            keeper: Keeper::load(store).unwrap(),
+            recovered,
+            directory: Some(self.directory.clone()),
+            hardware: Arc::clone(&self.hardware) as Arc<dyn crate::identity::Hardware>,
+            portal: self.is_on_line.then_some(link),
+            clock: Arc::clone(&self.world) as Arc<dyn crate::agent::Clock>,
+            metrics: Arc::new(Metrics::default()),
+            service_manager: ServiceManager::none(),
+            standing: Vec::new(),
+            reloads: mpsc::channel(1).1,
+            seed: 7,
+        }
+    }
+
+    pub(super) async fn stop(&mut self) {
+        let Running { handle, stop, task } = self.running.take().expect("no agent runs");
+        drop(handle);
+        let _ = stop.send(());
+        task.await.unwrap();
+    }
+
+    /// Ends the agent wherever it is, as `kill -9` does.
+    pub(super) async fn kill(&mut self) {
+        let Running { task, .. } = self.running.take().expect("no agent runs");
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+
+    pub(super) async fn restart(&mut self) {
+        self.stop().await;
+        self.start().await;
+    }
+
+    /// Lets time pass, with everything that is due within it.
+    pub(super) async fn pass(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    /// Lets time pass at once, as a suspended machine sees it.
+    pub(super) async fn leap(&self, duration: Duration) {
+        // Long enough for a survey.
+        let moment = Duration::from_millis(50);
+        tokio::time::advance(duration.saturating_sub(moment)).await;
+        self.pass(moment).await;
+    }
+
+    /// Lets days pass in steps of ten minutes: the loop turns a twentieth as often as it would.
+    pub(super) async fn idle(&self, duration: Duration) {
+        let step = MINUTE * 10;
+        for _ in 0..duration.as_secs() / step.as_secs() {
+            self.leap(step).await;
+        }
+    }
+
+    /// The same up to a time.
+    pub(super) async fn leap_to(&self, time: Timestamp) {
+        let left = time.duration_since(self.world.truth());
+        self.leap(left.try_into().expect("that is in the past")).await;
+    }
+
+    pub(super) fn handle(&self) -> &AgentHandle {
+        &self.running.as_ref().expect("no agent runs").handle
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.handle().current().unwrap().status.clone()
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.status().generation
+    }
+
+    pub(super) fn conditions(&self) -> Vec<ConditionType> {
+        self.status().conditions.iter().map(|condition| condition.kind).collect()
+    }
+
+    pub(super) async fn call(&self, command: Command) -> Result<Reply, Problem> {
+        self.handle().call("tester".to_owned(), command).await
+    }
+
+    /// A call that changes something.
+    pub(super) async fn change(&self, command: Command) -> Result<Done, Problem> {
+        match self.call(command).await? {
+            Reply::Done(done) => Ok(*done),
+            other => panic!("expected a change, found {other:?}"),
+        }
+    }
+
+    pub(super) async fn activate(&self) -> Result<Done, Problem> {
+        let code = Some(self.subscription.activation_code.clone());
+        self.change(Command::Activate { code, name: None, purpose: None }).await
+    }
+
+    pub(super) async fn refresh(&self) -> Result<Done, Problem> {
+        self.change(Command::Refresh).await
+    }
+
+    pub(super) async fn install(&self, text: impl Into<String>) -> Result<Done, Problem> {
+        self.change(Command::Install { text: text.into() }).await
+    }
+
+    /// What is stored.
+    pub(super) fn state(&self) -> AgentState {
+        self.store.state()
+    }
+
+    /// The audit, oldest first.
+    pub(super) fn events(&self) -> Vec<StoredEvent> {
+        let mut events = self.store.clone().events(10_000).unwrap();
+        events.reverse();
+        events
+    }
+
+    /// The actions of the audit beyond the first so many entries.
+    pub(super) fn actions_after(&self, entries: usize) -> Vec<String> {
+        self.events().into_iter().skip(entries).map(|event| event.action).collect()
+    }
+
+    pub(super) fn roots(&self) -> Roots {
+        let mut roots = Roots::none();
+        let text = std::fs::read_to_string(self.portal.directory().roots()).unwrap();
+        roots.add_key_set(&text).unwrap();
+        roots
+    }
+
+    /// The key that the portal signs with.
+    pub(super) fn portal_key(&self) -> KeyPair {
+        self.portal.directory().read_signing_keys().unwrap().remove(0)
+    }
+
+    /// The environment as the portal knows it.
+    pub(super) fn environment(&self) -> Environment {
+        let mut environments = self.portal.environments(Some(self.subscription.id)).unwrap();
+        assert_eq!(environments.len(), 1, "{environments:?}");
+        environments.remove(0)
+    }
+
+    /// The portal must see one agent that has never been copied or restored.
+    #[track_caller]
+    pub(super) fn assert_no_fork(&self) {
+        let events: Vec<_> =
+            self.portal.audit(None, 10_000).unwrap().into_iter().map(|entry| entry.event).collect();
+        assert!(!self.environment().chain.is_forked(), "{events:?}");
+        assert!(!events.iter().any(|event| event.starts_with("chain-")), "{events:?}");
+    }
+}

@@ -1,0 +1,66 @@
+//! A store that can be told to fail, and that outlives whoever works with it.
+
+use crate::store::*;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Shared by its clones.
+#[derive(Clone, Default)]
+pub(crate) struct FlakyStore(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    store: MemoryStore,
+    fails: bool,
+    complains: bool,
+    commits: u32,
+}
+
+impl FlakyStore {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
+    }
+
+    /// Takes no commits from now on, or takes them again.
+    pub(crate) fn fail(&self, fails: bool) {
+        self.inner().fails = fails;
+    }
+
+    /// Takes commits and complains.
+    pub(crate) fn complain(&self, complains: bool) {
+        self.inner().complains = complains;
+    }
+
+    /// Tries to commit so far.
+    pub(crate) fn commits(&self) -> u32 {
+        self.inner().commits
+    }
+
+    /// What is stored.
+    pub(crate) fn state(&self) -> AgentState {
+        self.inner().store.load().unwrap()
+    }
+}
+
+impl Store for FlakyStore {
+    fn load(&mut self) -> Result<AgentState, StoreError> {
+        self.inner().store.load()
+    }
+
+    fn commit(&mut self, state: &AgentState, events: &[Event]) -> Result<(), StoreError> {
+        let mut inner = self.inner();
+        inner.commits += 1;
+        if inner.fails {
+            let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(StoreError::File { operation: "write", path: "disk".into(), source });
+        }
+        inner.store.commit(state, events)
+    }
+
+    fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.inner().store.events(limit)
+    }
+
+    fn complaint(&self) -> Option<String> {
+        self.inner().complains.then(|| "the copy is old".to_owned())
+    }
+}

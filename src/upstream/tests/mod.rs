@@ -1,0 +1,4 @@
+//! Portals as they are met in the field.
+
+mod http;
+mod settings;
