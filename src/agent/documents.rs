@@ -154,6 +154,7 @@ impl Agent {
             let detail = format!("trust document {}", trust.version());
             change.events.push(self.event_by(actor, Action::TrustUpdated, detail));
             change.state.trust = Some(trust.text().to_owned());
+            change.state.root = Some(*trust.root());
         }
         change.holdings.trust = Some(trust);
         news

@@ -121,7 +121,7 @@ impl Agent {
                 let uptime = self.uptime();
                 self.schedule.failed(uptime, None);
             }
-        } else if !state.released && self.parts.configured_code.is_some() {
+        } else if !state.released && self.has_code() {
             self.activate_as_configured();
         } else {
             self.schedule.refresh_at = None;
@@ -132,6 +132,12 @@ impl Agent {
     pub(super) fn waiting_request(&self) -> Option<RequestKind> {
         let pending = self.parts.keeper.state().chain.to_send()?;
         (self.refused_answer != Some(pending.id)).then_some(pending.kind)
+    }
+
+    /// Whether this environment was to be activated: by its settings, or before. A release forgets its code, so one that is
+    /// kept without a license means that the state was lost.
+    const fn has_code(&self) -> bool {
+        self.parts.configured_code.is_some() || self.code.is_some()
     }
 
     /// An exchange ended: takes the answer, or decides when to try again, and tells who waits.

@@ -23,6 +23,15 @@ impl Holdings {
     /// Verifies what is stored.
     pub(super) fn of(state: &AgentState, product: &str, roots: &Roots) -> Self {
         let mut holdings = Self { released: state.released, ..Self::default() };
+        let mut kept = Roots::none();
+        let roots = match state.root {
+            // A package that is being replaced, or a file system that is not mounted, takes no license away.
+            Some(root) if roots.is_empty() => {
+                kept.add(root);
+                &kept
+            }
+            _ => roots,
+        };
         let verified = holdings.verify(state, product, roots);
         if let Err(error) = verified {
             tracing::error!(%error, "a stored document can't be verified");

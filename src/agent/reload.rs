@@ -63,19 +63,19 @@ impl Reload {
 /// The root keys of the folders, and what is to be said about them.
 pub(super) fn roots(folders: &[PathBuf]) -> (Roots, Vec<Finding>) {
     let (roots, complaints) = read_roots(folders);
-    if roots.is_empty() {
-        tracing::warn!(
-            ?folders,
-            "there are no root keys of the vendor: no license can be verified"
+    let mut complaint = complaints.join("; ");
+    if roots.is_empty() && complaint.is_empty() {
+        let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        complaint = format!(
+            "expected the vendor's root keys (*.jwks) in {}, found none: what is held stays, nothing new can be verified; install the vendor's package again",
+            folders.join(" or ")
         );
     }
-    let mut standing = Vec::new();
-    if !complaints.is_empty() {
-        let message = complaints.join("; ");
-        tracing::error!("{message}");
-        standing.push(Finding::new(ConditionType::ConfigInvalid, "RootKeys", message));
-    }
-    (roots, standing)
+    let standing = (!complaint.is_empty()).then(|| {
+        tracing::error!("{complaint}");
+        Finding::new(ConditionType::ConfigInvalid, "RootKeys", complaint)
+    });
+    (roots, standing.into_iter().collect())
 }
 
 impl Agent {

@@ -60,12 +60,14 @@ struct After {
 /// The entitlement status
 #[utoipa::path(get, path = "/v1/status", tag = "status", params(After), responses(
     (status = 200, description = "The status; with `after`, as soon as its generation is higher", body = Status),
+    (status = 304, description = "The generation is still that of `If-None-Match`"),
     (status = 400, description = "`wait` is no number of seconds", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The hardware is still being read", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn status(
     From(agent): From<AgentHandle>,
     Parameters(After { after, wait }): Parameters<After>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     if let Some(after) = after {
         let wait = seconds(wait.as_deref().unwrap_or("30"))?;
@@ -75,13 +77,23 @@ async fn status(
         let _ = tokio::time::timeout(wait, newer).await.map(|found| found.is_ok());
     }
     let published = agent.current()?;
+    let held = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
+    if after.is_none() && held.is_some_and(|held| held.contains(&tag(&published))) {
+        let headers = [(header::ETAG, tag(&published))];
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
     Ok(status_response(&published))
+}
+
+/// The generation as a weak tag, RFC 9110 section 8.8.3: within one, gauges and times of contact move.
+fn tag(published: &Published) -> String {
+    format!("W/\"{}\"", published.status.generation)
 }
 
 fn status_response(published: &Published) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
-        (header::ETAG, format!("W/\"{}\"", published.status.generation)),
+        (header::ETAG, tag(published)),
         (header::CACHE_CONTROL, "no-cache".to_owned()),
     ];
     (headers, published.json.clone()).into_response()

@@ -6,6 +6,7 @@ use axum::{
     extract::DefaultBodyLimit,
     http::{Method, StatusCode, Uri},
 };
+use std::sync::OnceLock;
 use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -55,8 +56,9 @@ fn read_routes() -> OpenApiRouter<AgentHandle> {
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "status", responses(
     (status = 200, description = "The OpenAPI document of all sockets", body = Object),
 ))]
-async fn description() -> Json<OpenApi> {
-    Json(openapi())
+async fn description() -> Json<&'static OpenApi> {
+    static DOCUMENT: OnceLock<OpenApi> = OnceLock::new();
+    Json(DOCUMENT.get_or_init(openapi))
 }
 
 fn finish(routes: OpenApiRouter<AgentHandle>, agent: AgentHandle) -> Router {

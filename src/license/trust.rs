@@ -146,7 +146,8 @@ impl Roots {
     ) -> Result<VerifiedTrust, DocumentError> {
         let document = Unverified::parse(text)?;
         document.check_type::<TrustClaims>()?;
-        let claims: TrustClaims = document.verify(self.root(document.kid())?)?;
+        let root = self.root(document.kid())?;
+        let claims: TrustClaims = document.verify(root)?;
         if claims.aud != product {
             return Err(DocumentError::audience(product, &claims.aud));
         }
@@ -154,7 +155,7 @@ impl Roots {
         if let Some(held) = held {
             claims.check_successor_of(&held.claims)?;
         }
-        Ok(VerifiedTrust { claims, text: text.trim().to_owned() })
+        Ok(VerifiedTrust { claims, text: text.trim().to_owned(), root: *root })
     }
 
     fn root(&self, kid: Thumbprint) -> Result<&PublicKey, DocumentError> {
@@ -199,9 +200,15 @@ impl TrustClaims {
 pub struct VerifiedTrust {
     claims: TrustClaims,
     text: String,
+    root: PublicKey,
 }
 
 impl VerifiedTrust {
+    /// The root key that signed it.
+    pub const fn root(&self) -> &PublicKey {
+        &self.root
+    }
+
     /// What it says.
     pub const fn claims(&self) -> &TrustClaims {
         &self.claims

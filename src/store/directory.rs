@@ -103,10 +103,23 @@ impl StateDirectory {
     /// As [`environment_key`](Self::environment_key).
     pub fn local_secret(&self) -> Result<LocalSecret, StoreError> {
         let path = self.0.join(LOCAL_SECRET);
-        if let Some(hex) = files::read(&path)?.map(Zeroizing::new) {
-            let expected = "64 hexadecimal digits";
-            let bytes = from_hex(hex.trim()).ok_or(StoreError::Contents { path, expected })?;
-            return Ok(LocalSecret::from_bytes(*bytes));
+        let read = match files::read(&path) {
+            // What is no text is no secret either.
+            Err(StoreError::Contents { .. }) => Some(String::new()),
+            read => read?,
+        };
+        if let Some(hex) = read.map(Zeroizing::new) {
+            if let Some(bytes) = from_hex(hex.trim()) {
+                return Ok(LocalSecret::from_bytes(*bytes));
+            }
+            // Of use to nobody: the hardware is enrolled again under a new one where the Serial Number is still its own.
+            let aside = path.with_extension("secret.damaged");
+            tracing::error!(path = %path.display(), aside = %aside.display(), "the secret of the hardware's digests is damaged and was set aside");
+            fs::rename(&path, &aside).map_err(|source| StoreError::File {
+                operation: "set aside",
+                path: path.clone(),
+                source,
+            })?;
         }
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut()).map_err(StoreError::Random)?;

@@ -3,7 +3,7 @@
 use crate::{
     entitlement::{Condition, HardwareStanding, LicenseSource, State, TimeMark},
     identity::Enrolled,
-    license::{Environment, Fork, RequestId, RequestKind, Sequence},
+    license::{Environment, Fork, PublicKey, RequestId, RequestKind, Sequence},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub struct AgentState {
     pub environment: Option<Environment>,
     /// The trust document.
     pub trust: Option<String>,
+    /// The root key that signed it: it goes on verifying what is held where the vendor's key files are missing.
+    pub root: Option<PublicKey>,
     /// The place in the chain of requests.
     pub chain: Chain,
     /// That the portal saw the chain of requests fork, as long as it says so.

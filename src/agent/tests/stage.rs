@@ -42,6 +42,8 @@ pub(super) struct Stage {
     pub configured: Option<ActivationCode>,
     /// Whether the settings name a portal.
     pub is_on_line: bool,
+    /// Whether the vendor's key files are there.
+    pub has_roots: bool,
     running: Option<Running>,
 }
 
@@ -74,6 +76,7 @@ impl Stage {
             directory: StateDirectory::open(&folder.path().join("agent")).unwrap(),
             configured: None,
             is_on_line: true,
+            has_roots: true,
             running: None,
             _folder: folder,
         }
@@ -119,7 +122,7 @@ impl Stage {
             purpose: Purpose::Production,
             identity_override: None,
             configured_code: self.configured.clone(),
-            roots: self.roots(),
+            roots: if self.has_roots { self.roots() } else { Roots::none() },
             key: self.directory.environment_key().unwrap(),
             secret: self.directory.local_secret().unwrap(),
             keeper: Keeper::load(store).unwrap(),
@@ -257,6 +260,12 @@ impl Stage {
         let mut environments = self.portal.environments(Some(self.subscription.id)).unwrap();
         assert_eq!(environments.len(), 1, "{environments:?}");
         environments.remove(0)
+    }
+
+    /// The portal must see one agent, which may have lost its state.
+    #[track_caller]
+    pub(super) fn assert_no_fork_but_restarts(&self) {
+        assert!(!self.environment().chain.is_forked(), "{:?}", self.environment());
     }
 
     /// The portal must see one agent that has never been copied or restored.

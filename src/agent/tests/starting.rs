@@ -142,3 +142,29 @@ async fn who_asks_before_the_first_survey_is_told_to_come_again() {
     stage.pass(MINUTE * 2).await;
     assert_eq!(stage.status().state, State::Unlicensed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn root_keys_that_went_missing_take_no_license_away() {
+    let mut stage = Stage::activated().await;
+    let before = stage.status();
+    stage.has_roots = false;
+    stage.restart().await;
+    let status = stage.status();
+    assert!(status.entitled, "{status:?}");
+    assert_eq!((status.state, status.license), (before.state, before.license));
+    // Nothing new was to be verified meanwhile; a refresh is, by the key that is kept.
+    stage.refresh().await.unwrap();
+    assert!(stage.status().entitled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_was_lost_activates_again_by_the_code_that_was_kept() {
+    let mut stage = Stage::activated().await;
+    let environment = stage.status().environment;
+    stage.stop().await;
+    stage.store = crate::store::tests::FlakyStore::default();
+    stage.start().await;
+    stage.pass(MINUTE).await;
+    assert_eq!(stage.status().environment, environment);
+    stage.assert_no_fork_but_restarts();
+}

@@ -61,25 +61,31 @@ fn keys_are_made_once() {
     }
 }
 
+const DAMAGES: [&[u8]; 4] = [b"", b"garbage", &[0xFF; 64], b"\n\n\n"];
+
 #[test]
 fn a_damaged_key_is_named_and_never_replaced() {
     let place = Place::new();
     place.directory.environment_key().unwrap();
-    place.directory.local_secret().unwrap();
-    for name in ["environment.key", "hardware.secret"] {
-        let sound = fs::read(place.path(name)).unwrap();
-        let cut = sound[..sound.len() / 2].to_vec();
-        for damage in [Vec::new(), b"garbage".to_vec(), cut, vec![0xFF; 64], vec![b'\n'; 3]] {
-            fs::write(place.path(name), &damage).unwrap();
-            let error = match name {
-                "environment.key" => place.directory.environment_key().err().unwrap(),
-                _ => place.directory.local_secret().err().unwrap(),
-            };
-            assert_eq!(error.code(), "store-contents", "{name} {damage:?}");
-            let message = error.to_string();
-            assert!(message.contains(name) && message.contains("backup"), "{message}");
-            assert_eq!(fs::read(place.path(name)).unwrap(), damage, "{name}");
-        }
+    let sound = fs::read(place.path("environment.key")).unwrap();
+    for damage in DAMAGES.into_iter().chain([&sound[..sound.len() / 2]]) {
+        fs::write(place.path("environment.key"), damage).unwrap();
+        let error = place.directory.environment_key().err().unwrap();
+        assert_eq!(error.code(), "store-contents", "{damage:?}");
+        let message = error.to_string();
+        assert!(message.contains("environment.key") && message.contains("backup"), "{message}");
+        assert_eq!(fs::read(place.path("environment.key")).unwrap(), damage);
+    }
+}
+
+#[test]
+fn a_damaged_secret_is_set_aside_for_a_new_one() {
+    let place = Place::new();
+    for damage in DAMAGES {
+        fs::write(place.path("hardware.secret"), damage).unwrap();
+        let new = *place.directory.local_secret().unwrap().expose();
+        assert_eq!(*place.directory.local_secret().unwrap().expose(), new);
+        assert_eq!(fs::read(place.path("hardware.secret.damaged")).unwrap(), damage);
     }
 }
 

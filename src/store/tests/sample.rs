@@ -55,6 +55,7 @@ pub(super) fn state(revision: u64) -> AgentState {
             purpose: Purpose::Production,
         }),
         trust: Some("trust".to_owned()),
+        root: Some(crate::license::KeyPair::from_seed(&[1; 32]).public()),
         chain: Chain {
             previous: Some(request(1)),
             unsettled: vec![request(2)],
