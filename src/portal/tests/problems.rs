@@ -86,6 +86,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::ActivationCodeUnknown,
         Refusal::EnvironmentUnknown,
         Refusal::RequestIdReused { id: environment },
+        Refusal::RequestOvertaken { id: environment },
         Refusal::RebindRequired { environment, name, policy: RebindPolicy::Code },
         Refusal::MachineUnknown,
         Refusal::HardwareDiffers { environment, serial_number },
