@@ -3,10 +3,11 @@
 use super::{Agent, Clock, DaemonSettings, Parts, Reload, reload, sockets::Sockets};
 use crate::{
     api::AgentHandle,
+    entitlement::{ConditionType, Finding},
     health::{Metrics, ServiceManager},
     identity::Hardware,
     store::{DirectoryLock, Keeper, SqliteStore, StateDirectory, StoreError},
-    upstream::{ExchangeError, HttpPortal, Portal},
+    upstream::{HttpPortal, Portal},
 };
 use std::{future::Future, io, path::PathBuf, sync::Arc, thread};
 use tokio::sync::{mpsc, watch};
@@ -18,9 +19,6 @@ pub enum DaemonError {
     /// The state directory.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The settings of the portal.
-    #[error(transparent)]
-    Portal(#[from] ExchangeError),
     /// A socket.
     #[error(
         "could not {operation} the socket {path}: {source}: check that the directory exists, that its path is short enough (107 bytes), and its owner"
@@ -72,7 +70,7 @@ impl Daemon {
     /// Opens the state and binds the sockets. Nothing is asked of the hardware or the portal yet.
     ///
     /// # Errors
-    /// Where the state can't be opened, the portal's settings can't be used, or a socket can't be bound.
+    /// Where the state can't be opened, or a socket can't be bound.
     pub fn prepare(
         settings: DaemonSettings,
         hardware: Arc<dyn Hardware>,
@@ -85,7 +83,14 @@ impl Daemon {
         let running = settings.clone();
         let (roots, mut standing) = reload::roots(&settings.root_folders);
         standing.extend(settings.standing);
-        let portal = settings.portal.as_ref().map(HttpPortal::new).transpose()?;
+        let portal = settings.portal.as_ref().map(HttpPortal::new).transpose();
+        // What is held is served all the same; `--check-config` and a reload refuse such settings.
+        let portal = portal.unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            let kind = ConditionType::ConfigInvalid;
+            standing.push(Finding::new(kind, "Portal", error.to_string()));
+            None
+        });
         let key = directory.environment_key()?;
         let seed = seed_of(&key.thumbprint());
         let (reload_sender, reloads) = mpsc::channel(1);

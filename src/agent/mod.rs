@@ -189,9 +189,6 @@ fn told_unreachable(status: &StatusMark) -> Option<String> {
     status.conditions.iter().find(unreachable).map(|condition| condition.message.clone())
 }
 
-/// Folders of root keys: the vendor's package's, and the operator's.
-pub const ROOT_FOLDERS: [&str; 2] = ["/usr/share/entitled/roots.d", "/etc/entitled/roots.d"];
-
 /// Reads every `*.jwks` of the folders. A file that is no key set is named and left out: the others still count.
 pub fn read_roots(folders: &[PathBuf]) -> (Roots, Vec<String>) {
     let mut roots = Roots::none();

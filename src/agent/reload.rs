@@ -109,7 +109,9 @@ impl Agent {
         self.parts.portal = settings.portal;
         // An exchange that is under way goes on with the portal that it was begun with.
         let uptime = self.uptime();
-        if self.parts.keeper.state().license.is_none() || self.unreachable.is_some() {
+        // Without a portal nothing was due there.
+        let idle = self.schedule.refresh_at.is_none();
+        if idle || self.parts.keeper.state().license.is_none() || self.unreachable.is_some() {
             self.schedule.refresh_at = Some(uptime);
         }
         if other_identity {

@@ -4,7 +4,8 @@ use super::{
     CliError, DONE, Output, arguments::InspectOptions, changes::read_document, license::claims_page,
 };
 use crate::{
-    agent::{ROOT_FOLDERS, read_roots},
+    agent::read_roots,
+    config::ROOT_FOLDERS,
     license::{
         AnswerClaims, Document, DocumentError, LicenseClaims, Outcome, RequestClaims, Roots,
         Thumbprint, TrustClaims, Unverified, VerifiedTrust, verify_license,

@@ -13,7 +13,7 @@ mod sources;
 pub use error::ConfigError;
 pub use fragment::Fragment;
 pub use log::{LOG_DIRECTIVES, LogFormat, log_directives};
-pub use settings::Settings;
+pub use settings::{ROOT_FOLDERS, Settings};
 pub use sources::{Loaded, Sources};
 
 #[cfg(test)]

@@ -8,6 +8,9 @@ use std::{
 };
 use zeroize::Zeroizing;
 
+/// Folders of root keys: the vendor's package's, and the operator's.
+pub const ROOT_FOLDERS: [&str; 2] = ["/usr/share/entitled/roots.d", "/etc/entitled/roots.d"];
+
 /// Where systemd puts the service's credentials, and what the Activation Code is called there.
 const CREDENTIALS: (&str, &str) = ("CREDENTIALS_DIRECTORY", "activation-code");
 /// Longest name of an environment, characters.
@@ -68,7 +71,7 @@ impl Settings {
             )?,
             root_directories: fragment
                 .root_directories
-                .unwrap_or_else(|| crate::agent::ROOT_FOLDERS.map(PathBuf::from).into()),
+                .unwrap_or_else(|| ROOT_FOLDERS.map(PathBuf::from).into()),
             portal_url: portal.url.map(|url| not_empty("portal.url", url)).transpose()?,
             portal_ca_file: portal.ca_file,
             portal_proxy: portal.proxy,

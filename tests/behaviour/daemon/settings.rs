@@ -96,3 +96,18 @@ fn the_log_may_be_json() {
         assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
     }
 }
+
+#[test]
+fn an_address_that_can_not_be_used_stops_no_agent() {
+    let vendor = Vendor::new();
+    let server = vendor.serve();
+    let controller = Controller::new(&vendor, &server);
+    controller.write("conf.d/20-portal.toml", "[portal]\nurl = 'http://portal.example'\n");
+    let running = controller.start();
+    let status =
+        controller.socket.wait_for("the first status", |status| status["state"].is_string());
+    let conditions = status["conditions"].as_array().unwrap();
+    let told = conditions.iter().find(|condition| condition["type"] == "ConfigInvalid").unwrap();
+    assert!(told["message"].as_str().unwrap().contains("portal.example"), "{told}");
+    running.stop();
+}
