@@ -103,6 +103,16 @@ impl Chain {
         step
     }
 
+    /// Closes the branch that has just sent the request `spoke`, if another one was named as the survivor. False where it is
+    /// not so: then whoever asks speaks for all.
+    pub fn close_superseded(&mut self, spoke: RequestId) -> bool {
+        let superseded = self.survivor().is_some_and(|survivor| survivor.head != spoke);
+        if superseded {
+            self.branches.retain(|branch| branch.head != spoke);
+        }
+        superseded
+    }
+
     /// Whether a later request named that one as sent and not answered.
     pub fn has_overtaken(&self, request: RequestId) -> bool {
         self.overtaken.contains(&request)
