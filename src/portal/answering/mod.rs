@@ -203,7 +203,8 @@ fn conclude(
     let (outcome, event) = act(change, &mut case, request, context)?;
     let environment = &mut case.environment;
     environment.seen_at = now;
-    let fork = environment.chain.fork(claims.jti).filter(|_| !environment.is_released());
+    let is_over = environment.is_released() || claims.request == RequestKind::Release;
+    let fork = environment.chain.fork(claims.jti).filter(|_| !is_over);
     let answer = issuing::answer(&context.keys, claims, outcome, fork, now)?;
     change.put_environment(environment)?;
     change.add_request(&AnsweredRequest {
@@ -248,6 +249,10 @@ fn act(
 ) -> Result<(Outcome, Option<&'static str>), AnswerError> {
     let (keys, now) = (&context.keys, context.now);
     if request.claims.request == RequestKind::Release && !case.environment.is_released() {
+        // A copy that gives up takes nothing from the machine that the customer named.
+        if case.environment.chain.close_superseded(request.claims.jti) {
+            return Ok((releasing::told(&case.environment, now), Some("branch-released")));
+        }
         let outcome = releasing::release(change, case, context)?;
         return Ok((outcome, Some("environment-released")));
     }

@@ -123,11 +123,17 @@ fn shown(
     Ok(if approved { (Shown::Approval, "approval") } else { (Shown::Nothing, "activation-code") })
 }
 
+/// The request's key as one that asks for the environment's place. A request that a slow courier brings after its asker
+/// has gone on puts no key in the place of the one that the asker uses now.
 fn heir<'a>(
     view: &View<'_>,
     environment: &Environment,
     request: &'a Request,
 ) -> Result<Heir<'a>, AnswerError> {
+    let id = request.claims.jti;
+    if environment.chain.has_overtaken(id) {
+        return Err(Refusal::RequestOvertaken { id: id.0 }.into());
+    }
     let retired = view.retired_key(&request.key.thumbprint(), Some(environment.id))?;
     Ok(Heir {
         key: &request.key,

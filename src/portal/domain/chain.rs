@@ -76,7 +76,7 @@ pub enum Step {
 impl Chain {
     /// Takes a request that is being answered.
     pub fn receive(&mut self, link: &Link<'_>, now: Timestamp) -> Step {
-        if self.overtaken.contains(&link.id) {
+        if self.has_overtaken(link.id) {
             return Step::Overtaken;
         }
         let follows =
@@ -101,6 +101,21 @@ impl Chain {
         }
         self.close_silent(link.id, now);
         step
+    }
+
+    /// Closes the branch that has just sent the request `spoke`, if another one was named as the survivor. False where it is
+    /// not so: then whoever asks speaks for all.
+    pub fn close_superseded(&mut self, spoke: RequestId) -> bool {
+        let superseded = self.survivor().is_some_and(|survivor| survivor.head != spoke);
+        if superseded {
+            self.branches.retain(|branch| branch.head != spoke);
+        }
+        superseded
+    }
+
+    /// Whether a later request named that one as sent and not answered.
+    pub fn has_overtaken(&self, request: RequestId) -> bool {
+        self.overtaken.contains(&request)
     }
 
     fn overtake(&mut self, link: &Link<'_>) {

@@ -141,3 +141,21 @@ fn a_fork_changes_nothing_of_the_known_hardware() {
     let scores = stage.portal.forks(one.id.unwrap()).unwrap();
     assert_eq!(scores.branches[0].hardware_score, Some(100));
 }
+
+#[test]
+fn a_copy_that_gives_up_takes_nothing_from_the_survivor() {
+    let stage = Stage::new();
+    let (_, mut one, mut two) = copied(&stage);
+    stage.portal.name_survivor(one.id.unwrap(), two.previous.unwrap().0).unwrap();
+    let release = one.request(RequestKind::Release);
+    let told = one.send(&stage, &release).unwrap();
+    let sequence = Sequence(1);
+    assert_eq!(told.outcome, Outcome::Released { sequence, slot_free_at: None });
+    assert_eq!((told.fork, stage.events().last().unwrap().as_str()), (None, "branch-released"));
+    assert!(!stage.environment().is_released());
+    assert_eq!(state(&two.refresh(&stage).unwrap()), Some(ForkState::Survivor));
+    // The survivor's own is the environment's.
+    let release = two.request(RequestKind::Release);
+    two.send(&stage, &release).unwrap();
+    assert!(stage.environment().is_released());
+}

@@ -161,3 +161,24 @@ fn a_portal_restored_from_a_backup_counts_on_from_what_a_lost_key_held() {
     let claims = anew.rebind(&sold.activation_code, None);
     assert_eq!(anew.send(&stage, &claims).unwrap().license.unwrap().claims().seq, Sequence(4));
 }
+
+#[test]
+fn a_succession_that_a_slow_courier_brings_is_not_done_after_its_asker_has_gone_on() {
+    for kind in [RequestKind::Rebind, RequestKind::Move] {
+        let stage = Stage::new();
+        let (mut old, mut new) = two_machines(&stage);
+        new.serial = old.serial;
+        let slow = new.succeed(kind, &old.key);
+        // The courier did not come, and the old key asked on-line.
+        let mut refresh = old.request(RequestKind::Refresh);
+        refresh.unsettled = vec![slow.jti];
+        old.send(&stage, &refresh).unwrap();
+        let before = stage.environment();
+        assert_eq!(new.send(&stage, &slow).unwrap_err().code(), "request-overtaken", "{kind:?}");
+        assert_eq!(stage.environment(), before);
+        let again = old.copy();
+        new.previous = again.previous;
+        let fresh = new.succeed(kind, &old.key);
+        new.send(&stage, &fresh).unwrap();
+    }
+}
