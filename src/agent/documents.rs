@@ -172,7 +172,7 @@ impl Agent {
         let claims = license.claims().clone();
         // A license is a word of the portal as well: its time is proven.
         let now = now.max(claims.iat);
-        let serial_number = self.serial_number_for(state, claims.sub)?;
+        let serial_number = self.serial_number_for(state, &claims)?;
         let held = holdings.license.as_ref();
         let environment_key = self.parts.key.thumbprint();
         license.check_install(&InstallCheck {
@@ -230,21 +230,22 @@ impl Agent {
         Ok(format!("the vendor revoked the license: {}", claims.reason))
     }
 
-    /// The Serial Number that a license must name: the enrolled one, or the one that the portal knows of the same
-    /// hardware, which was among the candidates of the request.
+    /// The Serial Number that a license must name: the enrolled one, or at first the one that the portal knows of the same
+    /// hardware.
     fn serial_number_for(
         &self,
         state: &AgentState,
-        named: SerialNumber,
+        claims: &LicenseClaims,
     ) -> Result<SerialNumber, Faults> {
         let enrolled = state.enrolled.as_ref().map(|enrolled| enrolled.serial_number);
-        let first = state.license.is_none();
-        let candidate = first
-            && self.survey.as_ref().is_some_and(|survey| {
-                survey.candidates().iter().any(|minted| minted.serial_number == named)
-            });
+        let named = claims.sub;
+        let is_candidate = self.survey.as_ref().is_some_and(|survey| {
+            survey.candidates().iter().any(|minted| minted.serial_number == named)
+        });
+        // Bound to this key: the portal knew the machine by the rest of its hardware, and gave its own number back.
+        let is_ours = claims.cnf.is_some_and(|cnf| cnf.jwk == self.parts.key.public());
         match enrolled {
-            Some(_) if candidate => Ok(named),
+            Some(_) if state.license.is_none() && (is_candidate || is_ours) => Ok(named),
             Some(enrolled) => Ok(enrolled),
             None => Err(DocumentError::Request {
                 member: "the Serial Number",
