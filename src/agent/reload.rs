@@ -1,8 +1,9 @@
 //! New settings for a running agent.
 
-use super::{Agent, DaemonSettings, holdings::Holdings, read_roots};
+use super::{Agent, DaemonSettings, holdings::Holdings};
 use crate::{
     codes::ActivationCode,
+    config::read_roots,
     entitlement::{ConditionType, Finding},
     license::{Purpose, Roots},
     store::Action,

@@ -4,8 +4,7 @@ use super::{
     CliError, DONE, Output, arguments::InspectOptions, changes::read_document, license::claims_page,
 };
 use crate::{
-    agent::read_roots,
-    config::ROOT_FOLDERS,
+    config::{ROOT_FOLDERS, read_roots},
     license::{
         AnswerClaims, Document, DocumentError, LicenseClaims, Outcome, RequestClaims, Roots,
         Thumbprint, TrustClaims, Unverified, VerifiedTrust, verify_license,

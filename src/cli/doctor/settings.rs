@@ -1,10 +1,7 @@
 //! The settings, and the root keys that they name.
 
 use super::Finding;
-use crate::{
-    agent::read_roots,
-    config::{Fragment, Settings, Sources},
-};
+use crate::config::{Fragment, Settings, Sources, read_roots};
 use std::path::Path;
 
 pub(super) fn check(file: &Path, findings: &mut Vec<Finding>) -> Option<Settings> {
