@@ -10,6 +10,7 @@ use crate::{
         VerifiedLicense, VerifiedTrust, open_answer, verify_license,
     },
     store::{Action, AgentState, Event, HeldLicense},
+    upstream::new_request_id,
 };
 use jiff::Timestamp;
 
@@ -75,7 +76,7 @@ impl Agent {
     ) -> Result<String, Faults> {
         let mut change = self.change();
         let answered = answer.in_reply_to;
-        if !change.state.chain.unsettled.contains(&answered) {
+        if !change.state.chain.awaits(answered) {
             return Err(not_asked(&change.state, answered).into());
         }
         let pending = change.state.chain.pending.as_ref().filter(|pending| pending.id == answered);
@@ -92,6 +93,7 @@ impl Agent {
         change.state.fork = answer.fork;
         let message = self.take_outcome(&mut change, answer, road)?;
         change.state.chain.settle(answered);
+        change.state.chain.reserve.fill(new_request_id);
         change.state.last_contact = Some(in_seconds(change.time.at(self.parts.clock.read())));
         let released = change.state.released;
         if activates && !released {

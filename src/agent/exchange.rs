@@ -1,11 +1,13 @@
 //! Requests: stored before they are sent, sent until they are answered.
 
-use super::{Agent, documents::Road};
+use super::{Agent, documents::Road, publish::note};
 use crate::{
     api::{Done, Problem, Reply},
     entitlement::LicenseSource,
-    license::{OpenedAnswer, RebindCode, RequestKind, RequestedEnvironment, open_answer},
-    store::{Action, PendingRequest},
+    license::{
+        OpenedAnswer, RebindCode, RequestId, RequestKind, RequestedEnvironment, open_answer,
+    },
+    store::{Action, AgentState, PendingRequest},
     upstream::{Draft, ExchangeError, new_request_id},
 };
 use axum::http::StatusCode;
@@ -13,6 +15,14 @@ use std::time::Duration;
 
 /// The interval where no license says one.
 const DEFAULT_INTERVAL: Duration = Duration::from_hours(24);
+
+/// What a request is to ask for.
+struct Wish<'a> {
+    kind: RequestKind,
+    environment: RequestedEnvironment,
+    rebind_code: Option<&'a RebindCode>,
+    by_hand: bool,
+}
 
 impl Agent {
     /// Stores a new request and sends it at once.
@@ -47,11 +57,45 @@ impl Agent {
         actor: &str,
         by_hand: bool,
     ) -> Result<String, Problem> {
+        let wish = Wish { kind, environment, rebind_code, by_hand };
+        let road = if by_hand { ", to be carried by hand" } else { "" };
+        let told = |id| format!("{} {id}{road}", kind.as_str());
         let mut state = self.draft();
+        state.chain.reserve.fill(new_request_id);
+        let fresh = new_request_id();
+        let request = self.sign_request(&state, fresh, &wish)?;
+        let text = request.text.clone();
+        let event = self.event_by(actor, Action::Requested, told(fresh));
+        let mut next = state.clone();
+        next.chain.push(request);
+        if self.parts.keeper.commit_if_stored(next, event.clone()) {
+            note(&event);
+            let state = self.draft();
+            self.conclude(state, Vec::new());
+            return Ok(text);
+        }
+        // It would be unknown after a restart: an id that was stored before takes its place. Where none is left, the portal
+        // may see a fork after that restart; but the cure is never locked.
+        let id = self.parts.keeper.draw(fresh.0.as_u128()).unwrap_or(fresh);
+        let request = self.sign_request(&state, id, &wish)?;
+        let text = request.text.clone();
+        state.chain.push(request);
+        let event = self.event_by(actor, Action::Requested, told(id));
+        self.conclude(state, vec![event]);
+        Ok(text)
+    }
+
+    /// The request with that id, as `state` has it made.
+    fn sign_request(
+        &self,
+        state: &AgentState,
+        id: RequestId,
+        wish: &Wish<'_>,
+    ) -> Result<PendingRequest, Problem> {
+        let Wish { kind, rebind_code, by_hand, .. } = *wish;
         let (Some(enrolled), Some(survey)) = (&state.enrolled, &self.survey) else {
             return Err(self.no_serial_number());
         };
-        let id = new_request_id();
         let now = self.time.at(self.parts.clock.read());
         let draft = Draft {
             id,
@@ -59,7 +103,7 @@ impl Agent {
             product: &self.parts.product,
             serial_number: enrolled.serial_number,
             overridden: enrolled.overridden,
-            environment,
+            environment: wish.environment.clone(),
             code: match kind {
                 RequestKind::Activate | RequestKind::Rebind => {
                     self.asked_code.as_ref().or(self.code.as_ref())
@@ -77,12 +121,7 @@ impl Agent {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Problem::new(status, error.code(), "The request can't be made", error.to_string())
         })?;
-        state.chain.push(PendingRequest { id, kind, text: text.clone(), made_at: now, by_hand });
-        let road = if by_hand { ", to be carried by hand" } else { "" };
-        let detail = format!("{} {id}{road}", kind.as_str());
-        let event = self.event_by(actor, Action::Requested, detail);
-        self.conclude(state, vec![event]);
-        Ok(text)
+        Ok(PendingRequest { id, kind, text, made_at: now, by_hand })
     }
 
     fn no_serial_number(&self) -> Problem {
@@ -151,6 +190,7 @@ impl Agent {
         let uptime = self.uptime();
         let reply = match taken {
             Ok(answer) => self.answered(answer, uptime),
+            Err(error) if self.asked_again(&error) => return,
             Err(error) => Err(self.not_answered(&error, uptime)),
         };
         self.tell(reply);
@@ -177,6 +217,23 @@ impl Agent {
                 Err(Problem::new(status, faults.code(), title, faults.to_string()))
             }
         }
+    }
+
+    /// Asks again for a refresh whose id an earlier process had used: neither could store anything, and both drew from the
+    /// same reserve.
+    fn asked_again(&mut self, error: &ExchangeError) -> bool {
+        let used = matches!(error.code(), "request-id-reused" | "request-overtaken");
+        let mut state = self.draft();
+        let drawn = state.chain.pending.as_ref().is_some_and(|pending| {
+            pending.kind == RequestKind::Refresh && self.parts.keeper.has_drawn(pending.id)
+        });
+        let Some(environment) = state.environment.clone().filter(|_| used && drawn) else {
+            return false;
+        };
+        state.chain.give_up();
+        let event = self.event(Action::Refused, format!("{}: {error}", error.code()));
+        self.conclude(state, vec![event]);
+        self.ask(RequestKind::Refresh, environment.into(), "agent").is_ok()
     }
 
     fn not_answered(&mut self, error: &ExchangeError, uptime: Duration) -> Problem {

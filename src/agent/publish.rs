@@ -51,9 +51,7 @@ impl Agent {
         mut events: Vec<Event>,
     ) -> Option<Timestamp> {
         let now = self.now();
-        for Event { actor, action, detail, .. } in &events {
-            tracing::info!(%actor, %action, "{detail}");
-        }
+        events.iter().for_each(note);
         state.time = self.time.mark();
         let (status, evaluation) = self.judge(&mut state, now, &mut events);
         let time_moved = moved(self.parts.keeper.state().time, state.time);
@@ -175,6 +173,11 @@ impl Agent {
             true
         });
     }
+}
+
+/// Logs an audit entry.
+pub(super) fn note(Event { actor, action, detail, .. }: &Event) {
+    tracing::info!(%actor, %action, "{detail}");
 }
 
 /// Whole seconds, as documents have them.

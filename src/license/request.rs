@@ -99,6 +99,10 @@ pub struct RequestClaims {
     /// Requests sent since, whose answers were not stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsettled: Vec<RequestId>,
+    /// Requests that may have been sent as well, without anybody here knowing: nothing could be stored, and then the agent
+    /// was started again. None of them counts as overtaken: most were never made, and may be yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<RequestId>,
     /// The license that is held, so that a portal restored from a backup adopts what it signed itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,

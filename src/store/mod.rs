@@ -10,6 +10,7 @@ mod event;
 mod files;
 mod keeper;
 mod memory;
+mod reserve;
 mod sqlite;
 mod state;
 
@@ -18,6 +19,7 @@ pub use event::{Action, Event, StoredEvent};
 pub use files::write_durably;
 pub use keeper::Keeper;
 pub use memory::MemoryStore;
+pub use reserve::Reserve;
 pub use sqlite::{Opened, SqliteStore};
 pub use state::{AgentState, Chain, HeldLicense, PendingRequest, StatusMark};
 

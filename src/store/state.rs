@@ -1,5 +1,6 @@
 //! Everything that the agent must know again after a restart.
 
+use super::Reserve;
 use crate::{
     entitlement::{Condition, HardwareStanding, LicenseSource, State, TimeMark},
     identity::Enrolled,
@@ -65,6 +66,8 @@ pub struct Chain {
     pub unsettled: Vec<RequestId>,
     /// The newest of them, as long as it is to be sent.
     pub pending: Option<PendingRequest>,
+    /// Ids for requests that can't be stored.
+    pub reserve: Reserve,
 }
 
 impl Chain {
@@ -76,6 +79,7 @@ impl Chain {
         let excess = (self.unsettled.len() + 1).saturating_sub(Self::MOST_UNSETTLED);
         self.unsettled.drain(..excess);
         self.unsettled.push(request.id);
+        self.reserve.used(request.id);
         self.pending = Some(request);
     }
 
@@ -86,6 +90,12 @@ impl Chain {
         let settled = self.unsettled.iter().position(|id| *id == answered).map_or(0, |at| at + 1);
         self.unsettled.drain(..settled);
         self.pending.take_if(|_| self.unsettled.is_empty());
+        self.reserve.settled(answered);
+    }
+
+    /// Whether an answer to that request may still come: also to one that an earlier process could not store.
+    pub fn awaits(&self, request: RequestId) -> bool {
+        self.unsettled.contains(&request) || self.reserve.doubted().contains(&request)
     }
 
     /// The request that is to be sent from here.

@@ -81,6 +81,7 @@ impl Draft<'_> {
             },
             previous: self.chain.previous,
             unsettled: self.chain.unsettled.clone(),
+            reserved: self.chain.reserve.doubted().to_vec(),
             held: self.held.map(ToOwned::to_owned),
             trust_version: self.trust_version,
         };

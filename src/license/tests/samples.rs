@@ -188,6 +188,7 @@ pub(super) fn request_claims(request: RequestKind) -> RequestClaims {
         },
         previous: None,
         unsettled: Vec::new(),
+        reserved: Vec::new(),
         held: None,
         trust_version: 0,
     };

@@ -236,6 +236,7 @@ fn link<'a>(
         previous: claims.previous,
         previous_known,
         unsettled: &claims.unsettled,
+        reserved: &claims.reserved,
         activates: claims.request == RequestKind::Activate,
     })
 }

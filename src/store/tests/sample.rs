@@ -18,6 +18,11 @@ pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_780_000_000 + seconds).unwrap()
 }
 
+/// A small one: it must share a page of the database with the rest, for truncation to show.
+fn reserve() -> Reserve {
+    serde_json::from_value(serde_json::json!([request(98), request(99)])).unwrap()
+}
+
 pub(super) fn request(number: u128) -> RequestId {
     RequestId(Uuid::from_u128(number))
 }
@@ -59,6 +64,7 @@ pub(super) fn state(revision: u64) -> AgentState {
         chain: Chain {
             previous: Some(request(1)),
             unsettled: vec![request(2)],
+            reserve: reserve(),
             pending: Some(pending),
         },
         fork: Some(Fork { since: at(5), state: ForkState::Open }),

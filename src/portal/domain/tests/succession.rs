@@ -22,8 +22,14 @@ fn forked() -> Environment {
     let mut forked = environment("a", 1);
     for n in 1..3 {
         let id = RequestId(Uuid::from_u128(n));
-        let link =
-            Link { id, previous: None, previous_known: false, unsettled: &[], activates: false };
+        let link = Link {
+            id,
+            previous: None,
+            previous_known: false,
+            unsettled: &[],
+            reserved: &[],
+            activates: false,
+        };
         forked.chain.receive(&link, at(IN_TERM));
     }
     forked
