@@ -84,6 +84,11 @@ impl Keeper {
         self.failure().is_none() || self.store_now()
     }
 
+    /// What the store had to mend since it was opened, told once.
+    pub fn recovered(&mut self) -> Option<String> {
+        self.store.recovered()
+    }
+
     /// The newest audit entries, newest first.
     ///
     /// # Errors

@@ -33,6 +33,10 @@ pub trait Store: Send {
     fn commit(&mut self, state: &AgentState, events: &[Event]) -> Result<(), StoreError>;
     /// The newest audit entries, at most `limit`, newest first.
     fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
+    /// What had to be mended since the store was opened, told once.
+    fn recovered(&mut self) -> Option<String> {
+        None
+    }
     /// What is wrong with the store though it takes commits.
     fn complaint(&self) -> Option<String> {
         None
