@@ -94,7 +94,8 @@ impl Agent {
         let message = self.take_outcome(&mut change, answer, road)?;
         change.state.chain.settle(answered);
         change.state.chain.reserve.fill(new_request_id);
-        change.state.last_contact = Some(in_seconds(change.time.at(self.parts.clock.read())));
+        // By the portal's own time: by a clock that ran ahead it would lie in the future, and no check-in ever be due.
+        change.state.last_contact = change.time.mark().proven.map(in_seconds);
         let released = change.state.released;
         if activates && !released {
             self.grant_code();

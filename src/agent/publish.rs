@@ -83,7 +83,7 @@ impl Agent {
             serial_number: state.enrolled.as_ref().map(|enrolled| enrolled.serial_number),
             environment_key: &self.parts.key.thumbprint(),
             hardware: state.hardware,
-            last_contact: state.last_contact,
+            last_contact: heard(state),
             usage: &usage,
             now,
         });
@@ -173,6 +173,12 @@ impl Agent {
             true
         });
     }
+}
+
+/// When the portal last spoke. An agent before this one may have stored a time that its clock was ahead by.
+pub(super) fn heard(state: &AgentState) -> Option<Timestamp> {
+    let proven = state.time.proven;
+    state.last_contact.map(|contact| proven.map_or(contact, |proven| contact.min(proven)))
 }
 
 /// Logs an audit entry.

@@ -1,6 +1,9 @@
 //! What the agent shows: its status, and the same signed.
 
-use super::{Agent, Clock, publish::in_seconds};
+use super::{
+    Agent, Clock,
+    publish::{heard, in_seconds},
+};
 use crate::{
     api::{Problem, Prover, Published, PublishedLicense},
     codes::ActivationCode,
@@ -94,7 +97,7 @@ impl Agent {
             kind: if portal.is_some() { "portal" } else { "none" }.to_owned(),
             url: portal.map(|portal| portal.url().to_owned()),
             reachable: self.reachable,
-            last_contact: state.last_contact,
+            last_contact: heard(state),
             next_refresh: next.filter(|_| portal.is_some()),
         }
     }

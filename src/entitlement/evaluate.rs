@@ -51,7 +51,7 @@ pub struct Inputs<'a> {
     pub environment_key: &'a Thumbprint,
     /// The hardware; nothing where it was never enrolled.
     pub hardware: Option<HardwareStanding>,
-    /// When the portal was last heard of, by effective time.
+    /// When the portal was last heard of, by a time that it signed.
     pub last_contact: Option<Timestamp>,
     /// What is used, by limit.
     pub usage: &'a BTreeMap<String, u64>,

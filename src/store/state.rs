@@ -39,7 +39,7 @@ pub struct AgentState {
     pub fork: Option<Fork>,
     /// What is known of time.
     pub time: TimeMark,
-    /// When the portal last answered, by effective time.
+    /// When the portal last answered, by the highest time that it signed: what a check-in counts from.
     pub last_contact: Option<Timestamp>,
     /// The last status, so that its generation and its times go on.
     pub status: StatusMark,
