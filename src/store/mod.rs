@@ -12,6 +12,7 @@ mod keeper;
 mod memory;
 mod sqlite;
 mod state;
+mod succession;
 
 pub use directory::{DirectoryLock, StateDirectory};
 pub use event::{Action, Event, StoredEvent};
@@ -20,6 +21,7 @@ pub use keeper::Keeper;
 pub use memory::MemoryStore;
 pub use sqlite::{Opened, SqliteStore};
 pub use state::{AgentState, Chain, HeldLicense, PendingRequest, StatusMark};
+pub use succession::{Offer, PendingLicense, Retired};
 
 use std::path::PathBuf;
 

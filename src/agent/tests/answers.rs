@@ -26,6 +26,8 @@ fn answer(request: &str, outcome: Outcome, key: &KeyPair) -> String {
         outcome,
         trust: None,
         fork: None,
+        environment_id: None,
+        issued: None,
     };
     sign(&claims, key).unwrap()
 }
@@ -225,6 +227,8 @@ async fn a_refused_answer_proves_no_time() {
             outcome: Outcome::NothingNew { sequence: Sequence(1) },
             trust: None,
             fork: None,
+            environment_id: None,
+            issued: None,
         };
         sign(&claims, &stranger).unwrap()
     });
