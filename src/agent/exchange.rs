@@ -1,39 +1,53 @@
 //! Requests: stored before they are sent, sent until they are answered.
 
-use super::{Agent, documents::Road};
+use super::{
+    Agent,
+    documents::Road,
+    succession::{Heir, Word, note_refused},
+};
 use crate::{
     api::{Done, Problem, Reply},
     entitlement::LicenseSource,
-    license::{OpenedAnswer, RebindCode, RequestKind, RequestedEnvironment, open_answer},
-    store::{Action, PendingRequest},
+    identity::Source,
+    license::{
+        OpenedAnswer, RebindCode, RequestId, RequestKind, RequestedEnvironment, open_answer,
+        sign_request,
+    },
+    store::{Action, AgentState, PendingRequest},
     upstream::{Draft, ExchangeError, new_request_id},
 };
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// The interval where no license says one.
 const DEFAULT_INTERVAL: Duration = Duration::from_hours(24);
 
+/// A request in the making.
+pub(super) struct Asking<'a> {
+    pub(super) id: RequestId,
+    pub(super) kind: RequestKind,
+    pub(super) environment: RequestedEnvironment,
+    /// The one-time code for a rebind.
+    pub(super) rebind_code: Option<&'a RebindCode>,
+    /// What is to take the place of the present key; nothing where that signs.
+    pub(super) heir: Option<Heir>,
+    /// Whether it is carried by hand.
+    pub(super) by_hand: bool,
+}
+
+impl Asking<'_> {
+    /// A request of the present key, which is sent from here.
+    pub(super) fn new(kind: RequestKind, environment: RequestedEnvironment) -> Self {
+        let id = new_request_id();
+        Self { id, kind, environment, rebind_code: None, heir: None, by_hand: false }
+    }
+}
+
 impl Agent {
     /// Stores a new request and sends it at once.
-    pub(super) fn ask(
-        &mut self,
-        kind: RequestKind,
-        environment: RequestedEnvironment,
-        actor: &str,
-    ) -> Result<(), Problem> {
-        self.ask_by(kind, environment, None, actor)
-    }
-
-    /// The same, by a one-time code.
-    pub(super) fn ask_by(
-        &mut self,
-        kind: RequestKind,
-        environment: RequestedEnvironment,
-        rebind_code: Option<&RebindCode>,
-        actor: &str,
-    ) -> Result<(), Problem> {
-        self.make_request(kind, environment, rebind_code, actor, false)?;
+    pub(super) fn ask(&mut self, asking: Asking<'_>, actor: &str) -> Result<(), Problem> {
+        self.make_request(asking, actor)?;
         self.send();
         Ok(())
     }
@@ -41,43 +55,19 @@ impl Agent {
     /// Stores a new request: to be sent from here, or to be carried by hand.
     pub(super) fn make_request(
         &mut self,
-        kind: RequestKind,
-        environment: RequestedEnvironment,
-        rebind_code: Option<&RebindCode>,
+        asking: Asking<'_>,
         actor: &str,
-        by_hand: bool,
     ) -> Result<String, Problem> {
         let mut state = self.draft();
-        let (Some(enrolled), Some(survey)) = (&state.enrolled, &self.survey) else {
-            return Err(self.no_serial_number());
-        };
-        let id = new_request_id();
+        let (id, by_hand, kind) = (asking.id, asking.by_hand, asking.kind);
         let now = self.time.at(self.parts.clock.read());
-        let draft = Draft {
-            id,
-            kind,
-            product: &self.parts.product,
-            serial_number: enrolled.serial_number,
-            overridden: enrolled.overridden,
-            environment,
-            code: match kind {
-                RequestKind::Activate | RequestKind::Rebind => {
-                    self.asked_code.as_ref().or(self.code.as_ref())
-                }
-                _ => self.code.as_ref(),
-            },
-            rebind_code,
-            survey,
-            chain: &state.chain,
-            held: state.license.as_ref().map(|held| held.text.as_str()),
-            trust_version: self.holdings.trust_version(),
-            now,
-        };
-        let text = draft.sign(&self.parts.key).map_err(|error| {
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            Problem::new(status, error.code(), "The request can't be made", error.to_string())
-        })?;
+        let text = self.signed(&state, asking, now)?;
+        // Whoever activates asks for something else than a rebind.
+        state.rebind_waits &= kind != RequestKind::Activate;
         state.chain.push(PendingRequest { id, kind, text: text.clone(), made_at: now, by_hand });
+        if let Some(offer) = state.offer.as_mut().filter(|offer| offer.id == id) {
+            offer.request = Some(text.clone());
+        }
         let road = if by_hand { ", to be carried by hand" } else { "" };
         let detail = format!("{} {id}{road}", kind.as_str());
         let event = self.event_by(actor, Action::Requested, detail);
@@ -85,7 +75,55 @@ impl Agent {
         Ok(text)
     }
 
-    fn no_serial_number(&self) -> Problem {
+    fn signed(
+        &self,
+        state: &AgentState,
+        asking: Asking<'_>,
+        now: Timestamp,
+    ) -> Result<String, Problem> {
+        let (Some(enrolled), Some(survey)) = (&state.enrolled, &self.survey) else {
+            return Err(self.no_serial_number());
+        };
+        let Asking { id, kind, environment, rebind_code, heir, .. } = asking;
+        let minted = heir.as_ref().and_then(|heir| heir.minted.as_ref());
+        let word = heir.as_ref().and_then(|heir| heir.word.as_ref());
+        let brings_code = matches!(kind, RequestKind::Activate | RequestKind::Rebind);
+        let held = match word {
+            Some(Word::Carried { license, .. }) => Some(license.text()),
+            _ => state.license.as_ref().map(|held| held.text.as_str()),
+        };
+        let draft = Draft {
+            id,
+            kind,
+            product: &self.parts.product,
+            serial_number: minted.map_or(enrolled.serial_number, |minted| minted.serial_number),
+            overridden: minted
+                .map_or(enrolled.overridden, |minted| minted.source == Source::Override),
+            environment,
+            code: self.asked_code.as_ref().filter(|_| brings_code).or(self.code.as_ref()),
+            shows_code: brings_code && word.is_none(),
+            rebind_code,
+            survey,
+            chain: &state.chain,
+            held,
+            trust_version: self.holdings.trust_version(),
+            now,
+        };
+        let key = heir.as_ref().map_or_else(|| self.signing_key(), |heir| &heir.key);
+        let mut claims = draft.claims(&key.public());
+        let signed = word.map(|word| word.on(&claims, key, &self.parts.key)).transpose().and_then(
+            |consent| {
+                claims.consent = consent;
+                sign_request(&claims, key)
+            },
+        );
+        signed.map_err(|error| {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            Problem::new(status, error.code(), "The request can't be made", error.to_string())
+        })
+    }
+
+    pub(super) fn no_serial_number(&self) -> Problem {
         let detail = self.mint_error.as_ref().map_or_else(
             || "the hardware is still being read: try again in a second".to_owned(),
             ToString::to_string,
@@ -114,8 +152,14 @@ impl Agent {
         let state = self.parts.keeper.state();
         if self.waiting_request().is_some() {
             self.send();
+        } else if state.rebind_waits && !self.has_bound_key() {
+            self.rebind_again();
         } else if let Some(environment) = state.environment.clone() {
-            let asked = self.ask(RequestKind::Refresh, environment.into(), "agent");
+            let asked = if std::mem::take(&mut self.is_named) {
+                self.succeed(false, "agent").map(|_| self.send())
+            } else {
+                self.ask(Asking::new(RequestKind::Refresh, environment.into()), "agent")
+            };
             if let Err(problem) = asked {
                 tracing::warn!(detail = %problem.detail, "no refresh could be asked for");
                 let uptime = self.uptime();
@@ -166,13 +210,18 @@ impl Agent {
                 self.parts.metrics.exchanged("answered");
                 // The license that came may ask for another interval.
                 self.schedule.answered(uptime, self.refresh_interval());
+                if self.is_named {
+                    // The other branch is told as soon as this one has its new key.
+                    self.schedule.refresh_at = Some(uptime);
+                }
                 Ok(message)
             }
-            Err(faults) => {
+            Err(refused) => {
+                let faults = refused.faults.clone();
                 self.parts.metrics.exchanged(faults.code());
                 self.schedule.failed(uptime, None);
                 self.refused_answer = Some(answered);
-                self.note_refusal(&faults, "portal");
+                self.note_refusal(refused, "portal");
                 let (status, title) = (StatusCode::BAD_GATEWAY, "The portal's answer was refused");
                 Err(Problem::new(status, faults.code(), title, faults.to_string()))
             }
@@ -192,8 +241,11 @@ impl Agent {
         self.heard(None, true);
         self.schedule.refused(uptime);
         let mut state = self.draft();
-        if state.chain.pending.as_ref().is_some_and(|p| p.kind == RequestKind::Activate) {
-            self.refuse_code();
+        if let Some(pending) = state.chain.pending.clone() {
+            if pending.kind == RequestKind::Activate {
+                self.refuse_code();
+            }
+            note_refused(&mut state, &pending, error.code());
         }
         state.chain.give_up();
         let event = self.event(Action::Refused, format!("{}: {error}", error.code()));

@@ -94,6 +94,7 @@ impl Agent {
             self.turn_to_portal();
         }
         self.parts.keeper.retry();
+        self.finish_succession();
         // A stored license is judged without a survey too: a probe that hangs must not stop the calendar.
         let known = surveyed || self.parts.keeper.state().enrolled.is_some();
         let next_change = known.then(|| {

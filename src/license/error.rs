@@ -216,6 +216,11 @@ impl Faults {
         &self.0
     }
 
+    /// The stable codes of all.
+    pub fn codes(&self) -> String {
+        self.0.iter().map(DocumentError::code).collect::<Vec<_>>().join(", ")
+    }
+
     /// The stable code of the first.
     pub fn code(&self) -> &'static str {
         self.0.first().map_or("document", DocumentError::code)

@@ -102,7 +102,7 @@ impl StateDirectory {
     pub fn next_key(&self) -> Result<Option<KeyPair>, StoreError> {
         match self.read_key(NEXT_KEY) {
             Err(StoreError::Contents { path, .. }) => {
-                self.set_aside(&path, "next.damaged")?;
+                Self::set_aside(&path, "next.damaged")?;
                 Ok(None)
             }
             read => read,
@@ -153,7 +153,7 @@ impl StateDirectory {
             .map_err(|_| StoreError::Contents { path, expected: KEY_FILE })
     }
 
-    fn set_aside(&self, path: &Path, extension: &str) -> Result<(), StoreError> {
+    fn set_aside(path: &Path, extension: &str) -> Result<(), StoreError> {
         let aside = path.with_extension(extension);
         tracing::error!(path = %path.display(), aside = %aside.display(), "a damaged file was set aside");
         let path = path.to_owned();
@@ -189,7 +189,7 @@ impl StateDirectory {
                 return Ok(LocalSecret::from_bytes(*bytes));
             }
             // Of use to nobody: the hardware is enrolled again under a new one where the Serial Number is still its own.
-            self.set_aside(&path, "secret.damaged")?;
+            Self::set_aside(&path, "secret.damaged")?;
         }
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut()).map_err(StoreError::Random)?;

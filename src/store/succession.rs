@@ -28,8 +28,6 @@ pub struct Retired {
     pub serial_number: SerialNumber,
     /// The key that it went to.
     pub key: Option<Thumbprint>,
-    /// The name of the environment that was here.
-    pub name: String,
     /// When it was told, by effective time.
     pub at: Timestamp,
 }

@@ -46,6 +46,8 @@ fn lasting(state: AgentState) -> AgentState {
     // A request was made, and waits for its true answer.
     state.chain.unsettled.clear();
     state.chain.pending = None;
+    // That the portal has issued what was refused is told until it is installed.
+    state.pending_license = None;
     state
 }
 

@@ -61,7 +61,6 @@ pub(super) fn state(revision: u64) -> AgentState {
             by: Retirement::Move,
             serial_number: SerialNumber::mint("smbios-uuid", "another"),
             key: Some(crate::license::KeyPair::from_seed(&[2; 32]).thumbprint()),
-            name: "Production".to_owned(),
             at: at(8),
         }),
         offer: Some(Offer { id: request(3), made_at: at(9), request: Some("move".to_owned()) }),
