@@ -33,11 +33,12 @@ impl Agent {
         } else {
             self.compare(&survey);
         }
+        let survey = self.survey.insert(survey).clone();
+        self.enroll_anew(&survey);
         let enrolled = self.parts.keeper.state().enrolled.clone();
         let now = self.now();
         let report = HardwareReport::new(&survey, enrolled.as_ref(), &self.parts.secret, now);
         self.report = Some(Arc::new(report));
-        self.survey = Some(survey);
         let sure = self.parts.keeper.state().hardware.is_some_and(|hardware| {
             !matches!(hardware.verdict, Verdict::Degraded | Verdict::DifferentMachine)
         });
@@ -60,12 +61,29 @@ impl Agent {
         let now = self.now();
         let enrolled = Enrolled::enroll(&minted, survey, &self.parts.secret, now);
         let detail = format!("Serial Number {} from {}", minted.serial_number, minted.source);
-        let verdict = if enrolled.overridden { Verdict::Overridden } else { Verdict::Unchanged };
         let mut state = self.draft();
+        state.hardware = Some(HardwareStanding::of_new(enrolled.overridden));
         state.enrolled = Some(enrolled);
-        state.hardware =
-            Some(HardwareStanding { verdict, score: 100, holds_until: None, changed_since: None });
         let event = self.event(Action::Enrolled, detail);
+        self.conclude(state, vec![event]);
+    }
+
+    /// Enrols other hardware than before where nothing is licensed: there is nothing that belongs to the old one.
+    fn enroll_anew(&mut self, survey: &Survey) {
+        let mut state = self.draft();
+        if state.environment.is_some() || state.license.is_some() {
+            return;
+        }
+        let Ok(Some(minted)) = self.other_hardware(&state) else { return };
+        let now = self.now();
+        let detail = format!(
+            "other hardware, and nothing is licensed here: Serial Number {} from {}",
+            minted.serial_number, minted.source
+        );
+        let enrolled = Enrolled::enroll(&minted, survey, &self.parts.secret, now);
+        state.hardware = Some(HardwareStanding::of_new(enrolled.overridden));
+        state.enrolled = Some(enrolled);
+        let event = self.event(Action::Reenrolled, detail);
         self.conclude(state, vec![event]);
     }
 

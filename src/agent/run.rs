@@ -101,6 +101,7 @@ impl Agent {
         self.parts.keeper.retry();
         let recovered = self.parts.keeper.recovered();
         let recovered = recovered.map(|recovered| self.tell_recovery(recovered));
+        self.finish_succession();
         // A stored license is judged without a survey too: a probe that hangs must not stop the calendar.
         let known = surveyed || self.parts.keeper.state().enrolled.is_some();
         let next_change = known.then(|| {

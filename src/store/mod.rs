@@ -13,6 +13,7 @@ mod memory;
 mod reserve;
 mod sqlite;
 mod state;
+mod succession;
 
 pub use directory::{DirectoryLock, StateDirectory};
 pub use event::{Action, Event, StoredEvent};
@@ -22,6 +23,7 @@ pub use memory::MemoryStore;
 pub use reserve::Reserve;
 pub use sqlite::{Opened, SqliteStore};
 pub use state::{AgentState, Chain, HeldLicense, PendingRequest, StatusMark};
+pub use succession::{Offer, PendingLicense, Retired};
 
 use std::path::PathBuf;
 

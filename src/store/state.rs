@@ -1,6 +1,6 @@
 //! Everything that the agent must know again after a restart.
 
-use super::Reserve;
+use super::{Offer, PendingLicense, Reserve, Retired};
 use crate::{
     entitlement::{Condition, HardwareStanding, LicenseSource, State, TimeMark},
     identity::Enrolled,
@@ -8,6 +8,8 @@ use crate::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// The agent's state. Each member is stored under its name; a member that an older agent did not store is its default.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -25,10 +27,20 @@ pub struct AgentState {
     pub revocation: Option<String>,
     /// Whether the license was given back.
     pub released: bool,
-    /// The highest sequence of any document accepted here.
+    /// The highest sequence of any document of the environment accepted here.
     pub floor: Option<Sequence>,
     /// The environment that was activated here.
     pub environment: Option<Environment>,
+    /// Environments that ended here, each with the sequence up to which its documents are over.
+    pub ended: BTreeMap<Uuid, Sequence>,
+    /// That the last of them went on under another key.
+    pub retired: Option<Retired>,
+    /// That this machine was offered to an environment.
+    pub offer: Option<Offer>,
+    /// Whether a rebind by the Activation Code waits for the vendor's approval, and is to be asked for again.
+    pub rebind_waits: bool,
+    /// That the portal has issued a license that is not installed here.
+    pub pending_license: Option<PendingLicense>,
     /// The trust document.
     pub trust: Option<String>,
     /// The root key that signed it: it goes on verifying what is held where the vendor's key files are missing.
@@ -76,6 +88,8 @@ impl Chain {
 
     /// Takes a new request in the place of the one that was to be sent.
     pub fn push(&mut self, request: PendingRequest) {
+        // One that was refused may be made again under its id.
+        self.unsettled.retain(|id| *id != request.id);
         let excess = (self.unsettled.len() + 1).saturating_sub(Self::MOST_UNSETTLED);
         self.unsettled.drain(..excess);
         self.unsettled.push(request.id);

@@ -140,6 +140,8 @@ pub(super) fn answer_claims(outcome: Outcome, trust: Option<String>) -> AnswerCl
         outcome,
         trust,
         fork: None,
+        environment_id: None,
+        issued: None,
     }
 }
 

@@ -205,7 +205,7 @@ fn conclude(
     environment.seen_at = now;
     let is_over = environment.is_released() || claims.request == RequestKind::Release;
     let fork = environment.chain.fork(claims.jti).filter(|_| !is_over);
-    let answer = issuing::answer(&context.keys, claims, outcome, fork, now)?;
+    let answer = issuing::answer(&context.keys, claims, environment, outcome, fork, now)?;
     change.put_environment(environment)?;
     change.add_request(&AnsweredRequest {
         id: claims.jti,

@@ -6,7 +6,9 @@ use crate::{
         Condition, ConditionStatus, ConditionType, HardwareStanding, LicenseSource, State, TimeMark,
     },
     identity::{Enrolled, Group, Source, Verdict},
-    license::{Environment, Fork, ForkState, Purpose, RequestId, RequestKind, Sequence},
+    license::{
+        Environment, Fork, ForkState, Purpose, RequestId, RequestKind, Retirement, Sequence,
+    },
     store::*,
 };
 use jiff::Timestamp;
@@ -58,6 +60,19 @@ pub(super) fn state(revision: u64) -> AgentState {
             id: Uuid::from_u128(9),
             name: "Production".to_owned(),
             purpose: Purpose::Production,
+        }),
+        ended: [(Uuid::from_u128(8), Sequence(revision))].into(),
+        retired: Some(Retired {
+            by: Retirement::Move,
+            serial_number: SerialNumber::mint("smbios-uuid", "another"),
+            key: Some(crate::license::KeyPair::from_seed(&[2; 32]).thumbprint()),
+            at: at(8),
+        }),
+        offer: Some(Offer { id: request(3), made_at: at(9), request: Some("move".to_owned()) }),
+        rebind_waits: true,
+        pending_license: Some(PendingLicense {
+            sequence: Sequence(revision + 1),
+            refused: Some("it does not fit".to_owned()),
         }),
         trust: Some("trust".to_owned()),
         root: Some(crate::license::KeyPair::from_seed(&[1; 32]).public()),
