@@ -2,9 +2,11 @@
 //!
 //! They are printed, never asserted: machines are noisy, and ratios of one run are what can be compared. The baseline of
 //! the socket is nginx (Debian's package `nginx-light`) serving a static file of the same size with one worker; that of the
-//! portal is SQLite alone. `-- status`, `-- agent` and `-- portal` print one part.
+//! portal is SQLite alone. `-- status`, `-- agent` and `-- portal` print one part. Set `FIGURES_ENTITLED` to the binary
+//! that a package ships to have its memory, its start and its size.
 
 mod commits;
+mod controller;
 mod daemon;
 mod fleet;
 mod load;
@@ -61,20 +63,13 @@ fn agent(folder: &Path) -> Result<(), Failure> {
     println!("| figure | seen |");
     println!("| --- | --- |");
     println!(
-        "| resident memory, agent and embedded portal, idle | {:.1} MiB |",
-        dev.resident_mib()?
+        "| resident memory, `entitled dev`: agent and embedded portal, idle | {:.1} MiB |",
+        daemon::memory_mib(dev.process(), "VmRSS")?
     );
-    println!(
-        "| idle wake-ups a second, agent and embedded portal | {:.2} |",
-        dev.wakeups(Duration::from_secs(65))?
-    );
-    let (median, worst) = daemon::start_to_ready(folder)?;
-    println!(
-        "| start from a stored license to the first answer | {median:.1} ms (worst {worst:.1} ms) |"
-    );
+    drop(dev);
+    controller::print(folder)?;
     let (median, worst) = daemon::fingerprint();
     println!("| fingerprint | {median:.1} ms (worst {worst:.1} ms) |");
-    println!("| agent binary as built here | {:.1} MiB |", daemon::binary_mib()?);
     Ok(())
 }
 

@@ -8,7 +8,10 @@ use crate::{
 };
 use entitled::{
     license::{Enforcement, Limit, Purpose, Roots},
-    portal::{Options, Portal, SystemClock, Vendor, domain::Terms},
+    portal::{
+        Options, Portal, SystemClock, Vendor,
+        domain::{Subscription, Terms},
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -28,13 +31,13 @@ const REFRESHES: usize = 1;
 const COMMITS: u32 = 300;
 
 /// `entitle-portal serve` on a directory.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
-    fn start(directory: &Path) -> Result<Self, Failure> {
+    pub(crate) fn start(directory: &Path) -> Result<Self, Failure> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_entitle-portal"))
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"])
             .env("ENTITLE_PORTAL_DIR", directory)
@@ -57,7 +60,7 @@ impl Drop for Server {
 /// Prints the portal's table.
 pub(crate) fn print(folder: &Path) -> Result<(), Failure> {
     let directory = folder.join("portal");
-    let mut agents = sell(&directory)?;
+    let mut agents = agents(&sell(&directory, SUBSCRIPTIONS)?)?;
     let mut roots = Roots::none();
     roots.add_key_set(&fs::read_to_string(directory.join("roots.jwks"))?)?;
     let trust = fs::read_to_string(directory.join("trust.jwt"))?;
@@ -120,35 +123,37 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// A portal that has sold its subscriptions, and an agent for each environment of them.
-fn sell(directory: &Path) -> Result<Vec<Agent>, Failure> {
+/// A new portal that has sold subscriptions.
+pub(crate) fn sell(directory: &Path, count: usize) -> Result<Vec<Subscription>, Failure> {
     let vendor = Vendor { product: PRODUCT.to_owned(), issuer: "Example Vendor".to_owned() };
     Portal::init(directory, &vendor, &SystemClock)?;
     let portal = Portal::open(directory, Options::default(), Arc::new(SystemClock))?;
     let now = Timestamp::now();
     let mut terms = Terms::new("standard", "gold", now, now + SignedDuration::from_hours(24 * 365));
     terms.features.insert("sso".to_owned(), true.into());
-    terms
-        .limits
-        .insert("users".to_owned(), Limit { limit: Some(1_000), enforcement: Enforcement::Soft });
+    let users = Limit { limit: Some(1_000), enforcement: Enforcement::Soft };
+    terms.limits.insert("users".to_owned(), users);
     // Many at once, as they would wait for the disk one by one.
-    let sold = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..32)
-            .map(|_| {
-                let (portal, terms) = (portal.clone(), terms.clone());
-                scope.spawn(move || {
-                    let sold = (0..SUBSCRIPTIONS.div_ceil(32))
-                        .map(|_| portal.create_subscription("ACME", terms.clone()));
-                    sold.collect::<Result<Vec<_>, _>>()
-                })
+    let numbers: Vec<usize> = (0..count).collect();
+    std::thread::scope(|scope| {
+        let shares = numbers.chunks(count.div_ceil(32)).map(|share| {
+            let (portal, terms) = (portal.clone(), terms.clone());
+            scope.spawn(move || {
+                let sold = share.iter().map(|_| portal.create_subscription("ACME", terms.clone()));
+                sold.collect::<Result<Vec<_>, _>>()
             })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| Ok(thread.join().map_err(|_| "a thread has failed")??))
-            .collect::<Result<Vec<_>, Failure>>()
-    })?;
-    let slots = sold.iter().flatten().flat_map(|sold| Purpose::ALL.map(|purpose| (sold, purpose)));
+        });
+        let mut sold = Vec::new();
+        for share in shares.collect::<Vec<_>>() {
+            sold.extend(share.join().map_err(|_| "a thread has failed")??);
+        }
+        Ok(sold)
+    })
+}
+
+/// An agent for each environment that was sold.
+fn agents(sold: &[Subscription]) -> Result<Vec<Agent>, Failure> {
+    let slots = sold.iter().flat_map(|sold| Purpose::ALL.map(|purpose| (sold, purpose)));
     slots
         .enumerate()
         .map(|(number, (sold, purpose))| Agent::new(number, &sold.activation_code, purpose))

@@ -6,14 +6,14 @@ mod body;
 mod documents;
 mod requests;
 
-use super::{Portal, store};
+use super::Portal;
 use crate::api::Problem;
 use axum::{
     Router,
     http::{Method, StatusCode, Uri},
     routing::get,
 };
-use std::{num::NonZero, sync::Arc};
+use std::sync::Arc;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -33,21 +33,17 @@ struct Description;
 struct Access {
     portal: Portal,
     places: Arc<Semaphore>,
-    /// Requests that are verified at once.
-    verifiers: Arc<Semaphore>,
 }
 
 /// The routes of a portal.
 pub(super) fn router(portal: Portal) -> Router {
     let (router, description) = described().split_for_parts();
     let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
-    let processors = std::thread::available_parallelism().map_or(2, NonZero::get);
-    let verifiers = Arc::new(Semaphore::new(processors.clamp(2, store::KEPT_READERS)));
     router
         .route("/v1/openapi.json", get(move || async move { axum::Json(description) }))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(Access { portal, places, verifiers })
+        .with_state(Access { portal, places })
 }
 
 /// The description of the routes, OpenAPI 3.1.

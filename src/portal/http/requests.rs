@@ -48,13 +48,8 @@ async fn answer(access: Access, bytes: Vec<u8>) -> Result<String, Problem> {
     if portal.store().is_inline() {
         return portal.handle_request(&bytes);
     }
-    // More at once than there are processors would only get into each other's way.
-    let verifier = access.verifiers.acquire_owned().await.map_err(|error| failed(&error))?;
     let opening = portal.clone();
-    let opened = tokio::task::spawn_blocking(move || {
-        let _verifier = verifier;
-        opening.open_request(&bytes)
-    });
+    let opened = tokio::task::spawn_blocking(move || opening.open_request(&bytes));
     let opened = opened.await.map_err(|error| failed(&error))??;
     portal.answer_opened(opened).await
 }

@@ -33,7 +33,7 @@ use std::{
 use writer::Writer;
 
 /// Connections for reading that are kept open; more readers at once open theirs anew each time.
-pub(super) const KEPT_READERS: usize = 32;
+pub(in crate::portal) const KEPT_READERS: usize = 32;
 
 /// The portal's database. Several processes may have it open: each transaction takes the lock of the file.
 pub struct Store {

@@ -88,7 +88,10 @@ fn one_refused_change_in_a_batch_does_not_touch_the_others() {
 async fn neither_a_refusal_nor_a_fault_in_a_batch_touches_the_others() {
     let (_folder, store) = store(WriterKind::Thread);
     let (open, gate) = mpsc::channel();
-    let first = store.write_later(move |_| Ok::<_, StoreError>(gate.recv().unwrap()));
+    let first = store.write_later(move |_| {
+        gate.recv().unwrap();
+        Ok::<_, StoreError>(())
+    });
     let batch = join_all((0..30).map(|n| {
         store.write_later(move |c: &Change<'_>| {
             c.add_subscription(&subscription(n))?;
