@@ -31,7 +31,7 @@ pub use offer::{OfferClaims, open_offer, sign_offer};
 pub use rebind_code::RebindCode;
 pub use request::{
     Activation, Candidate, EvidenceDigest, MachineFacts, RequestClaims, RequestId, RequestKind,
-    RequestedEnvironment, sign_request, verify_request,
+    RequestedEnvironment, UnverifiedRequest, sign_request, verify_request,
 };
 pub use statement::{ProofClaims, StatementClaims};
 pub use trust::{KeyStatus, PortalKey, Roots, TrustClaims, VerifiedTrust};
