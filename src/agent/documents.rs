@@ -263,6 +263,16 @@ impl Agent {
         self.conclude(state, events);
     }
 
+    /// The same of an answer: once a request, however often that is sent again.
+    pub(super) fn note_refused_answer(&mut self, faults: &Faults) {
+        let sent = self.parts.keeper.state().chain.to_send().map(|pending| pending.id);
+        let refusal = sent.map(|sent| (sent, faults.code()));
+        if self.told_refusal != refusal {
+            self.told_refusal = refusal;
+            self.note_refusal(faults, "portal");
+        }
+    }
+
     /// Takes note of a refused document, which changes nothing else.
     pub(super) fn note_refusal(&mut self, faults: &Faults, actor: &str) {
         self.parts.metrics.refused_document();

@@ -71,6 +71,7 @@ impl Agent {
             chain: &state.chain,
             held: state.license.as_ref().map(|held| held.text.as_str()),
             trust_version: self.holdings.trust_version(),
+            floor: state.floor,
             now,
         };
         let text = draft.sign(&self.parts.key).map_err(|error| {
@@ -151,6 +152,10 @@ impl Agent {
         let uptime = self.uptime();
         let reply = match taken {
             Ok(answer) => self.answered(answer, uptime),
+            Err(ExchangeError::Document(error)) => {
+                self.note_refused_answer(&error.clone().into());
+                Err(self.not_answered(&error.into(), uptime))
+            }
             Err(error) => Err(self.not_answered(&error, uptime)),
         };
         self.tell(reply);
@@ -172,7 +177,7 @@ impl Agent {
                 self.parts.metrics.exchanged(faults.code());
                 self.schedule.failed(uptime, None);
                 self.refused_answer = Some(answered);
-                self.note_refusal(&faults, "portal");
+                self.note_refused_answer(&faults);
                 let (status, title) = (StatusCode::BAD_GATEWAY, "The portal's answer was refused");
                 Err(Problem::new(status, faults.code(), title, faults.to_string()))
             }

@@ -110,6 +110,8 @@ pub struct Agent {
     exchange: Option<Exchange>,
     /// The request whose answer was refused: the portal would give the same answer again.
     refused_answer: Option<RequestId>,
+    /// The request whose refused answer stands in the audit, and why it was refused.
+    told_refusal: Option<(RequestId, &'static str)>,
     /// Who waits for the exchange.
     waiting: Vec<oneshot::Sender<Result<Reply, Problem>>>,
     surveying: Option<oneshot::Receiver<Survey>>,
@@ -156,6 +158,7 @@ impl Agent {
             unreachable,
             exchange: None,
             refused_answer: None,
+            told_refusal: None,
             waiting: Vec::new(),
             surveying: None,
             early: Vec::new(),

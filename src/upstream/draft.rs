@@ -5,7 +5,7 @@ use crate::{
     identity::Survey,
     license::{
         Activation, Candidate, DocumentError, EvidenceDigest, KeyPair, MachineFacts, RebindCode,
-        RequestClaims, RequestId, RequestKind, RequestedEnvironment, sign_request,
+        RequestClaims, RequestId, RequestKind, RequestedEnvironment, Sequence, sign_request,
     },
     store::Chain,
 };
@@ -38,6 +38,8 @@ pub struct Draft<'a> {
     pub held: Option<&'a str>,
     /// The version of the trust document that is held; 0 for none.
     pub trust_version: u64,
+    /// The highest sequence of any document that was accepted.
+    pub floor: Option<Sequence>,
     /// Effective time.
     pub now: Timestamp,
 }
@@ -82,6 +84,7 @@ impl Draft<'_> {
             previous: self.chain.previous,
             unsettled: self.chain.unsettled.clone(),
             held: self.held.map(ToOwned::to_owned),
+            floor: self.floor,
             trust_version: self.trust_version,
         };
         sign_request(&claims, key)

@@ -189,6 +189,7 @@ pub(super) fn request_claims(request: RequestKind) -> RequestClaims {
         previous: None,
         unsettled: Vec::new(),
         held: None,
+        floor: None,
         trust_version: 0,
     };
     if request == RequestKind::Move {

@@ -207,6 +207,7 @@ impl Agent {
             previous: self.previous,
             unsettled: Vec::new(),
             held: self.held.clone(),
+            floor: None,
             trust_version: 0,
         }
     }
