@@ -133,7 +133,7 @@ impl Agent {
                 return Ok(());
             }
             let environment = agent.activated_environment()?;
-            agent.ask(Asking::new(RequestKind::Refresh, environment), actor)
+            agent.ask(&Asking::new(RequestKind::Refresh, environment), actor)
         });
     }
 
