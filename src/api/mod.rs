@@ -6,9 +6,11 @@
 
 mod asked;
 mod change;
+mod connection;
 mod contract;
 mod crowd;
 mod front;
+mod plain;
 mod problem;
 mod read;
 mod routers;
