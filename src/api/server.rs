@@ -174,7 +174,7 @@ impl Server {
         loop {
             let next = async {
                 let place = places.clone().acquire_owned().await;
-                (place, listener.accept().await)
+                (place, accept(&listener).await)
             };
             let (place, accepted) = tokio::select! {
                 () = &mut stop => break,
@@ -184,15 +184,7 @@ impl Server {
                 }
                 next = next => next,
             };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::debug!(%error, "a connection could not be accepted");
-                    // Out of file descriptors, say: without a pause this would be a busy loop.
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                }
-            };
+            let Some((stream, peer)) = accepted else { continue };
             let Some(seat) = self.crowd.admit(peer) else {
                 tracing::debug!(?peer, "its user has too many connections: it was closed");
                 continue;
@@ -211,11 +203,29 @@ impl Server {
             });
         }
         drop(listener);
+        self.end(tasks).await;
+    }
+
+    /// Lets the connections end; those that do not in time are closed.
+    async fn end(self, mut tasks: JoinSet<()>) {
         self.stopping.send_replace(true);
         self.crowd.dismiss();
         let ended = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(self.options.stop_timeout, ended).await.is_err() {
             tracing::debug!("connections were still open when the server stopped");
+        }
+    }
+}
+
+/// The next connection; nothing where one could not be accepted.
+async fn accept<L: Listener>(listener: &L) -> Option<(L::Stream, Peer)> {
+    match listener.accept().await {
+        Ok(accepted) => Some(accepted),
+        Err(error) => {
+            tracing::debug!(%error, "a connection could not be accepted");
+            // Out of file descriptors, say: without a pause this would be a busy loop.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            None
         }
     }
 }
