@@ -18,7 +18,7 @@ impl Agent {
         purpose: Option<Purpose>,
         actor: &str,
     ) -> Result<(), Problem> {
-        self.need_portal()?;
+        self.need_portal(RequestKind::Activate)?;
         self.refuse_other_hardware()?;
         let environment = self.prepare_activation(code, name, purpose)?;
         self.ask(&Asking::new(RequestKind::Activate, environment), actor)
@@ -104,7 +104,7 @@ impl Agent {
 
     /// Gives the license back.
     pub(super) fn release(&mut self, actor: &str) -> Result<(), Problem> {
-        self.need_portal()?;
+        self.need_portal(RequestKind::Release)?;
         let environment = self.activated_environment()?;
         self.ask(&Asking::new(RequestKind::Release, environment), actor)
     }
@@ -118,12 +118,15 @@ impl Agent {
         })
     }
 
-    pub(super) fn need_portal(&self) -> Result<(), Problem> {
+    pub(super) fn need_portal(&self, kind: RequestKind) -> Result<(), Problem> {
         if self.parts.portal.is_some() {
             return Ok(());
         }
-        let detail = "no portal is set: set `url` under [portal] in the settings, or carry a license by hand (`entitlectl license install FILE`)";
-        Err(refused(StatusCode::CONFLICT, "portal-not-set", detail))
+        let detail = format!(
+            "no portal is set: set `url` under [portal] in the settings, or go by hand: `entitlectl request {}` writes what the portal is to answer, `entitlectl license install FILE` takes its answer",
+            kind.as_str()
+        );
+        Err(refused(StatusCode::CONFLICT, "portal-not-set", &detail))
     }
 
     /// Takes note of the Activation Code for the activation that is asked for next.
@@ -135,7 +138,7 @@ impl Agent {
         let noted = self.parts.directory.as_ref().map(|d| d.ask_with_activation_code(&code));
         if let Some(Err(error)) = noted {
             // A full disk does not lock the cure; after a restart the code has to be typed again.
-            tracing::warn!(%error, "the Activation Code could not be kept");
+            tracing::warn!(%error, "the Activation Code could not be kept: after a restart it has to be given again");
         }
         self.asked_code = Some(code);
     }
@@ -145,7 +148,7 @@ impl Agent {
         let Some(code) = self.asked_code.take() else { return };
         let kept = self.parts.directory.as_ref().map(|d| d.keep_activation_code(&code));
         if let Some(Err(error)) = kept {
-            tracing::warn!(%error, "the Activation Code could not be kept");
+            tracing::warn!(%error, "the Activation Code could not be kept: after a restart it has to be given again");
         }
         self.code = Some(code);
     }

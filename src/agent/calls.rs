@@ -126,7 +126,7 @@ impl Agent {
         }
         let waits = pending.is_some();
         self.exchanging(reply, |agent| {
-            agent.need_portal()?;
+            agent.need_portal(RequestKind::Refresh)?;
             if waits {
                 // What waits to be sent is sent: an activation that could not be reached for, say.
                 agent.send();

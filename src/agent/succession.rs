@@ -70,7 +70,7 @@ impl Agent {
         rebind_code: Option<&RebindCode>,
         actor: &str,
     ) -> Result<(), Problem> {
-        self.need_portal()?;
+        self.need_portal(RequestKind::Rebind)?;
         let by_code = code.is_some() || rebind_code.is_some() || !self.has_bound_key();
         let kind = self.waiting_request();
         if by_code {

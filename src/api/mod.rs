@@ -6,10 +6,12 @@
 
 mod asked;
 mod change;
+mod connection;
 mod contract;
 mod crowd;
 mod front;
 mod moving;
+mod plain;
 mod problem;
 mod read;
 mod routers;

@@ -5,7 +5,7 @@ use crate::{codes::ActivationCode, identity::LocalSecret, license::KeyPair};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -148,6 +148,7 @@ impl StateDirectory {
     fn read_key(&self, name: &str) -> Result<Option<KeyPair>, StoreError> {
         let path = self.0.join(name);
         let Some(pem) = files::read(&path)?.map(Zeroizing::new) else { return Ok(None) };
+        warn_of_others(&path);
         KeyPair::from_pem(&pem)
             .map(Some)
             .map_err(|_| StoreError::Contents { path, expected: KEY_FILE })
@@ -263,12 +264,25 @@ impl StateDirectory {
 
     fn remove(&self, name: &str) -> Result<(), StoreError> {
         let path = self.0.join(name);
-        match fs::remove_file(&path) {
+        // A read-only disk refuses to remove what is not there as well.
+        match fs::symlink_metadata(&path).and_then(|_| fs::remove_file(&path)) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::File { operation: "remove", path, source })
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Warns where others than the owner may read a key. It is used all the same: a backup that was restored under a wide umask
+/// takes no license away, and who has read the key has it whatever is refused here.
+fn warn_of_others(path: &Path) {
+    let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o7777);
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        tracing::warn!(
+            "expected mode 0600 on the environment key {path}, found {mode:04o}: others may have read it; `chmod 600 {path}`, and if they may have, `entitlectl rebind` after it was moved away"
+        );
     }
 }
 

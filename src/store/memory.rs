@@ -16,6 +16,7 @@ impl Store for MemoryStore {
 
     fn commit(&mut self, state: &AgentState, events: &[Event]) -> Result<(), StoreError> {
         self.state = state.clone();
+        self.state.chain.reserve.leave();
         for event in events {
             let id = i64::try_from(self.events.len()).unwrap_or(i64::MAX) + 1;
             self.events.push(event.clone().stored(id));

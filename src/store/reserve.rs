@@ -45,6 +45,11 @@ impl Reserve {
         self.doubt = (!self.ids.is_empty()).then(Vec::new);
     }
 
+    /// It is stored: what this process knows of it is not.
+    pub(super) fn leave(&mut self) {
+        self.doubt = None;
+    }
+
     /// Makes it whole again with what `make` gives. One that is in doubt stays as it is until the doubt is over.
     pub fn fill(&mut self, make: impl Fn() -> RequestId) {
         if self.doubt.is_none() {

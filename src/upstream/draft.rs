@@ -10,7 +10,9 @@ use crate::{
     store::Chain,
 };
 use jiff::Timestamp;
-use uuid::Uuid;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+use uuid::{NoContext, Uuid};
 
 /// What goes into a request.
 pub struct Draft<'a> {
@@ -102,5 +104,8 @@ fn evidence(survey: &Survey, code: &ActivationCode) -> Vec<EvidenceDigest> {
 
 /// A new id, of version 7: ordered by time, and unique by 74 random bits.
 pub fn new_request_id() -> RequestId {
-    RequestId(Uuid::now_v7())
+    // A clock before 1970 is no reason to ask for nothing: `now_v7` panics at one.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = uuid::Timestamp::from_unix(NoContext, since.as_secs(), since.subsec_nanos());
+    RequestId(Uuid::new_v7(time))
 }

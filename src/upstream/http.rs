@@ -4,7 +4,14 @@ use super::{Exchange, ExchangeError, Portal};
 use crate::license::{MAX_DOCUMENT, MEDIA_TYPE};
 use reqwest::{Client, Response, StatusCode, Url, header, redirect};
 use serde::Deserialize;
-use std::{error::Error, fs, net::IpAddr, path::PathBuf, sync::LazyLock, time::Duration};
+use std::{
+    error::Error,
+    fs,
+    net::IpAddr,
+    path::PathBuf,
+    sync::LazyLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// From the first packet to the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -116,6 +123,12 @@ impl Portal for HttpPortal {
     }
 
     fn exchange(&self, request: String) -> Exchange {
+        if self.route.scheme() == "https" && SystemTime::now() < UNIX_EPOCH {
+            // No certificate is valid then, and the TLS library panics.
+            let reason = "the clock of this machine is before 1970, where no certificate is valid: set it, `timedatectl` shows it";
+            let (url, reason) = (self.url.clone(), reason.to_owned());
+            return Box::pin(async { Err(ExchangeError::Unreachable { url, reason }) });
+        }
         let sending = self.client().map(|client| {
             let request = client.post(self.route.clone()).body(request);
             let request = request.header(header::CONTENT_TYPE, MEDIA_TYPE);

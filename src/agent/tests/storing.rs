@@ -84,6 +84,35 @@ async fn a_crash_while_nothing_can_be_stored_is_no_fork() {
     }
 }
 
+/// Two processes, neither of which can store anything, draw from one reserve without knowing of each other.
+#[tokio::test(start_paused = true)]
+async fn an_id_that_an_earlier_process_used_is_passed_over() {
+    let mut stage = Stage::activated().await;
+    stage.store.fail(true);
+    for refreshes in [20, 10] {
+        for _ in 0..refreshes {
+            stage.refresh().await.unwrap();
+        }
+        stage.kill().await;
+        stage.start().await;
+    }
+    stage.store.fail(false);
+    stage.restart().await;
+    stage.refresh().await.unwrap();
+    assert_eq!(stage.conditions(), []);
+    stage.assert_no_fork();
+    // More than are kept: nothing is locked, though a crash would be a fork.
+    stage.store.fail(true);
+    for _ in 0..40 {
+        stage.refresh().await.unwrap();
+    }
+    stage.store.fail(false);
+    stage.pass(MINUTE).await;
+    stage.restart().await;
+    stage.refresh().await.unwrap();
+    stage.assert_no_fork();
+}
+
 /// The ids that are kept for such a disk hide no snapshot that was restored.
 #[tokio::test(start_paused = true)]
 async fn a_restored_snapshot_forks_all_the_same() {
