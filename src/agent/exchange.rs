@@ -89,7 +89,7 @@ impl Agent {
         let word = heir.as_ref().and_then(|heir| heir.word.as_ref());
         let brings_code = matches!(kind, RequestKind::Activate | RequestKind::Rebind);
         let held = match word {
-            Some(Word::Carried { license, .. }) => Some(license.text()),
+            Some(Word::Carried(word)) => Some(word.license.text()),
             _ => state.license.as_ref().map(|held| held.text.as_str()),
         };
         let draft = Draft {
@@ -210,8 +210,8 @@ impl Agent {
                 self.parts.metrics.exchanged("answered");
                 // The license that came may ask for another interval.
                 self.schedule.answered(uptime, self.refresh_interval());
-                if self.is_named {
-                    // The other branch is told as soon as this one has its new key.
+                if self.is_named || self.next_is_bound {
+                    // The other branch is told as soon as this one has its new key; a license waits for the key that is bound.
                     self.schedule.refresh_at = Some(uptime);
                 }
                 Ok(message)

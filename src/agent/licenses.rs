@@ -9,8 +9,8 @@ use crate::{
     entitlement::HardwareStanding,
     identity::Enrolled,
     license::{
-        DocumentError, Faults, InstallCheck, LicenseClaims, RevocationClaims, Sequence, Thumbprint,
-        VerifiedLicense,
+        DocumentError, Faults, InstallCheck, KeyPair, LicenseClaims, RevocationClaims, Sequence,
+        Thumbprint, VerifiedLicense,
     },
     store::{Action, AgentState, HeldLicense, Retired},
 };
@@ -110,7 +110,7 @@ impl Agent {
         now: Timestamp,
     ) -> Result<Binding, Faults> {
         let present = self.parts.key.public();
-        let next = self.next_key.as_ref().map(|next| next.public());
+        let next = self.next_key.as_ref().map(KeyPair::public);
         let bound = claims.cnf.map(|cnf| cnf.jwk);
         let Some(key) = next.filter(|next| bound == Some(*next) && *next != present) else {
             let serial_number = self.serial_number_for(state, claims)?;
@@ -144,7 +144,7 @@ impl Agent {
         });
         // Bound to this key: the portal knew the machine by the rest of its hardware, and gave its own number back.
         let is_ours = claims.cnf.is_some_and(|cnf| {
-            let next = self.next_key.as_ref().map(|next| next.public());
+            let next = self.next_key.as_ref().map(KeyPair::public);
             cnf.jwk == self.parts.key.public() || Some(cnf.jwk) == next
         });
         match enrolled {
@@ -201,7 +201,6 @@ impl Agent {
         let waits = self.next_key.as_ref().map(|next| next.public().thumbprint());
         if waits.is_some() && waits == retired.key {
             self.next_is_bound = true;
-            self.schedule.refresh_at = Some(self.uptime());
             return "the environment is bound to this machine's new key already: the license for it is fetched next, `entitlectl refresh`".to_owned();
         }
         let Retired { by, serial_number, key, .. } = &retired;
