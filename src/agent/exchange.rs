@@ -205,12 +205,13 @@ impl Agent {
         self.schedule.answered(uptime, self.refresh_interval());
         let answered = answer.in_reply_to;
         let road = Road { source: LicenseSource::Portal, actor: "portal" };
+        let was_bound = self.next_is_bound;
         match self.take_answer(answer, &road) {
             Ok(message) => {
                 self.parts.metrics.exchanged("answered");
                 // The license that came may ask for another interval.
                 self.schedule.answered(uptime, self.refresh_interval());
-                if self.is_named || self.next_is_bound {
+                if self.is_named || self.next_is_bound && !was_bound {
                     // The other branch is told as soon as this one has its new key; a license waits for the key that is bound.
                     self.schedule.refresh_at = Some(uptime);
                 }

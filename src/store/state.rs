@@ -103,6 +103,12 @@ impl Chain {
         self.pending.take_if(|_| self.unsettled.is_empty());
     }
 
+    /// The answer to one of the requests was no answer of the environment's: it is no part of the line.
+    pub fn withdraw(&mut self, answered: RequestId) {
+        self.unsettled.retain(|id| *id != answered);
+        self.pending.take_if(|pending| pending.id == answered);
+    }
+
     /// The request that is to be sent from here.
     pub fn to_send(&self) -> Option<&PendingRequest> {
         self.pending.as_ref().filter(|pending| !pending.by_hand)
