@@ -8,6 +8,7 @@ mod hardware;
 mod idling;
 mod installing;
 mod moving;
+mod pending;
 mod portal_lost;
 mod props;
 mod revocation;
