@@ -311,7 +311,7 @@ async fn a_rebind_that_waits_is_asked_for_again_with_the_same_key() {
     let sent = stage.link.sent().len();
     assert!((2..=4).contains(&sent), "{sent} in three hours");
     let pending = stage.portal.pending_rebinds().unwrap();
-    assert_eq!(pending.iter().map(|p| p.key.clone()).collect::<Vec<_>>(), [key.clone()]);
+    assert_eq!(pending.iter().map(|p| &p.key).collect::<Vec<_>>(), [&key]);
     stage.portal.approve_rebind(stage.environment().id, None).unwrap();
     stage.pass(HOUR * 2).await;
     assert_eq!((stage.status().state, stage.keys()), (State::Active, (key, false)));
