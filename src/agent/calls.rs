@@ -46,7 +46,7 @@ impl Agent {
             }
             Command::AcceptMove { consent, by_hand: false } => {
                 self.exchanging(reply, |agent| {
-                    agent.need_portal()?;
+                    agent.need_portal(RequestKind::Move)?;
                     agent.accept_move(&consent, false, &actor)?;
                     agent.send();
                     Ok(())

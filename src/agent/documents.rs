@@ -5,8 +5,8 @@ use crate::{
     entitlement::{EffectiveTime, LicenseSource},
     license::{
         Document, DocumentError, Faults, ForkState, LicenseClaims, OpenedAnswer, Outcome,
-        RequestClaims, RequestId, Sequence, TrustClaims, Unverified, VerifiedTrust, open_answer,
-        verify_license,
+        RequestClaims, RequestId, RequestKind, Sequence, TrustClaims, Unverified, VerifiedTrust,
+        open_answer, verify_license,
     },
     store::{Action, AgentState, Event, PendingLicense, Retired},
     upstream::new_request_id,
@@ -113,6 +113,8 @@ impl Agent {
             return Err(not_asked(&change.state, answered).into());
         }
         let pending = change.state.chain.pending.as_ref().filter(|pending| pending.id == answered);
+        let succeeds =
+            pending.is_some_and(|p| matches!(p.kind, RequestKind::Rebind | RequestKind::Move));
         let shows_code = pending.is_some_and(|pending| shows_code(&pending.text));
         let told = self.event_by(road.actor, Action::Answered, format!("request {answered}"));
         change.events.push(told);
@@ -123,8 +125,14 @@ impl Agent {
         change.time.settle(answer.portal_time);
         change.state.fork = answer.fork;
         let (fork, issued) = (answer.fork, answer.issued);
+        let retires = matches!(answer.outcome, Outcome::Retired { .. });
         let message = self.take_outcome(&mut change, answer, road)?;
-        change.state.chain.settle(answered);
+        if retires && self.next_is_bound {
+            // The line of requests goes on from the one by which the new key was bound, whose answer is still to come.
+            change.state.chain.withdraw(answered);
+        } else {
+            change.state.chain.settle(answered);
+        }
         change.state.chain.reserve.fill(new_request_id);
         // By the portal's own time: by a clock that ran ahead it would lie in the future, and no check-in ever be due.
         change.state.last_contact = change.time.mark().proven.map(in_seconds);
@@ -140,7 +148,8 @@ impl Agent {
         } else if released {
             self.forget_codes();
         }
-        self.is_named = fork.is_some_and(|fork| fork.state == ForkState::Survivor) && !released;
+        let is_survivor = fork.is_some_and(|fork| fork.state == ForkState::Survivor);
+        self.is_named = is_survivor && !released && !succeeds;
         Ok(message)
     }
 

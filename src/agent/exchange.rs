@@ -105,7 +105,7 @@ impl Agent {
         let word = heir.as_ref().and_then(|heir| heir.word.as_ref());
         let brings_code = matches!(kind, RequestKind::Activate | RequestKind::Rebind);
         let held = match word {
-            Some(Word::Carried { license, .. }) => Some(license.text()),
+            Some(Word::Carried(word)) => Some(word.license.text()),
             _ => state.license.as_ref().map(|held| held.text.as_str()),
         };
         let draft = Draft {
@@ -228,13 +228,14 @@ impl Agent {
         self.schedule.answered(uptime, self.refresh_interval());
         let answered = answer.in_reply_to;
         let road = Road { source: LicenseSource::Portal, actor: "portal" };
+        let was_bound = self.next_is_bound;
         match self.take_answer(answer, &road) {
             Ok(message) => {
                 self.parts.metrics.exchanged("answered");
                 // The license that came may ask for another interval.
                 self.schedule.answered(uptime, self.refresh_interval());
-                if self.is_named {
-                    // The other branch is told as soon as this one has its new key.
+                if self.is_named || self.next_is_bound && !was_bound {
+                    // The other branch is told as soon as this one has its new key; a license waits for the key that is bound.
                     self.schedule.refresh_at = Some(uptime);
                 }
                 Ok(message)

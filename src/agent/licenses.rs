@@ -201,7 +201,6 @@ impl Agent {
         let waits = self.next_key.as_ref().map(|next| next.public().thumbprint());
         if waits.is_some() && waits == retired.key {
             self.next_is_bound = true;
-            self.schedule.refresh_at = Some(self.uptime());
             return "the environment is bound to this machine's new key already: the license for it is fetched next, `entitlectl refresh`".to_owned();
         }
         let Retired { by, serial_number, key, .. } = &retired;

@@ -5,14 +5,14 @@ use super::{
     Agent,
     activation::refused,
     exchange::Asking,
-    succession::{Heir, Word},
+    succession::{CarriedWord, Heir, Word},
 };
 use crate::{
     api::{Problem, Reply},
     license::{
         ConsentClaims, Document, DocumentError, LicenseClaims, OfferClaims, RequestClaims,
-        RequestKind, TrustClaims, Unverified, VerifiedLicense, open_offer, sign, sign_offer,
-        verify_license,
+        RequestId, RequestKind, TrustClaims, Unverified, VerifiedLicense, open_offer, sign,
+        sign_offer, verify_license,
     },
     store::{Action, Offer, PendingRequest},
     upstream::new_request_id,
@@ -115,8 +115,12 @@ impl Agent {
         };
         let environment = carried.license.claims().environment.clone().into();
         let consent = carried.consent.to_owned();
-        let word = Word::Carried { consent, bound, license: Box::new(carried.license) };
-        let heir = Some(Heir { key: self.successor()?, minted: None, word: Some(word) });
+        let word = CarriedWord { consent, bound, license: carried.license };
+        let heir = Some(Heir {
+            key: self.successor()?,
+            minted: None,
+            word: Some(Word::Carried(Box::new(word))),
+        });
         let asking = Asking::new(RequestKind::Move, environment);
         self.make_request(&Asking { id: offer.id, heir, by_hand, ..asking }, actor)
     }
@@ -126,7 +130,7 @@ impl Agent {
         &mut self,
         text: String,
         carried: &Carried<'_>,
-        id: crate::license::RequestId,
+        id: RequestId,
         by_hand: bool,
         actor: &str,
     ) -> String {

@@ -33,14 +33,17 @@ pub(super) enum Word {
     /// The bound key is here.
     Own,
     /// It is on another machine, from which its word was carried here.
-    Carried {
-        /// The word.
-        consent: String,
-        /// The key that it is signed by.
-        bound: PublicKey,
-        /// The license of the environment.
-        license: Box<VerifiedLicense>,
-    },
+    Carried(Box<CarriedWord>),
+}
+
+/// A consent that was carried here.
+pub(super) struct CarriedWord {
+    /// It.
+    pub(super) consent: String,
+    /// The key that it is signed by.
+    pub(super) bound: PublicKey,
+    /// The license of the environment.
+    pub(super) license: VerifiedLicense,
 }
 
 impl Word {
@@ -53,9 +56,9 @@ impl Word {
     ) -> Result<String, DocumentError> {
         match self {
             Self::Own => sign_consent(claims, &new_key.public(), present),
-            Self::Carried { consent, bound, .. } => {
-                check_consent(consent, claims, &new_key.public(), bound)?;
-                Ok(consent.clone())
+            Self::Carried(word) => {
+                check_consent(&word.consent, claims, &new_key.public(), &word.bound)?;
+                Ok(word.consent.clone())
             }
         }
     }

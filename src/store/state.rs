@@ -119,6 +119,12 @@ impl Chain {
         self.unsettled.contains(&request) || self.reserve.doubted().contains(&request)
     }
 
+    /// The answer to one of the requests was no answer of the environment's: it is no part of the line.
+    pub fn withdraw(&mut self, answered: RequestId) {
+        self.unsettled.retain(|id| *id != answered);
+        self.pending.take_if(|pending| pending.id == answered);
+    }
+
     /// The request that is to be sent from here.
     pub fn to_send(&self) -> Option<&PendingRequest> {
         self.pending.as_ref().filter(|pending| !pending.by_hand)

@@ -8,3 +8,4 @@ mod hostile;
 mod portal;
 mod sockets;
 mod stage;
+mod succession;

@@ -117,6 +117,13 @@ impl Machine {
         *self.0.lock().unwrap() = Some(facts("another", "another"));
     }
 
+    /// Its board was replaced by one that was given the old one's UUID.
+    pub(super) fn keeps_its_uuid_alone(&self) {
+        let mut facts = facts("another", "another");
+        facts[0] = Fact::of(Source::SmbiosUuid, "uuid of one".to_owned());
+        *self.0.lock().unwrap() = Some(facts);
+    }
+
     pub(super) fn can_not_be_read(&self) {
         let unreadable = facts("one", "one").into_iter().map(|fact| Fact {
             reading: identity::Reading::Unreadable { why: "permission denied".to_owned() },

@@ -7,11 +7,11 @@ use super::{
 };
 use crate::{
     agent::{Agent, Parts},
-    api::{AgentHandle, Command, Done, Problem, Reply},
+    api::{AgentHandle, Command, Done, Problem, Reply, RequestByHand},
     codes::ActivationCode,
     entitlement::{ConditionType, Status},
     health::{Metrics, ServiceManager},
-    license::{KeyPair, Purpose, Roots},
+    license::{KeyPair, Purpose, RequestKind, Roots, Thumbprint},
     portal::{
         Options, Portal, Vendor,
         domain::{Environment, Subscription},
@@ -111,6 +111,39 @@ impl Stage {
             restored_portal: None,
             _folder: folder,
         }
+    }
+
+    /// Another machine of the same customer, on which no agent has ever run.
+    pub(super) fn beside(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let hardware = Machine::default();
+        hardware.is_another();
+        Self {
+            world: Arc::clone(&self.world),
+            link: Arc::new(Link::new(self.portal.clone())),
+            portal: self.portal.clone(),
+            subscription: self.subscription.clone(),
+            hardware: Arc::new(hardware),
+            store: FlakyStore::default(),
+            directory: StateDirectory::open(&folder.path().join("agent")).unwrap(),
+            configured: None,
+            is_on_line: true,
+            has_roots: true,
+            running: None,
+            _folder: folder,
+        }
+    }
+
+    /// A copy of this machine with all that is stored.
+    pub(super) fn copied(&self) -> Self {
+        let copy = self.beside();
+        copy.hardware.is_the_first();
+        copy.store.clone().commit(&self.state(), &[]).unwrap();
+        for file in std::fs::read_dir(self.directory.path()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), copy.directory.path().join(file.file_name())).unwrap();
+        }
+        copy
     }
 
     /// The same with an agent that has read the hardware.
@@ -270,6 +303,31 @@ impl Stage {
 
     pub(super) async fn refresh(&self) -> Result<Done, Problem> {
         self.change(Command::Refresh).await
+    }
+
+    /// A call that makes a document.
+    pub(super) async fn document(&self, command: Command) -> Result<String, Problem> {
+        match self.call(command).await? {
+            Reply::Document(text) => Ok(text),
+            other => panic!("expected a document, found {other:?}"),
+        }
+    }
+
+    /// A request for a courier, with what is kept here.
+    pub(super) async fn request_by_hand(&self, kind: RequestKind) -> Result<String, Problem> {
+        let (code, name, purpose, rebind_code) = (None, None, None, None);
+        let request = RequestByHand { kind, code, name, purpose, rebind_code };
+        self.document(Command::Request(request)).await
+    }
+
+    pub(super) async fn rebind(&self) -> Result<Done, Problem> {
+        self.change(Command::Rebind { code: None, rebind_code: None }).await
+    }
+
+    /// The thumbprint of the key in the present key's file, and whether another waits beside it.
+    pub(super) fn keys(&self) -> (Thumbprint, bool) {
+        let next = self.directory.path().join("environment.key.next");
+        (self.directory.environment_key().unwrap().thumbprint(), next.exists())
     }
 
     pub(super) async fn install(&self, text: impl Into<String>) -> Result<Done, Problem> {
