@@ -138,6 +138,8 @@ async fn install(
 async fn refresh(
     From(agent): From<AgentHandle>,
     Extension(peer): Extension<Peer>,
+    // It says nothing, but it must be there: half a request asks for nothing.
+    _: Sent,
 ) -> Result<Json<Done>, Problem> {
     done(agent.call(peer.actor(), Command::Refresh).await)
 }
@@ -151,6 +153,7 @@ async fn refresh(
 async fn release(
     From(agent): From<AgentHandle>,
     Extension(peer): Extension<Peer>,
+    _: Sent,
 ) -> Result<Json<Done>, Problem> {
     done(agent.call(peer.actor(), Command::Release).await)
 }

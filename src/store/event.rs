@@ -22,7 +22,7 @@ pub enum Action {
     Refused,
     /// A license was installed.
     LicenseInstalled,
-    /// A document was refused; nothing changed.
+    /// A document was refused; nothing changed. Of an answer it is told once a request, however often that is sent again.
     DocumentRefused,
     /// The vendor revoked the license.
     Revoked,
