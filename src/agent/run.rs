@@ -86,7 +86,7 @@ impl Agent {
     /// Does what is due, and says how long there is nothing more.
     fn turn(&mut self) -> Duration {
         let uptime = self.uptime();
-        if uptime >= self.schedule.survey_at {
+        if uptime >= self.schedule.survey_at || self.parts.hardware.has_news() {
             self.start_survey();
         }
         let surveyed = self.survey.is_some();

@@ -3,9 +3,12 @@
 //! The agent serves sockets and a network port, so it should not be root; SMBIOS's UUID and serials and the TPM are
 //! root's. A one-shot unit runs `entitlectl hardware collect`, which leaves this file for the agent's group. It holds
 //! raw identifiers and must not be readable by anyone else. Facts of an earlier boot are not believed, because parts
-//! are changed while a machine is off; neither is a file that anyone but root could have written.
+//! are changed while a machine is off; neither is a file that anyone but root could have written, nor that a part is
+//! absent where its driver may only not have been up yet.
 
-use super::{Canonical, Fact, FactState, Reading, Source, Survey};
+use super::{
+    Canonical, Fact, FactState, Group, Reading, Source, Survey, judgement::SETTLING_SECONDS,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -29,6 +32,8 @@ const BY_ROOT: &str = "as root found it";
 #[serde(deny_unknown_fields)]
 pub struct CollectedFacts {
     boot_id: String,
+    /// Seconds since boot.
+    uptime_seconds: Option<u64>,
     facts: Vec<CollectedFact>,
 }
 
@@ -93,6 +98,11 @@ pub enum CollectedError {
 }
 
 impl CollectedError {
+    /// Whether root has left nothing at all, as where the unit is not installed.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// A stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -113,7 +123,8 @@ impl CollectedFacts {
             state: fact.reading.state(),
             value: fact.value().map(|value| value.expose_raw().to_owned()),
         });
-        Self { boot_id, facts: facts.collect() }
+        let uptime_seconds = survey.uptime().map(|uptime| uptime.as_secs());
+        Self { boot_id, uptime_seconds, facts: facts.collect() }
     }
 
     /// The file's content. Write it whole, for root and the agent's group only.
@@ -153,12 +164,32 @@ impl CollectedFacts {
         sources.dedup();
         for source in sources {
             let by_root = self.facts.iter().filter(|fact| fact.source == source);
-            let by_root: Vec<Fact> = by_root.filter_map(CollectedFact::fact).collect();
+            let by_root: Vec<Fact> = by_root.filter_map(|fact| self.believed(fact)).collect();
             if !by_root.is_empty() {
                 facts.retain(|fact| fact.source != source);
                 facts.extend(by_root);
             }
         }
+    }
+
+    /// The fact, unless root could not read it either, or found nothing where a driver may have come up later.
+    fn believed(&self, fact: &CollectedFact) -> Option<Fact> {
+        let settling = self.uptime_seconds.is_none_or(|seconds| seconds < SETTLING_SECONDS);
+        let by_driver = matches!(fact.source.group(), Group::T | Group::N | Group::D);
+        let too_early = fact.state == FactState::Absent && by_driver && settling;
+        if too_early { None } else { fact.fact() }
+    }
+}
+
+/// Which writing of the file is there, if any that may be seen: each puts another file in the place of the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Writing(Option<(u64, i64, i64)>);
+
+impl Writing {
+    /// What is there now.
+    pub(super) fn of(path: &Path) -> Self {
+        let metadata = fs::metadata(path).ok();
+        Self(metadata.map(|found| (found.ino(), found.ctime(), found.ctime_nsec())))
     }
 }
 
@@ -183,6 +214,7 @@ const fn is_roots(owner: u32, mode: u32) -> bool {
 mod tests {
     use super::*;
     use crate::identity::MachineKind;
+    use std::time::Duration;
 
     fn collected() -> CollectedFacts {
         let facts = [
@@ -192,6 +224,23 @@ mod tests {
             Fact::new(Source::SystemSerial, "s", Reading::Placeholder { rule: "x" }),
         ];
         CollectedFacts::new(&Survey::new(MachineKind::BareMetal, None, facts), "boot".to_owned())
+    }
+
+    #[test]
+    fn what_root_did_not_find_soon_after_boot_is_no_fact_but_firmware_is_there_at_once() {
+        let found = |uptime| {
+            let absent = |source| Fact::new(source, "here", Reading::Absent);
+            let facts = [absent(Source::TpmEndorsementKey), absent(Source::SystemSerial)];
+            let survey = Survey::new(MachineKind::BareMetal, Some(uptime), facts);
+            let hidden = |source| Fact::new(source, "here", Reading::unreadable("not root"));
+            let mut facts = vec![hidden(Source::TpmEndorsementKey), hidden(Source::SystemSerial)];
+            CollectedFacts::new(&survey, "boot".to_owned()).fill(&mut facts);
+            facts.sort_by_key(|fact| fact.source);
+            [facts[0].reading.state(), facts[1].reading.state()]
+        };
+        let early = found(Duration::from_secs(299));
+        assert_eq!(early, [FactState::Unreadable, FactState::Absent]);
+        assert_eq!(found(Duration::from_mins(5)), [FactState::Absent; 2]);
     }
 
     #[test]

@@ -37,6 +37,17 @@ async fn a_part_that_is_replaced_is_enrolled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_root_collected_anew_is_looked_at_within_the_longest_pause() {
+    let stage = Stage::activated().await;
+    stage.hardware.has_another_disk();
+    stage.pass(MINUTE).await;
+    assert_eq!(verdict(&stage), Verdict::Unchanged, "nobody says so, and an hour is not over");
+    stage.hardware.is_collected_anew();
+    stage.pass(MINUTE / 2).await;
+    assert_eq!(verdict(&stage), Verdict::Drifted);
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_machine_is_put_up_with_for_its_grace() {
     let mut stage = Stage::activated().await;
     stage.link.cut();

@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     codes::SerialNumber,
-    identity::{COLLECTED_FACTS, FactState, Hardware, HardwareReport, Machine, ReportedFact, Survey},
+    identity::{
+        COLLECTED_FACTS, FactState, Hardware, HardwareReport, Machine, ReportedFact, Survey,
+    },
 };
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::{Deserialize, Serialize};

@@ -38,6 +38,52 @@ fn its_facts_are_shown_in_digests() {
     }
 }
 
+/// A file with what a command printed.
+fn saved(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_verdict_is_reproduced_from_files() {
+    let (ctl, folder) = (Ctl::alone(), tempfile::tempdir().unwrap());
+    let server = Captured::server();
+    let enrolled =
+        saved(&folder, "enrolled", &ctl.out(&["hardware", "enroll", "--root", server.root()]));
+    let explained = |from: [&str; 2]| {
+        let report = ctl.json(&["hardware", "explain", "--enrolled", &enrolled, from[0], from[1]]);
+        let told = |member: &str| report[member].as_str().unwrap_or("null").to_owned();
+        assert!(report["facts"].as_array().is_some_and(|facts| facts.len() >= 3), "{report:#}");
+        (told("verdict"), told("serial_number"), report["score"].as_u64().unwrap())
+    };
+    let serial = ctl.out(&["serial", "--root", server.root()]).trim().to_owned();
+    let unchanged = ("unchanged".to_owned(), serial.clone(), 100);
+    assert_eq!(explained(["--root", server.root()]), unchanged);
+
+    let report = |name| {
+        let report = ctl.out(&["hardware", "report", "--root", server.root()]);
+        assert!(!report.to_lowercase().contains("om186s024680"), "digests only: {report}");
+        saved(&folder, name, &report)
+    };
+    let before = report("before");
+    server.dmi("board_serial", "OTHER1");
+    server.dmi("product_serial", "OTHER2");
+    let drifted = explained(["--root", server.root()]);
+    assert_eq!(drifted, ("drifted".to_owned(), serial.clone(), 61));
+    assert_eq!(explained(["--report", &report("drifted")]), drifted);
+
+    server.dmi("product_uuid", "11111111-2222-3333-4444-555555555555");
+    let other = ctl.out(&["serial", "--root", server.root()]).trim().to_owned();
+    let different = explained(["--root", server.root()]);
+    assert_eq!(different, ("different_machine".to_owned(), other, 0), "the one it would have");
+    assert_eq!(explained(["--report", &report("different")]), different);
+    assert_eq!(explained(["--report", &before]), unchanged, "a report stays what it was");
+
+    let raw = ctl.out(&["hardware", "report", "--raw", "--root", server.root()]);
+    assert!(raw.contains("11111111-2222-3333-4444-555555555555"), "{raw}");
+}
+
 #[test]
 fn a_machine_that_tells_nothing_is_refused_with_the_mend() {
     let ctl = Ctl::alone();
