@@ -77,7 +77,7 @@ impl Agent {
         }
         if state.enrolled.is_some() {
             self.conclude(state, events);
-            self.parts.service_manager.ready("the stored license is served");
+            self.tell_ready("the stored license is served");
         } else {
             self.parts.keeper.commit(state, events);
         }
@@ -97,15 +97,19 @@ impl Agent {
         // A stored license is judged without a survey too: a probe that hangs must not stop the calendar.
         let known = surveyed || self.parts.keeper.state().enrolled.is_some();
         let next_change = known.then(|| {
-            let first = self.published.borrow().is_none();
             let state = self.draft();
             let next_change = self.conclude(state, Vec::new());
-            if first {
-                self.parts.service_manager.ready("the hardware was read");
-            }
+            self.tell_ready("the hardware was read");
             next_change
         });
         self.pause(uptime, next_change.flatten())
+    }
+
+    /// Once: enrolling has published already when the loop turns for the first time.
+    fn tell_ready(&mut self, status: &str) {
+        if !std::mem::replace(&mut self.is_ready, true) {
+            self.parts.service_manager.ready(status);
+        }
     }
 
     fn pause(&self, uptime: Duration, next_change: Option<Timestamp>) -> Duration {

@@ -244,6 +244,9 @@ BOOTS = (
     one(GUEST.but(memory=384, cores=2, processor="EPYC"), "guest", "guest: resized, moved to other processors", "unchanged", "kept", 100),
     one(GUEST.but(cards=(OTHER_DRAWN,)), "guest", "guest: card replaced", "drifted", "kept", 68),
     one(GUEST.but(disks=(Disk("virtio", "VD99990000"),)), "guest", "guest: disk replaced", "drifted", "kept", 81),
+    # Minted again it would have the same number; the vote alone says no.
+    one(GUEST.but(cards=(OTHER_DRAWN,), disks=(Disk("virtio", "VD99990000"),)), "guest", "guest: card and disk replaced", "different_machine", "kept", 50),
+    one(TRUSTED_GUEST.but(cards=(OTHER_DRAWN,), disks=(Disk("virtio", "VD99990000"),)), "guest with a TPM", "TPM: a guest's card and disk replaced", "drifted", "kept", 65),
     one(GUEST.but(uuid=SWAPPED_GUEST_UUID), "guest", "guest: UUID in the other byte order", "unchanged", "kept", 100),
     one(GUEST.but(uuid=OTHER_UUID), "guest", "clone with another UUID", "different_machine", "new", 50, told="other_system_id"),
     one(GUEST.but(uuid=OTHER_UUID, cards=(OTHER_DRAWN,)), "guest", "clone with another UUID and address", "different_machine", "new", 18, told="other_system_id"),
