@@ -28,14 +28,15 @@ impl Agent {
 
     /// Takes a survey: enrols the machine, or judges whether it is still the same.
     pub(super) fn surveyed(&mut self, survey: Survey) {
-        if self.parts.keeper.state().enrolled.is_none() {
+        let judged_by = if self.parts.keeper.state().enrolled.is_none() {
             self.enroll(&survey);
+            self.parts.keeper.state().enrolled.clone()
         } else {
-            self.compare(&survey);
-        }
-        let enrolled = self.parts.keeper.state().enrolled.clone();
+            // What changed is enrolled by now: the report shows what the verdict was found by.
+            self.compare(&survey)
+        };
         let now = self.now();
-        let report = HardwareReport::new(&survey, enrolled.as_ref(), &self.parts.secret, now);
+        let report = HardwareReport::new(&survey, judged_by.as_ref(), &self.parts.secret, now);
         self.report = Some(Arc::new(report));
         self.survey = Some(survey);
         let sure = self.parts.keeper.state().hardware.is_some_and(|hardware| {
@@ -77,9 +78,10 @@ impl Agent {
         }
     }
 
-    fn compare(&mut self, survey: &Survey) {
+    /// Judges a survey by what is enrolled, and returns what that was.
+    fn compare(&mut self, survey: &Survey) -> Option<Enrolled> {
         let mut state = self.draft();
-        let Some(enrolled) = &mut state.enrolled else { return };
+        let enrolled = state.enrolled.as_mut()?;
         let now = self.now();
         let mut events = Vec::new();
         if let Some(rekeyed) = enrolled.rekeyed(survey, &self.parts.secret) {
@@ -88,6 +90,7 @@ impl Agent {
             events.push(self.event(Action::Reenrolled, detail));
         }
         let judgement = judge(enrolled, survey, &self.parts.secret, now);
+        let judged_by = enrolled.clone();
         let before = state.hardware;
         let changed_before = before.and_then(|before| before.changed_since);
         let changed_since = match judgement.verdict {
@@ -120,5 +123,6 @@ impl Agent {
             state.enrolled = Some(reenrolled);
         }
         self.conclude(state, events);
+        Some(judged_by)
     }
 }

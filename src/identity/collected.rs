@@ -3,12 +3,9 @@
 //! The agent serves sockets and a network port, so it should not be root; SMBIOS's UUID and serials and the TPM are
 //! root's. A one-shot unit runs `entitlectl hardware collect`, which leaves this file for the agent's group. It holds
 //! raw identifiers and must not be readable by anyone else. Facts of an earlier boot are not believed, because parts
-//! are changed while a machine is off; neither is a file that anyone but root could have written, nor that a part is
-//! absent where its driver may only not have been up yet.
+//! are changed while a machine is off; neither is a file that anyone but root could have written.
 
-use super::{
-    Canonical, Fact, FactState, Group, Reading, Source, Survey, judgement::SETTLING_SECONDS,
-};
+use super::{Canonical, Fact, FactState, Group, Reading, Source, Survey, probe::TPMS};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -25,6 +22,9 @@ pub(super) const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 const LARGEST_FILE: u64 = 1 << 20;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// What only root may read. Interfaces and disks the agent sees by itself, and the unit that collects is kept from the
+/// network and would see none.
+const OF_ROOT: [Group; 3] = [Group::U, Group::T, Group::S];
 const BY_ROOT: &str = "as root found it";
 
 /// What root read, for the agent. It has no `Debug`: it holds raw identifiers.
@@ -32,8 +32,6 @@ const BY_ROOT: &str = "as root found it";
 #[serde(deny_unknown_fields)]
 pub struct CollectedFacts {
     boot_id: String,
-    /// Seconds since boot.
-    uptime_seconds: Option<u64>,
     facts: Vec<CollectedFact>,
 }
 
@@ -117,14 +115,17 @@ impl CollectedError {
 impl CollectedFacts {
     /// What a survey found, marked with the boot that it was found in.
     pub(super) fn new(survey: &Survey, boot_id: String) -> Self {
-        let facts = survey.facts().iter().map(|fact| CollectedFact {
+        // That there is no TPM is seen by the agent too, and only means that its driver was not up yet where the agent
+        // sees one; a TPM that has no key has said so itself.
+        let seen_by_all = |fact: &Fact| fact.reading == Reading::Absent && fact.place == TPMS;
+        let roots = |fact: &&Fact| OF_ROOT.contains(&fact.group()) && !seen_by_all(fact);
+        let facts = survey.facts().iter().filter(roots).map(|fact| CollectedFact {
             source: fact.source,
             place: fact.place.clone(),
             state: fact.reading.state(),
             value: fact.value().map(|value| value.expose_raw().to_owned()),
         });
-        let uptime_seconds = survey.uptime().map(|uptime| uptime.as_secs());
-        Self { boot_id, uptime_seconds, facts: facts.collect() }
+        Self { boot_id, facts: facts.collect() }
     }
 
     /// The file's content. Write it whole, for root and the agent's group only.
@@ -164,20 +165,12 @@ impl CollectedFacts {
         sources.dedup();
         for source in sources {
             let by_root = self.facts.iter().filter(|fact| fact.source == source);
-            let by_root: Vec<Fact> = by_root.filter_map(|fact| self.believed(fact)).collect();
+            let by_root: Vec<Fact> = by_root.filter_map(CollectedFact::fact).collect();
             if !by_root.is_empty() {
                 facts.retain(|fact| fact.source != source);
                 facts.extend(by_root);
             }
         }
-    }
-
-    /// The fact, unless root could not read it either, or found nothing where a driver may have come up later.
-    fn believed(&self, fact: &CollectedFact) -> Option<Fact> {
-        let settling = self.uptime_seconds.is_none_or(|seconds| seconds < SETTLING_SECONDS);
-        let by_driver = matches!(fact.source.group(), Group::T | Group::N | Group::D);
-        let too_early = fact.state == FactState::Absent && by_driver && settling;
-        if too_early { None } else { fact.fact() }
     }
 }
 
@@ -214,7 +207,6 @@ const fn is_roots(owner: u32, mode: u32) -> bool {
 mod tests {
     use super::*;
     use crate::identity::MachineKind;
-    use std::time::Duration;
 
     fn collected() -> CollectedFacts {
         let facts = [
@@ -227,20 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn what_root_did_not_find_soon_after_boot_is_no_fact_but_firmware_is_there_at_once() {
-        let found = |uptime| {
-            let absent = |source| Fact::new(source, "here", Reading::Absent);
-            let facts = [absent(Source::TpmEndorsementKey), absent(Source::SystemSerial)];
-            let survey = Survey::new(MachineKind::BareMetal, Some(uptime), facts);
-            let hidden = |source| Fact::new(source, "here", Reading::unreadable("not root"));
-            let mut facts = vec![hidden(Source::TpmEndorsementKey), hidden(Source::SystemSerial)];
+    fn a_tpm_that_came_up_after_root_looked_is_unreadable_and_not_absent() {
+        let seen = |place: &str| {
+            let absent = Fact::new(Source::TpmEndorsementKey, place, Reading::Absent);
+            let survey = Survey::new(MachineKind::BareMetal, None, [absent]);
+            let hidden = Reading::unreadable("not root");
+            let mut facts = vec![Fact::new(Source::TpmEndorsementKey, "here", hidden)];
             CollectedFacts::new(&survey, "boot".to_owned()).fill(&mut facts);
-            facts.sort_by_key(|fact| fact.source);
-            [facts[0].reading.state(), facts[1].reading.state()]
+            facts[0].reading.state()
         };
-        let early = found(Duration::from_secs(299));
-        assert_eq!(early, [FactState::Unreadable, FactState::Absent]);
-        assert_eq!(found(Duration::from_mins(5)), [FactState::Absent; 2]);
+        assert_eq!(seen(TPMS), FactState::Unreadable);
+        assert_eq!(seen("/dev/tpmrm0"), FactState::Absent, "it has no key, and has said so");
     }
 
     #[test]
@@ -259,6 +248,13 @@ mod tests {
         assert_eq!(state(Source::BoardSerial), FactState::Unreadable);
         assert!(facts.contains(&Fact::of(Source::PermanentMac, "3c:ec:ef:00:00:02")));
         assert_eq!(facts.len(), 4);
+    }
+
+    #[test]
+    fn nothing_is_left_that_the_agent_can_read_itself() {
+        let json = collected().to_json().unwrap();
+        assert!(json.contains("smbios-uuid") && json.contains("board-serial"), "{}", *json);
+        assert!(!json.contains("permanent-mac") && !json.contains("3c:ec:ef"), "{}", *json);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Drivers may come up this long after boot, in seconds.
-pub(super) const SETTLING_SECONDS: u64 = 5 * 60;
+const SETTLING_SECONDS: u64 = 5 * 60;
 /// How long too little readable evidence holds, from the last full match.
 const DEGRADED_HOLDS: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How old the stored time of the last full match may grow before it is written anew.

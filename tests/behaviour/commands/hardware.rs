@@ -2,6 +2,10 @@
 
 use crate::stage::{Captured, Ctl};
 use serde_json::Value;
+use std::{
+    fs::Permissions,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+};
 
 #[test]
 fn a_captured_machine_has_one_serial_number_for_good() {
@@ -82,6 +86,31 @@ fn a_verdict_is_reproduced_from_files() {
 
     let raw = ctl.out(&["hardware", "report", "--raw", "--root", server.root()]);
     assert!(raw.contains("11111111-2222-3333-4444-555555555555"), "{raw}");
+}
+
+#[test]
+fn what_root_collects_is_for_its_group_and_written_anew_where_something_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("facts.json");
+    let collect = || {
+        Ctl::alone().out(&["hardware", "collect", "--output", file.to_str().unwrap()]);
+        let found = file.metadata().unwrap();
+        assert_eq!(found.mode() & 0o7777, 0o640);
+        (found.ino(), found.uid(), std::fs::read_to_string(&file).unwrap())
+    };
+    let first = collect();
+    assert!(first.2.contains("boot_id") && !first.2.contains("permanent-mac"), "{}", first.2);
+    // Both names keep their files, so that a number is not given twice.
+    std::fs::hard_link(&file, folder.path().join("first")).unwrap();
+    let second = collect();
+    if first.1 == 0 {
+        assert_eq!(second, first, "nothing changed, and it is left alone");
+    }
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let third = collect();
+    assert_ne!(third.0, first.0, "others could read it");
+    std::fs::write(&file, "{}").unwrap();
+    assert_eq!(collect().2, first.2);
 }
 
 #[test]
