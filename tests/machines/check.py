@@ -5,7 +5,9 @@ import json
 import sys
 import time
 
+import bases
 import rows
+import words
 from machine import Laboratory
 
 AT_ONCE = 2
@@ -18,8 +20,8 @@ class Miss(Exception):
 
 def enroll(laboratory, name):
     """What the agent of a base stores, from the real thing."""
-    before = rows.BEFORE_ENROLLING.get(name, "true")
-    first, minted = laboratory.boot(rows.BASES[name], [before, rows.MINT], {})
+    before = bases.BEFORE_ENROLLING.get(name, "true")
+    first, minted = laboratory.boot(bases.BASES[name], [before, words.MINT], {})
     if first.err or minted.status != 0:
         raise SystemExit(f"{name} could not be enrolled: {first.err} {minted.err}")
     return minted.json()
@@ -79,23 +81,25 @@ def expected(row):
 
 
 def main():
-    laboratory, words = Laboratory(sys.argv[1]), sys.argv[2:]
-    wanted = [b for b in rows.BOOTS if not words or any(w in row.title for w in words for row in b.rows)]
+    laboratory, titles = Laboratory(sys.argv[1]), sys.argv[2:]
+    wanted = [b for b in rows.BOOTS if not titles or any(t in row.title for t in titles for row in b.rows)]
     if not wanted:
-        raise SystemExit(f"no row has {' or '.join(words)} in its title")
+        raise SystemExit(f"no row has {' or '.join(titles)} in its title")
     began = time.monotonic()
-    laboratory.make_tpms(rows.TPMS)
-    bases = sorted({b.base for b in wanted})
+    laboratory.make_tpms(bases.TPMS)
+    enrolled_on = sorted({b.base for b in wanted})
     missed = 0
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        enrolled = dict(zip(bases, pool.map(lambda name: enroll(laboratory, name), bases)))
+        enrolled = dict(zip(enrolled_on, pool.map(lambda name: enroll(laboratory, name), enrolled_on)))
         print(f"{'change':{TITLE_WIDTH}} {'expected':34} {'found':34}", flush=True)
         for results in pool.map(lambda b: boot(laboratory, b, enrolled[b.base]), wanted):
             for row, text, right in results:
                 missed += not right
                 print(f"{row.title:{TITLE_WIDTH}} {expected(row):34} {text:34} {'ok' if right else 'MISSED'}", flush=True)
     count = sum(len(b.rows) for b in wanted)
-    print(f"{count - missed} of {count} rows as expected, {len(bases) + len(wanted)} boots, {time.monotonic() - began:.0f} s")
+    print(
+        f"{count - missed} of {count} rows as expected, {len(enrolled_on) + len(wanted)} boots, {time.monotonic() - began:.0f} s"
+    )
     sys.exit(1 if missed else 0)
 
 
