@@ -1,10 +1,10 @@
 //! Activation, release, and the Activation Code that they need.
 
-use super::Agent;
+use super::{Agent, exchange::Asking};
 use crate::{
     api::{Problem, Reply, RequestByHand},
     codes::ActivationCode,
-    license::{Purpose, RebindCode, RequestKind, RequestedEnvironment},
+    license::{Purpose, RequestKind, RequestedEnvironment},
     store::{StateDirectory, StoreError},
 };
 use axum::http::StatusCode;
@@ -19,12 +19,34 @@ impl Agent {
         actor: &str,
     ) -> Result<(), Problem> {
         self.need_portal()?;
+        self.refuse_other_hardware()?;
         let environment = self.prepare_activation(code, name, purpose)?;
-        self.ask(RequestKind::Activate, environment, actor)
+        self.ask(&Asking::new(RequestKind::Activate, environment), actor)
+    }
+
+    /// That this is the hardware which was enrolled: its Serial Number is of no other.
+    fn refuse_other_hardware(&self) -> Result<(), Problem> {
+        let state = self.parts.keeper.state();
+        let (Some(enrolled), Some(hardware)) = (&state.enrolled, state.hardware) else {
+            return Ok(());
+        };
+        let found = match self.other_hardware(state) {
+            Ok(None) => return Ok(()),
+            Ok(Some(minted)) if minted.serial_number != enrolled.serial_number => {
+                format!("the hardware of {}", minted.serial_number)
+            }
+            Ok(Some(_)) => format!("hardware of which {} % agrees", hardware.score),
+            Err(error) => format!("other hardware ({error})"),
+        };
+        let detail = format!(
+            "expected the hardware of Serial Number {}, which was enrolled, found {found}: `entitlectl rebind` takes the environment along to this hardware; to make this machine another environment, move the state directory away first; `entitlectl hardware` shows what differs",
+            enrolled.serial_number
+        );
+        Err(refused(StatusCode::CONFLICT, "hardware-changed", &detail))
     }
 
     /// Takes the Activation Code, and says which environment it is for.
-    fn prepare_activation(
+    pub(super) fn prepare_activation(
         &mut self,
         code: Option<ActivationCode>,
         name: Option<String>,
@@ -53,29 +75,22 @@ impl Agent {
     ) -> Result<Reply, Problem> {
         let RequestByHand { kind, code, name, purpose, rebind_code } = request;
         let environment = match kind {
-            RequestKind::Activate | RequestKind::Rebind => {
+            RequestKind::Activate => {
+                self.refuse_other_hardware()?;
                 self.prepare_activation(code, name, purpose)?
             }
             RequestKind::Refresh | RequestKind::Release => self.activated_environment()?,
+            RequestKind::Rebind => {
+                let made = self.rebind_by_hand(code, rebind_code.as_ref(), actor);
+                return made.map(Reply::Document);
+            }
             RequestKind::Move => {
-                let detail = "a move is not made by this version: `entitlectl release` on the old machine, then `entitlectl activate` on the new one";
+                let detail = "a move needs the word of the machine that is moved from: `entitlectl move offer` here, `entitlectl move consent` there, `entitlectl move accept --by-hand` here; where the old machine's state is here already, `entitlectl request rebind`";
                 return Err(refused(StatusCode::BAD_REQUEST, "no-move", detail));
             }
         };
-        let rebind_code = rebind_code.as_ref();
-        self.make_request(kind, environment, rebind_code, actor, true).map(Reply::Document)
-    }
-
-    /// Asks the portal to bind this machine's environment to a new key: the old one was lost with the state.
-    pub(super) fn rebind(
-        &mut self,
-        code: Option<ActivationCode>,
-        rebind_code: Option<&RebindCode>,
-        actor: &str,
-    ) -> Result<(), Problem> {
-        self.need_portal()?;
-        let environment = self.prepare_activation(code, None, None)?;
-        self.ask_by(RequestKind::Rebind, environment, rebind_code, actor)
+        let asking = Asking { by_hand: true, ..Asking::new(kind, environment) };
+        self.make_request(&asking, actor).map(Reply::Document)
     }
 
     /// Activates with the Activation Code of the settings, which nobody has to type.
@@ -91,7 +106,7 @@ impl Agent {
     pub(super) fn release(&mut self, actor: &str) -> Result<(), Problem> {
         self.need_portal()?;
         let environment = self.activated_environment()?;
-        self.ask(RequestKind::Release, environment, actor)
+        self.ask(&Asking::new(RequestKind::Release, environment), actor)
     }
 
     /// The environment, for a request that needs one.
@@ -155,6 +170,6 @@ fn log_forgotten(forgotten: Option<Result<(), StoreError>>) {
     }
 }
 
-fn refused(status: StatusCode, code: &str, detail: &str) -> Problem {
+pub(super) fn refused(status: StatusCode, code: &str, detail: &str) -> Problem {
     Problem::new(status, code, "It can't be done", detail)
 }

@@ -1,6 +1,6 @@
 //! What the sockets ask.
 
-use super::Agent;
+use super::{Agent, exchange::Asking};
 use crate::{
     api::{Call, Command, Problem, Reply},
     license::{Faults, RequestKind},
@@ -32,6 +32,26 @@ impl Agent {
                 let made = self.request_by_hand(request, &actor);
                 answer(reply, made);
             }
+            Command::OfferMove => {
+                let offered = self.offer_move(&actor);
+                answer(reply, offered);
+            }
+            Command::ConsentToMove { offer } => {
+                let consented = self.consent_to_move(&offer, &actor);
+                answer(reply, consented);
+            }
+            Command::AcceptMove { consent, by_hand: true } => {
+                let made = self.accept_move(&consent, true, &actor);
+                answer(reply, made.map(Reply::Document));
+            }
+            Command::AcceptMove { consent, by_hand: false } => {
+                self.exchanging(reply, |agent| {
+                    agent.need_portal()?;
+                    agent.accept_move(&consent, false, &actor)?;
+                    agent.send();
+                    Ok(())
+                });
+            }
             Command::Events { limit } => {
                 let events = self.parts.keeper.events(limit);
                 let events = events.map(Reply::Events).map_err(|error| {
@@ -61,10 +81,14 @@ impl Agent {
             | Command::Rebind { .. }
             | Command::Refresh
             | Command::Release
+            | Command::OfferMove
+            | Command::AcceptMove { .. }
             | Command::Request(_) => true,
             // A license is for a Serial Number; once there is one, a probe that hangs locks no cure.
             Command::Install { .. } => self.parts.keeper.state().enrolled.is_none(),
-            Command::Events { .. } | Command::ReportUsage(_) => false,
+            Command::ConsentToMove { .. } | Command::Events { .. } | Command::ReportUsage(_) => {
+                false
+            }
         };
         needs_hardware && self.survey.is_none() && self.surveying.is_some()
     }
@@ -85,9 +109,10 @@ impl Agent {
                 }
                 self.done(message)
             }
-            Err(faults) => {
-                self.note_refusal(&faults, actor);
-                Err(refused_document(&faults))
+            Err(refused) => {
+                let problem = refused_document(&refused.faults);
+                self.note_refusal(refused, actor);
+                Err(problem)
             }
         }
     }
@@ -108,7 +133,7 @@ impl Agent {
                 return Ok(());
             }
             let environment = agent.activated_environment()?;
-            agent.ask(RequestKind::Refresh, environment, actor)
+            agent.ask(&Asking::new(RequestKind::Refresh, environment), actor)
         });
     }
 

@@ -4,7 +4,7 @@ use super::{Agent, documents::refresh_due};
 use crate::{
     entitlement::{ConditionType, Finding},
     identity::Survey,
-    store::Action,
+    store::{Action, Event},
     upstream::ExchangeError,
 };
 use jiff::Timestamp;
@@ -55,11 +55,7 @@ impl Agent {
     fn start(&mut self) {
         let mut events = Vec::new();
         if let Some(recovered) = self.parts.recovered.take() {
-            let message =
-                format!("{recovered}; this is told until the next start or reload: check the disk");
-            let finding = Finding::new(ConditionType::StoreDegraded, "Recovered", message);
-            self.parts.standing.push(finding);
-            events.push(self.event(Action::StoreRecovered, recovered));
+            events.push(self.tell_recovery(recovered));
         }
         let uptime = self.uptime();
         let interval = self.refresh_interval();
@@ -83,6 +79,15 @@ impl Agent {
         }
     }
 
+    /// The audit entry of what had to be done about the database; the status tells it as well.
+    fn tell_recovery(&mut self, recovered: String) -> Event {
+        let message =
+            format!("{recovered}; this is told until the next start or reload: check the disk");
+        let finding = Finding::new(ConditionType::StoreDegraded, "Recovered", message);
+        self.parts.standing.push(finding);
+        self.event(Action::StoreRecovered, recovered)
+    }
+
     /// Does what is due, and says how long there is nothing more.
     fn turn(&mut self) -> Duration {
         let uptime = self.uptime();
@@ -94,11 +99,14 @@ impl Agent {
             self.turn_to_portal();
         }
         self.parts.keeper.retry();
+        let recovered = self.parts.keeper.recovered();
+        let recovered = recovered.map(|recovered| self.tell_recovery(recovered));
+        self.finish_succession();
         // A stored license is judged without a survey too: a probe that hangs must not stop the calendar.
         let known = surveyed || self.parts.keeper.state().enrolled.is_some();
         let next_change = known.then(|| {
             let state = self.draft();
-            let next_change = self.conclude(state, Vec::new());
+            let next_change = self.conclude(state, recovered.into_iter().collect());
             self.tell_ready("the hardware was read");
             next_change
         });

@@ -9,6 +9,7 @@ mod change;
 mod contract;
 mod crowd;
 mod front;
+mod moving;
 mod problem;
 mod read;
 mod routers;

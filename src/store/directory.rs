@@ -12,9 +12,13 @@ use zeroize::Zeroizing;
 
 const LOCK: &str = "entitled.lock";
 const ENVIRONMENT_KEY: &str = "environment.key";
+const NEXT_KEY: &str = "environment.key.next";
 const LOCAL_SECRET: &str = "hardware.secret";
 const ACTIVATION_CODE: &str = "activation-code";
 const ASKED_CODE: &str = "activation-code.asked";
+
+/// What is expected in a key's file.
+const KEY_FILE: &str = "an Ed25519 private key in PKCS #8 PEM";
 
 /// The directory that holds one agent's state.
 #[derive(Debug, Clone)]
@@ -85,14 +89,86 @@ impl StateDirectory {
     /// [`StoreError::File`], and [`StoreError::Contents`] for a file that holds no key: a damaged key is never
     /// replaced without the operator's word.
     pub fn environment_key(&self) -> Result<KeyPair, StoreError> {
-        let path = self.0.join(ENVIRONMENT_KEY);
-        let expected = "an Ed25519 private key in PKCS #8 PEM";
-        if let Some(pem) = files::read(&path)?.map(Zeroizing::new) {
-            return KeyPair::from_pem(&pem).map_err(|_| StoreError::Contents { path, expected });
+        match self.read_key(ENVIRONMENT_KEY)? {
+            Some(key) => Ok(key),
+            None => self.make_key(ENVIRONMENT_KEY),
         }
+    }
+
+    /// The key that is to take the place of the environment key, once one was made. A damaged one is set aside.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn next_key(&self) -> Result<Option<KeyPair>, StoreError> {
+        match self.read_key(NEXT_KEY) {
+            Err(StoreError::Contents { path, .. }) => {
+                Self::set_aside(&path, "next.damaged")?;
+                Ok(None)
+            }
+            read => read,
+        }
+    }
+
+    /// Makes the key that is to take the place of the environment key. It is on the disk when this returns: nobody may be
+    /// told of a key that a crash would take along.
+    ///
+    /// # Errors
+    /// As [`environment_key`](Self::environment_key).
+    pub fn make_next_key(&self) -> Result<KeyPair, StoreError> {
+        self.make_key(NEXT_KEY)
+    }
+
+    /// Puts the next key in the place of the environment key, in one step. Nothing happens where that is done already.
+    ///
+    /// # Errors
+    /// [`StoreError::File`]; it is to be tried again then.
+    pub fn promote_next_key(&self) -> Result<(), StoreError> {
+        let (next, path) = (self.0.join(NEXT_KEY), self.0.join(ENVIRONMENT_KEY));
+        let error = |operation| {
+            let path = path.clone();
+            move |source| StoreError::File { operation, path, source }
+        };
+        match fs::rename(&next, &path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(error("replace")(source));
+            }
+            _ => {}
+        }
+        File::open(&self.0).and_then(|directory| directory.sync_all()).map_err(error("sync"))
+    }
+
+    /// Removes the next key, which can't be bound any more.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn forget_next_key(&self) -> Result<(), StoreError> {
+        self.remove(NEXT_KEY)
+    }
+
+    fn read_key(&self, name: &str) -> Result<Option<KeyPair>, StoreError> {
+        let path = self.0.join(name);
+        let Some(pem) = files::read(&path)?.map(Zeroizing::new) else { return Ok(None) };
+        KeyPair::from_pem(&pem)
+            .map(Some)
+            .map_err(|_| StoreError::Contents { path, expected: KEY_FILE })
+    }
+
+    fn set_aside(path: &Path, extension: &str) -> Result<(), StoreError> {
+        let aside = path.with_extension(extension);
+        tracing::error!(path = %path.display(), aside = %aside.display(), "a damaged file was set aside");
+        let path = path.to_owned();
+        fs::rename(&path, aside).map_err(|source| StoreError::File {
+            operation: "set aside",
+            path,
+            source,
+        })
+    }
+
+    fn make_key(&self, name: &str) -> Result<KeyPair, StoreError> {
+        let path = self.0.join(name);
         let key = KeyPair::generate().map_err(StoreError::Random)?;
-        let pem =
-            key.to_pem().map_err(|_| StoreError::Contents { path: path.clone(), expected })?;
+        let no_key = |_| StoreError::Contents { path: path.clone(), expected: KEY_FILE };
+        let pem = key.to_pem().map_err(no_key)?;
         write_durably(&path, pem.as_bytes())?;
         Ok(key)
     }
@@ -113,13 +189,7 @@ impl StateDirectory {
                 return Ok(LocalSecret::from_bytes(*bytes));
             }
             // Of use to nobody: the hardware is enrolled again under a new one where the Serial Number is still its own.
-            let aside = path.with_extension("secret.damaged");
-            tracing::error!(path = %path.display(), aside = %aside.display(), "the secret of the hardware's digests is damaged and was set aside");
-            fs::rename(&path, &aside).map_err(|source| StoreError::File {
-                operation: "set aside",
-                path: path.clone(),
-                source,
-            })?;
+            Self::set_aside(&path, "secret.damaged")?;
         }
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut()).map_err(StoreError::Random)?;

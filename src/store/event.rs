@@ -28,6 +28,14 @@ pub enum Action {
     Revoked,
     /// The license was released.
     Released,
+    /// The environment went on under another key.
+    Retired,
+    /// A new environment key took the place of the old one.
+    KeyReplaced,
+    /// This machine was offered to an environment, to be its controller.
+    MoveOffered,
+    /// The environment key consented to a move to another machine.
+    MoveConsented,
     /// A newer trust document was taken.
     TrustUpdated,
     /// The entitlement status changed.
@@ -52,6 +60,10 @@ impl Action {
             Self::DocumentRefused => "document-refused",
             Self::Revoked => "revoked",
             Self::Released => "released",
+            Self::Retired => "retired",
+            Self::KeyReplaced => "key-replaced",
+            Self::MoveOffered => "move-offered",
+            Self::MoveConsented => "move-consented",
             Self::TrustUpdated => "trust-updated",
             Self::StatusChanged => "status-changed",
             Self::StoreRecovered => "store-recovered",

@@ -4,8 +4,8 @@ use crate::{
     codes::{ActivationCode, SerialNumber},
     identity::Survey,
     license::{
-        Activation, Candidate, DocumentError, EvidenceDigest, KeyPair, MachineFacts, RebindCode,
-        RequestClaims, RequestId, RequestKind, RequestedEnvironment, sign_request,
+        Activation, Candidate, EvidenceDigest, MachineFacts, PublicKey, RebindCode, RequestClaims,
+        RequestId, RequestKind, RequestedEnvironment,
     },
     store::Chain,
 };
@@ -28,6 +28,8 @@ pub struct Draft<'a> {
     pub environment: RequestedEnvironment,
     /// The Activation Code: needed to activate, and to key the digests of the hardware.
     pub code: Option<&'a ActivationCode>,
+    /// Whether it is shown by the code, and not by the bound key's consent, whose environment it is.
+    pub shows_code: bool,
     /// The one-time code for a rebind.
     pub rebind_code: Option<&'a RebindCode>,
     /// The hardware.
@@ -43,15 +45,10 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// The signed request.
-    ///
-    /// # Errors
-    /// As [`sign_request`].
-    pub fn sign(self, key: &KeyPair) -> Result<String, DocumentError> {
-        let activation = self
-            .code
-            .filter(|_| matches!(self.kind, RequestKind::Activate | RequestKind::Rebind))
-            .map(|code| Activation::new(code, self.id, &key.public()));
+    /// The claims of the request, for `key` to sign. Where the bound key consents, its word is still to be put in.
+    pub fn claims(self, key: &PublicKey) -> RequestClaims {
+        let activation =
+            self.code.filter(|_| self.shows_code).map(|code| Activation::new(code, self.id, key));
         let candidates = self
             .survey
             .candidates()
@@ -61,14 +58,14 @@ impl Draft<'_> {
                 source: minted.source.name().to_owned(),
             })
             .collect();
-        let claims = RequestClaims {
+        RequestClaims {
             aud: self.product.to_owned(),
             jti: self.id,
             iat: self.now,
             request: self.kind,
             sub: self.serial_number,
             activation,
-            rebind_proof: self.rebind_code.map(|code| code.proof(self.id, &key.public())),
+            rebind_proof: self.rebind_code.map(|code| code.proof(self.id, key)),
             consent: None,
             environment: self.environment,
             candidates,
@@ -81,10 +78,10 @@ impl Draft<'_> {
             },
             previous: self.chain.previous,
             unsettled: self.chain.unsettled.clone(),
+            reserved: self.chain.reserve.doubted().to_vec(),
             held: self.held.map(ToOwned::to_owned),
             trust_version: self.trust_version,
-        };
-        sign_request(&claims, key)
+        }
     }
 }
 

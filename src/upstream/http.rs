@@ -4,7 +4,7 @@ use super::{Exchange, ExchangeError, Portal};
 use crate::license::{MAX_DOCUMENT, MEDIA_TYPE};
 use reqwest::{Client, Response, StatusCode, Url, header, redirect};
 use serde::Deserialize;
-use std::{error::Error, fs, net::IpAddr, path::PathBuf, time::Duration};
+use std::{error::Error, fs, net::IpAddr, path::PathBuf, sync::LazyLock, time::Duration};
 
 /// From the first packet to the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,9 +24,12 @@ pub struct PortalSettings {
     pub proxy: Option<String>,
 }
 
+type MakeClient = Box<dyn FnOnce() -> Result<Client, String> + Send>;
+
 /// The portal at an address.
 pub struct HttpPortal {
-    client: Client,
+    /// Made when it is first needed: the system's certificates are many, and an agent that starts serves its license at once.
+    client: LazyLock<Result<Client, String>, MakeClient>,
     url: String,
     route: Url,
 }
@@ -69,8 +72,18 @@ impl HttpPortal {
             let proxy = reqwest::Proxy::all(proxy).map_err(|e| wrong(e.to_string()))?;
             client = client.proxy(proxy);
         }
-        let client = client.build().map_err(|e| wrong(causes(&e)))?;
-        Ok(Self { client, url: base.to_owned(), route })
+        let make: MakeClient = Box::new(|| client.build().map_err(|e| causes(&e)));
+        let portal = Self { client: LazyLock::new(make), url: base.to_owned(), route };
+        if settings.ca_file.is_some() {
+            // What is wrong with a certificate of the operator's is found here.
+            portal.client()?;
+        }
+        Ok(portal)
+    }
+
+    fn client(&self) -> Result<&Client, ExchangeError> {
+        let made = self.client.as_ref();
+        made.map_err(|reason| ExchangeError::Settings { reason: reason.clone() })
     }
 }
 
@@ -81,7 +94,7 @@ impl HttpPortal {
     /// [`ExchangeError::Unreachable`] and [`ExchangeError::NotAnAnswer`].
     pub async fn probe(&self) -> Result<(), ExchangeError> {
         let url = self.url.clone();
-        let answer = self.client.get(format!("{url}/livez")).send().await;
+        let answer = self.client()?.get(format!("{url}/livez")).send().await;
         let answer = answer.map_err(|error| ExchangeError::Unreachable {
             url: url.clone(),
             reason: causes(&error.without_url()),
@@ -107,15 +120,14 @@ impl Portal for HttpPortal {
     }
 
     fn exchange(&self, request: String) -> Exchange {
-        let sending = self
-            .client
-            .post(self.route.clone())
-            .header(header::CONTENT_TYPE, MEDIA_TYPE)
-            .header(header::ACCEPT, MEDIA_TYPE)
-            .body(request)
-            .send();
+        let sending = self.client().map(|client| {
+            let request = client.post(self.route.clone()).body(request);
+            let request = request.header(header::CONTENT_TYPE, MEDIA_TYPE);
+            request.header(header::ACCEPT, MEDIA_TYPE).send()
+        });
         let url = self.url.clone();
         Box::pin(async move {
+            let sending = sending?;
             let unreachable = |error: reqwest::Error| ExchangeError::Unreachable {
                 url: url.clone(),
                 reason: causes(&error.without_url()),

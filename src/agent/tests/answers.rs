@@ -26,6 +26,8 @@ fn answer(request: &str, outcome: Outcome, key: &KeyPair) -> String {
         outcome,
         trust: None,
         fork: None,
+        environment_id: None,
+        issued: None,
     };
     sign(&claims, key).unwrap()
 }
@@ -44,6 +46,8 @@ fn lasting(state: AgentState) -> AgentState {
     // A request was made, and waits for its true answer.
     state.chain.unsettled.clear();
     state.chain.pending = None;
+    // That the portal has issued what was refused is told until it is installed.
+    state.pending_license = None;
     state
 }
 
@@ -225,6 +229,8 @@ async fn a_refused_answer_proves_no_time() {
             outcome: Outcome::NothingNew { sequence: Sequence(1) },
             trust: None,
             fork: None,
+            environment_id: None,
+            issued: None,
         };
         sign(&claims, &stranger).unwrap()
     });

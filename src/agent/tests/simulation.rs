@@ -96,6 +96,9 @@ struct Life {
     stage: Stage,
     highest: Highest,
     disk_fails: bool,
+    /// What was sent before the disk failed, and what was given to a courier since.
+    sent_before: usize,
+    carried: usize,
     snapshot: Option<AgentState>,
     /// Whether a snapshot was restored, which the portal takes for a fork for a while.
     restored: bool,
@@ -112,6 +115,8 @@ impl Life {
             stage,
             highest: Highest::default(),
             disk_fails: false,
+            sent_before: 0,
+            carried: 0,
             snapshot: None,
             restored: false,
             unreadable: 0,
@@ -135,8 +140,7 @@ impl Life {
             10 => self.refresh().await,
             11 => self.crash().await,
             12 => {
-                // What stands in memory alone is lost with the process: the disk takes it first.
-                self.mend_disk().await;
+                self.forget_what_is_not_stored().await;
                 self.stage.restart().await;
             }
             13 => self.renew(),
@@ -169,7 +173,7 @@ impl Life {
 
     /// Ends the agent somewhere within an exchange, as `kill -9` does.
     async fn crash(&mut self) {
-        self.mend_disk().await;
+        self.forget_what_is_not_stored().await;
         self.stage.link.delay(Duration::from_millis(self.chance.below(2_000)));
         let handle = self.stage.handle().clone();
         let asked = tokio::spawn(async move {
@@ -180,6 +184,19 @@ impl Life {
         asked.abort();
         self.stage.link.delay(Duration::ZERO);
         self.stage.start().await;
+    }
+
+    /// What stands in memory alone is lost with the process that ends next; but the portal takes it for no copy.
+    async fn forget_what_is_not_stored(&mut self) {
+        if !self.disk_fails {
+            return;
+        }
+        // No more can be kept in reserve than so much.
+        if self.stage.link.count_sent() - self.sent_before + self.carried > 24 {
+            self.mend_disk().await;
+        } else {
+            self.highest = Highest::default();
+        }
     }
 
     fn renew(&mut self) {
@@ -208,6 +225,7 @@ impl Life {
             self.mend_disk().await;
         } else {
             self.disk_fails = true;
+            (self.sent_before, self.carried) = (self.stage.link.count_sent(), 0);
             self.stage.store.fail(true);
         }
     }
@@ -241,6 +259,7 @@ impl Life {
         let Ok(Reply::Document(request)) = self.stage.call(Command::Request(request)).await else {
             return;
         };
+        self.carried += 1;
         self.stage.leap(HOUR * u32::try_from(self.chance.below(30) + 1).unwrap()).await;
         if let Ok(answer) = self.stage.portal.handle_request(request.as_bytes()) {
             // An answer that a newer one has overtaken is refused.

@@ -53,6 +53,8 @@ pub struct Link<'a> {
     pub previous_known: bool,
     /// Those sent since.
     pub unsettled: &'a [RequestId],
+    /// Those that may have been sent as well: the asker could store nothing, and was started again.
+    pub reserved: &'a [RequestId],
     /// Whether the asker has shown the Activation Code, as one does that lost its store.
     pub activates: bool,
 }
@@ -79,8 +81,11 @@ impl Chain {
         if self.has_overtaken(link.id) {
             return Step::Overtaken;
         }
-        let follows =
-            |head: RequestId| link.previous == Some(head) || link.unsettled.contains(&head);
+        let follows = |head: RequestId| {
+            link.previous == Some(head)
+                || link.unsettled.contains(&head)
+                || link.reserved.contains(&head)
+        };
         let next = Branch { head: link.id, since: now, answered_at: now, survivor: false };
         let step = if self.branches.is_empty() {
             self.branches.push(next);

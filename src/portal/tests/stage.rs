@@ -206,6 +206,7 @@ impl Agent {
             },
             previous: self.previous,
             unsettled: Vec::new(),
+            reserved: Vec::new(),
             held: self.held.clone(),
             trust_version: 0,
         }

@@ -97,6 +97,7 @@ impl Agent {
             },
             previous: self.previous,
             unsettled: Vec::new(),
+            reserved: Vec::new(),
             held: self.held.clone(),
             trust_version: 0,
         }

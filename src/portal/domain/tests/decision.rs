@@ -59,8 +59,14 @@ fn a_fork_gets_nothing_later_but_what_was_issued_and_the_revocation() {
     let mut forked = environment("a", 1);
     for n in 1..3 {
         let id = RequestId(Uuid::from_u128(n));
-        let link =
-            Link { id, previous: None, previous_known: false, unsettled: &[], activates: false };
+        let link = Link {
+            id,
+            previous: None,
+            previous_known: false,
+            unsettled: &[],
+            reserved: &[],
+            activates: false,
+        };
         forked.chain.receive(&link, at(IN_TERM));
     }
     let renewed = Subscription { revision: Revision(4), ..subscription() };
