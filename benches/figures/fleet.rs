@@ -110,6 +110,8 @@ impl Agent {
             previous: self.previous.replace(jti),
             unsettled: Vec::new(),
             held: self.held.clone(),
+            reserved: Vec::new(),
+            floor: None,
             trust_version,
         };
         Ok(sign_request(&claims, &self.key)?)

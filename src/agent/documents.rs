@@ -215,6 +215,16 @@ impl Agent {
         self.finish_succession();
     }
 
+    /// The same of an answer: once a request, however often that is sent again.
+    pub(super) fn note_refused_answer(&mut self, refused: Refused) {
+        let sent = self.parts.keeper.state().chain.to_send().map(|pending| pending.id);
+        let refusal = sent.map(|sent| (sent, refused.faults.code()));
+        if self.told_refusal != refusal {
+            self.told_refusal = refusal;
+            self.note_refusal(refused, "portal");
+        }
+    }
+
     /// Takes note of a refused document, which changes nothing else.
     pub(super) fn note_refusal(&mut self, refused: Refused, actor: &str) {
         self.parts.metrics.refused_document();

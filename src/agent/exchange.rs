@@ -123,6 +123,7 @@ impl Agent {
             chain: &state.chain,
             held,
             trust_version: self.holdings.trust_version(),
+            floor: state.highest_sequence(),
             now,
         };
         let key = heir.as_ref().map_or_else(|| self.signing_key(), |heir| &heir.key);
@@ -213,6 +214,10 @@ impl Agent {
         let reply = match taken {
             Ok(answer) => self.answered(answer, uptime),
             Err(error) if self.asked_again(&error) => return,
+            Err(ExchangeError::Document(error)) => {
+                self.note_refused_answer(error.clone().into());
+                Err(self.not_answered(&error.into(), uptime))
+            }
             Err(error) => Err(self.not_answered(&error, uptime)),
         };
         self.tell(reply);
@@ -239,7 +244,7 @@ impl Agent {
                 self.parts.metrics.exchanged(faults.code());
                 self.schedule.failed(uptime, None);
                 self.refused_answer = Some(answered);
-                self.note_refusal(refused, "portal");
+                self.note_refused_answer(refused);
                 let (status, title) = (StatusCode::BAD_GATEWAY, "The portal's answer was refused");
                 Err(Problem::new(status, faults.code(), title, faults.to_string()))
             }

@@ -123,6 +123,8 @@ pub struct Agent {
     signer: shown::SharedKey,
     /// The request whose answer was refused: the portal would give the same answer again.
     refused_answer: Option<RequestId>,
+    /// The request whose refused answer stands in the audit, and why it was refused.
+    told_refusal: Option<(RequestId, &'static str)>,
     /// Who waits for the exchange.
     waiting: Vec<oneshot::Sender<Result<Reply, Problem>>>,
     surveying: Option<oneshot::Receiver<Survey>>,
@@ -180,6 +182,7 @@ impl Agent {
             key_trouble: None,
             signer,
             refused_answer: None,
+            told_refusal: None,
             waiting: Vec::new(),
             surveying: None,
             is_ready: false,

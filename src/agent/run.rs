@@ -27,12 +27,10 @@ impl Agent {
             self.parts.service_manager.alive();
             let pause = self.turn();
             tokio::select! {
+                // In this order and no other: what happened is told in the order in which it matters, a simulation by one seed
+                // goes one way, and calls, the only ones that may come without end, hold nothing else up.
+                biased;
                 () = &mut stop => break,
-                call = self.calls.recv() => match call {
-                    Some(call) => self.call(call),
-                    None => break,
-                },
-                Some(reload) = self.parts.reloads.recv() => self.reload(reload),
                 ended = exchanged(&mut self.exchange) => self.settle(ended),
                 survey = surveyed(&mut self.surveying) => {
                     self.surveying = None;
@@ -46,6 +44,11 @@ impl Agent {
                     }
                     self.catch_up();
                 }
+                Some(reload) = self.parts.reloads.recv() => self.reload(reload),
+                call = self.calls.recv() => match call {
+                    Some(call) => self.call(call),
+                    None => break,
+                },
                 () = tokio::time::sleep(pause) => {}
             }
         }

@@ -1,8 +1,8 @@
 //! What an environment asks its portal, signed by the environment key.
 
 use super::{
-    Document, DocumentError, Environment, KeyPair, PublicKey, Purpose, Thumbprint, Unverified,
-    consent::Consent, jws::sign_with,
+    Document, DocumentError, Environment, KeyPair, PublicKey, Purpose, Sequence, Thumbprint,
+    Unverified, consent::Consent, jws::sign_with,
 };
 use crate::codes::{ActivationCode, ActivationId, SerialNumber};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -106,6 +106,10 @@ pub struct RequestClaims {
     /// The license that is held, so that a portal restored from a backup adopts what it signed itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
+    /// The highest sequence of any document that was accepted, a release or a revocation among them, so that a portal restored
+    /// from a backup counts on from there: nothing lower is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Sequence>,
     /// The version of the trust document that is held; 0 for none.
     #[serde(default)]
     pub trust_version: u64,

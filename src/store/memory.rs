@@ -3,7 +3,7 @@
 use super::{AgentState, Event, Store, StoreError, StoredEvent};
 
 /// Keeps everything in memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     state: AgentState,
     events: Vec<StoredEvent>,

@@ -57,6 +57,13 @@ pub struct AgentState {
     pub status: StatusMark,
 }
 
+impl AgentState {
+    /// The highest sequence of any document that was ever accepted here, of an environment that ended too.
+    pub fn highest_sequence(&self) -> Option<Sequence> {
+        self.floor.max(self.ended.values().max().copied())
+    }
+}
+
 /// The license that is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldLicense {

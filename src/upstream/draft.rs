@@ -5,7 +5,7 @@ use crate::{
     identity::Survey,
     license::{
         Activation, Candidate, EvidenceDigest, MachineFacts, PublicKey, RebindCode, RequestClaims,
-        RequestId, RequestKind, RequestedEnvironment,
+        RequestId, RequestKind, RequestedEnvironment, Sequence,
     },
     store::Chain,
 };
@@ -40,6 +40,8 @@ pub struct Draft<'a> {
     pub held: Option<&'a str>,
     /// The version of the trust document that is held; 0 for none.
     pub trust_version: u64,
+    /// The highest sequence of any document that was accepted.
+    pub floor: Option<Sequence>,
     /// Effective time.
     pub now: Timestamp,
 }
@@ -80,6 +82,7 @@ impl Draft<'_> {
             unsettled: self.chain.unsettled.clone(),
             reserved: self.chain.reserve.doubted().to_vec(),
             held: self.held.map(ToOwned::to_owned),
+            floor: self.floor,
             trust_version: self.trust_version,
         }
     }

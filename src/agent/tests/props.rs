@@ -168,7 +168,7 @@ enum Way {
 
 /// The way to the portal.
 pub(super) struct Link {
-    portal: portal::Portal,
+    portal: Mutex<portal::Portal>,
     way: Mutex<Way>,
     delay: Mutex<Duration>,
     sent: Mutex<Vec<(Instant, String)>>,
@@ -177,11 +177,16 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn new(portal: portal::Portal) -> Self {
         let (way, delay, sent) = (Mutex::new(Way::Open), Mutex::default(), Mutex::default());
-        Self { portal, way, delay, sent }
+        Self { portal: Mutex::new(portal), way, delay, sent }
     }
 
     fn set(&self, way: Way) {
         *self.way.lock().unwrap() = way;
+    }
+
+    /// Another portal answers from now on.
+    pub(super) fn lead_to(&self, portal: portal::Portal) {
+        *self.portal.lock().unwrap() = portal;
     }
 
     pub(super) fn mend(&self) {
@@ -236,7 +241,7 @@ impl Portal for Link {
     fn exchange(&self, request: String) -> Exchange {
         self.sent.lock().unwrap().push((Instant::now(), request.clone()));
         let (way, delay) = (self.way.lock().unwrap().clone(), *self.delay.lock().unwrap());
-        let portal = self.portal.clone();
+        let portal = self.portal.lock().unwrap().clone();
         Box::pin(async move {
             tokio::time::sleep(delay).await;
             let url = "https://portal.example".to_owned();

@@ -192,6 +192,7 @@ pub(super) fn request_claims(request: RequestKind) -> RequestClaims {
         unsettled: Vec::new(),
         reserved: Vec::new(),
         held: None,
+        floor: None,
         trust_version: 0,
     };
     if request == RequestKind::Move {

@@ -276,6 +276,9 @@ fn act(
     context: &Context,
 ) -> Result<(Outcome, Option<&'static str>), AnswerError> {
     let (keys, now) = (&context.keys, context.now);
+    if request.claims.floor.is_some_and(|floor| case.environment.count_on_from(floor)) {
+        case.event.get_or_insert("sequence-caught-up");
+    }
     if request.claims.request == RequestKind::Release && !case.environment.is_released() {
         // A copy that gives up takes nothing from the machine that the customer named.
         if case.environment.chain.close_superseded(request.claims.jti) {
@@ -286,7 +289,10 @@ fn act(
     }
     let Case { subscription, environment, .. } = case;
     forget_disbelieved(environment, keys);
-    let holds = holds(environment, request.claims.held.as_deref());
+    let holds = match request.claims.held.as_deref() {
+        Some(held) if !is_believed(held, keys) => Holds::Nothing,
+        held => holds(environment, held),
+    };
     Ok(match decide(subscription, environment, holds, now)? {
         Decision::Issue => {
             let id = Portal::new_id(now)?;
@@ -307,13 +313,15 @@ fn act(
 
 /// A document signed by a key that was revoked since is worth nothing to the agent: it is made anew.
 pub(super) fn forget_disbelieved(environment: &mut Environment, keys: &KeyRing) {
-    let believed = |current: &CurrentDocument| {
-        Unverified::parse(current.text())
-            .is_ok_and(|document| keys.trust().portal_key(&document.kid()).is_ok())
-    };
-    if !environment.current.as_ref().is_some_and(believed) {
+    if !environment.current.as_ref().is_some_and(|current| is_believed(current.text(), keys)) {
         environment.current = None;
     }
+}
+
+/// Whether a document's signer is still believed.
+fn is_believed(text: &str, keys: &KeyRing) -> bool {
+    Unverified::parse(text.trim())
+        .is_ok_and(|document| keys.trust().portal_key(&document.kid()).is_ok())
 }
 
 fn current(environment: &Environment) -> Outcome {

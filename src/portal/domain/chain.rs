@@ -108,6 +108,13 @@ impl Chain {
         step
     }
 
+    /// The chain of an environment that was released and is activated again. What the old one left behind stays so: a request of
+    /// then that comes late was slow, and is no copy.
+    #[must_use]
+    pub fn begun_again(&self) -> Self {
+        Self { branches: Vec::new(), overtaken: self.overtaken.clone() }
+    }
+
     /// Closes the branch that has just sent the request `spoke`, if another one was named as the survivor. False where it is
     /// not so: then whoever asks speaks for all.
     pub fn close_superseded(&mut self, spoke: RequestId) -> bool {

@@ -208,6 +208,7 @@ impl Agent {
             unsettled: Vec::new(),
             reserved: Vec::new(),
             held: self.held.clone(),
+            floor: None,
             trust_version: 0,
         }
     }

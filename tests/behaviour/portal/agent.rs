@@ -99,6 +99,7 @@ impl Agent {
             unsettled: Vec::new(),
             reserved: Vec::new(),
             held: self.held.clone(),
+            floor: None,
             trust_version: 0,
         }
     }
