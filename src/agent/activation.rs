@@ -122,9 +122,12 @@ impl Agent {
         if self.parts.portal.is_some() {
             return Ok(());
         }
+        let by_hand = match kind {
+            RequestKind::Move => "move accept --by-hand CONSENT".to_owned(),
+            kind => format!("request {}", kind.as_str()),
+        };
         let detail = format!(
-            "no portal is set: set `url` under [portal] in the settings, or go by hand: `entitlectl request {}` writes what the portal is to answer, `entitlectl license install FILE` takes its answer",
-            kind.as_str()
+            "no portal is set: set `url` under [portal] in the settings, or go by hand: `entitlectl {by_hand}` writes what the portal is to answer, `entitlectl license install FILE` takes its answer"
         );
         Err(refused(StatusCode::CONFLICT, "portal-not-set", &detail))
     }

@@ -28,16 +28,19 @@ impl Agent {
 
     /// Takes a survey: enrols the machine, or judges whether it is still the same.
     pub(super) fn surveyed(&mut self, survey: Survey) {
-        if self.parts.keeper.state().enrolled.is_none() {
+        let judged_by = if self.parts.keeper.state().enrolled.is_none() {
             self.enroll(&survey);
+            None
         } else {
-            self.compare(&survey);
-        }
+            self.compare(&survey)
+        };
         let survey = self.survey.insert(survey).clone();
-        self.enroll_anew(&survey);
-        let enrolled = self.parts.keeper.state().enrolled.clone();
+        // What changed is enrolled by now: the report shows what the verdict was found by.
+        let judged_by = judged_by
+            .filter(|_| !self.enroll_anew(&survey))
+            .or_else(|| self.parts.keeper.state().enrolled.clone());
         let now = self.now();
-        let report = HardwareReport::new(&survey, enrolled.as_ref(), &self.parts.secret, now);
+        let report = HardwareReport::new(&survey, judged_by.as_ref(), &self.parts.secret, now);
         self.report = Some(Arc::new(report));
         let sure = self.parts.keeper.state().hardware.is_some_and(|hardware| {
             !matches!(hardware.verdict, Verdict::Degraded | Verdict::DifferentMachine)
@@ -68,13 +71,14 @@ impl Agent {
         self.conclude(state, vec![event]);
     }
 
-    /// Enrols other hardware than before where nothing is licensed: there is nothing that belongs to the old one.
-    fn enroll_anew(&mut self, survey: &Survey) {
+    /// Enrols other hardware than before where nothing is licensed: there is nothing that belongs to the old one. True
+    /// where that was done.
+    fn enroll_anew(&mut self, survey: &Survey) -> bool {
         let mut state = self.draft();
         if state.environment.is_some() || state.license.is_some() {
-            return;
+            return false;
         }
-        let Ok(Some(minted)) = self.other_hardware(&state) else { return };
+        let Ok(Some(minted)) = self.other_hardware(&state) else { return false };
         let now = self.now();
         let detail = format!(
             "other hardware, and nothing is licensed here: Serial Number {} from {}",
@@ -85,6 +89,7 @@ impl Agent {
         state.enrolled = Some(enrolled);
         let event = self.event(Action::Reenrolled, detail);
         self.conclude(state, vec![event]);
+        true
     }
 
     /// The Serial Number of this machine: from its hardware, or from the operator's text where that is set.
@@ -95,9 +100,10 @@ impl Agent {
         }
     }
 
-    fn compare(&mut self, survey: &Survey) {
+    /// Judges a survey by what is enrolled, and returns what that was.
+    fn compare(&mut self, survey: &Survey) -> Option<Enrolled> {
         let mut state = self.draft();
-        let Some(enrolled) = &mut state.enrolled else { return };
+        let enrolled = state.enrolled.as_mut()?;
         let now = self.now();
         let mut events = Vec::new();
         if let Some(rekeyed) = enrolled.rekeyed(survey, &self.parts.secret) {
@@ -106,6 +112,7 @@ impl Agent {
             events.push(self.event(Action::Reenrolled, detail));
         }
         let judgement = judge(enrolled, survey, &self.parts.secret, now);
+        let judged_by = enrolled.clone();
         let before = state.hardware;
         let changed_before = before.and_then(|before| before.changed_since);
         let changed_since = match judgement.verdict {
@@ -138,5 +145,6 @@ impl Agent {
             state.enrolled = Some(reenrolled);
         }
         self.conclude(state, events);
+        Some(judged_by)
     }
 }

@@ -76,7 +76,7 @@ impl Agent {
         }
         if state.enrolled.is_some() {
             self.conclude(state, events);
-            self.parts.service_manager.ready("the stored license is served");
+            self.tell_ready("the stored license is served");
         } else {
             self.parts.keeper.commit(state, events);
         }
@@ -94,7 +94,7 @@ impl Agent {
     /// Does what is due, and says how long there is nothing more.
     fn turn(&mut self) -> Duration {
         let uptime = self.uptime();
-        if uptime >= self.schedule.survey_at {
+        if uptime >= self.schedule.survey_at || self.parts.hardware.has_news() {
             self.start_survey();
         }
         let surveyed = self.survey.is_some();
@@ -108,15 +108,19 @@ impl Agent {
         // A stored license is judged without a survey too: a probe that hangs must not stop the calendar.
         let known = surveyed || self.parts.keeper.state().enrolled.is_some();
         let next_change = known.then(|| {
-            let first = self.published.borrow().is_none();
             let state = self.draft();
             let next_change = self.conclude(state, recovered.into_iter().collect());
-            if first {
-                self.parts.service_manager.ready("the hardware was read");
-            }
+            self.tell_ready("the hardware was read");
             next_change
         });
         self.pause(uptime, next_change.flatten())
+    }
+
+    /// Once: enrolling has published already when the loop turns for the first time.
+    fn tell_ready(&mut self, status: &str) {
+        if !std::mem::replace(&mut self.is_ready, true) {
+            self.parts.service_manager.ready(status);
+        }
     }
 
     fn pause(&self, uptime: Duration, next_change: Option<Timestamp>) -> Duration {

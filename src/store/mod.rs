@@ -17,7 +17,7 @@ mod succession;
 
 pub use directory::{DirectoryLock, StateDirectory};
 pub use event::{Action, Event, StoredEvent};
-pub use files::write_durably;
+pub use files::{write_durably, write_durably_for_group};
 pub use keeper::Keeper;
 pub use memory::MemoryStore;
 pub use reserve::Reserve;

@@ -69,6 +69,10 @@ impl HttpPortal {
                 reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| named(&e))?;
             client = client.tls_certs_merge(certificates);
         }
+        if route.scheme() == "http" {
+            // The certificates of CAs may be missing where none is needed.
+            client = client.tls_certs_only([]);
+        }
         if loopback {
             client = client.no_proxy();
         } else if let Some(proxy) = &settings.proxy {

@@ -14,7 +14,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -86,11 +86,11 @@ impl Clock for World {
 }
 
 /// What the hardware says when it is asked.
-pub(super) struct Machine(Mutex<Option<Vec<Fact>>>);
+pub(super) struct Machine(Mutex<Option<Vec<Fact>>>, AtomicBool);
 
 impl Default for Machine {
     fn default() -> Self {
-        Self(Mutex::new(Some(facts("one", "one"))))
+        Self(Mutex::new(Some(facts("one", "one"))), AtomicBool::new(false))
     }
 }
 
@@ -105,6 +105,10 @@ fn facts(machine: &str, disk: &str) -> Vec<Fact> {
 }
 
 impl Machine {
+    pub(super) fn is_collected_anew(&self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn is_the_first(&self) {
         *self.0.lock().unwrap() = Some(facts("one", "one"));
     }
@@ -143,7 +147,12 @@ impl Machine {
 }
 
 impl Hardware for Machine {
+    fn has_news(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
+    }
+
     fn survey(&self) -> Survey {
+        self.1.store(false, Ordering::Relaxed);
         let facts = self.0.lock().unwrap().clone();
         let facts = facts.expect("this probe crashes on purpose");
         Survey::new(MachineKind::BareMetal, Some(Duration::from_hours(1)), facts)

@@ -158,6 +158,8 @@ fn a_file_is_replaced_whole_and_for_its_owner_alone() {
     write_durably(&path, b"second").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"second");
     assert_eq!(mode(&place, "file"), 0o600);
+    write_durably_for_group(&path, b"third").unwrap();
+    assert_eq!((fs::read(&path).unwrap(), mode(&place, "file")), (b"third".to_vec(), 0o640));
     assert_eq!(place.files("").len(), 1, "{:?}", place.files(""));
 }
 
