@@ -77,7 +77,6 @@ impl Agent {
         }
         if state.enrolled.is_some() {
             self.conclude(state, events);
-            self.parts.service_manager.ready("the stored license is served");
         } else {
             self.parts.keeper.commit(state, events);
         }
@@ -97,13 +96,8 @@ impl Agent {
         // A stored license is judged without a survey too: a probe that hangs must not stop the calendar.
         let known = surveyed || self.parts.keeper.state().enrolled.is_some();
         let next_change = known.then(|| {
-            let first = self.published.borrow().is_none();
             let state = self.draft();
-            let next_change = self.conclude(state, Vec::new());
-            if first {
-                self.parts.service_manager.ready("the hardware was read");
-            }
-            next_change
+            self.conclude(state, Vec::new())
         });
         self.pause(uptime, next_change.flatten())
     }
