@@ -128,8 +128,6 @@ pub struct Agent {
     /// Who waits for the exchange.
     waiting: Vec<oneshot::Sender<Result<Reply, Problem>>>,
     surveying: Option<oneshot::Receiver<Survey>>,
-    /// Whether the service manager was told that there is an answer to be had.
-    is_ready: bool,
     /// What was asked before the hardware was read, and needs it.
     early: Vec<Call>,
     calls: mpsc::Receiver<Call>,
@@ -185,7 +183,6 @@ impl Agent {
             told_refusal: None,
             waiting: Vec::new(),
             surveying: None,
-            is_ready: false,
             early: Vec::new(),
             calls,
             published: status_sender,

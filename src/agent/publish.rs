@@ -173,8 +173,14 @@ impl Agent {
             if unchanged {
                 return false;
             }
-            if published.as_ref().is_none_or(|p| p.status.message != next.status.message) {
-                self.parts.service_manager.status(&next.status.message);
+            let message = &next.status.message;
+            match published.as_ref() {
+                // Whoever waits for readiness asks for the status next, whatever it says.
+                None => self.parts.service_manager.ready(message),
+                Some(p) if p.status.message != *message => {
+                    self.parts.service_manager.status(message);
+                }
+                Some(_) => {}
             }
             *published = Some(Arc::new(next));
             true

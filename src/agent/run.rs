@@ -76,7 +76,6 @@ impl Agent {
         }
         if state.enrolled.is_some() {
             self.conclude(state, events);
-            self.tell_ready("the stored license is served");
         } else {
             self.parts.keeper.commit(state, events);
         }
@@ -109,18 +108,9 @@ impl Agent {
         let known = surveyed || self.parts.keeper.state().enrolled.is_some();
         let next_change = known.then(|| {
             let state = self.draft();
-            let next_change = self.conclude(state, recovered.into_iter().collect());
-            self.tell_ready("the hardware was read");
-            next_change
+            self.conclude(state, recovered.into_iter().collect())
         });
         self.pause(uptime, next_change.flatten())
-    }
-
-    /// Once: enrolling has published already when the loop turns for the first time.
-    fn tell_ready(&mut self, status: &str) {
-        if !std::mem::replace(&mut self.is_ready, true) {
-            self.parts.service_manager.ready(status);
-        }
     }
 
     fn pause(&self, uptime: Duration, next_change: Option<Timestamp>) -> Duration {

@@ -28,7 +28,6 @@ pub(super) struct Heir {
 }
 
 /// The bound key's consent.
-#[expect(clippy::large_enum_variant, reason = "short-lived, and made once in years")]
 pub(super) enum Word {
     /// The bound key is here.
     Own,

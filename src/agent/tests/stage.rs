@@ -115,12 +115,15 @@ impl Stage {
 
     /// Another machine of the same customer, on which no agent has ever run.
     pub(super) fn beside(&self) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let hardware = Machine::default();
         hardware.is_another();
         Self {
             world: Arc::clone(&self.world),
             link: Arc::new(Link::new(self.portal.clone())),
+            other_way: None,
+            peril: Arc::default(),
+            seed: 8,
             portal: self.portal.clone(),
             subscription: self.subscription.clone(),
             hardware: Arc::new(hardware),
@@ -130,6 +133,7 @@ impl Stage {
             is_on_line: true,
             has_roots: true,
             running: None,
+            restored_portal: None,
             _folder: folder,
         }
     }

@@ -251,3 +251,27 @@ fn answers_that_no_portal_gives_change_nothing() {
     let _daemon = controller.start();
     controller.socket.wait_for("active", |status| status["state"] == "active");
 }
+
+/// Before a license is installed too: nobody could install one in a service that the service manager takes for failed.
+#[test]
+fn the_service_manager_is_told_of_every_start() {
+    let vendor = Vendor::new();
+    let server = vendor.serve();
+    let controller = Controller::new(&vendor, &server);
+    let told = UnixDatagram::bind(controller.path("notify")).unwrap();
+    told.set_nonblocking(true).unwrap();
+    for start in ["the first", "the second"] {
+        let mut command = controller.command();
+        command.env("NOTIFY_SOCKET", controller.path("notify"));
+        // It answers when this returns; what it told before that lies in the socket.
+        drop(controller.start_with(command));
+        let mut message = [0; 4_096];
+        let messages = std::iter::from_fn(|| {
+            let length = told.recv(&mut message).ok()?;
+            Some(String::from_utf8_lossy(&message[..length]).into_owned())
+        });
+        let messages: Vec<_> = messages.collect();
+        let ready = messages.iter().any(|m| m.lines().any(|line| line == "READY=1"));
+        assert!(ready, "{start}: {messages:?}");
+    }
+}
