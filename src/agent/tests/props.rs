@@ -43,6 +43,7 @@ pub(super) struct World {
     truth: Timestamp,
     error: Mutex<SignedDuration>,
     boot: Mutex<Duration>,
+    portal_behind: Mutex<SignedDuration>,
     readings: AtomicU64,
 }
 
@@ -50,7 +51,7 @@ impl World {
     pub(super) fn new(truth: Timestamp) -> Self {
         let start = Instant::now();
         let (error, boot, readings) = (Mutex::default(), Mutex::default(), AtomicU64::new(0));
-        Self { start, truth, error, boot, readings }
+        Self { start, truth, error, boot, portal_behind: Mutex::default(), readings }
     }
 
     pub(super) fn truth(&self) -> Timestamp {
@@ -64,6 +65,16 @@ impl World {
 
     pub(super) fn mend_clock(&self) {
         *self.error.lock().unwrap() = SignedDuration::ZERO;
+    }
+
+    /// What the portal's clock says.
+    pub(super) fn portal_time(&self) -> Timestamp {
+        self.truth() - *self.portal_behind.lock().unwrap()
+    }
+
+    /// The portal's clock is so far behind.
+    pub(super) fn set_portal_behind(&self, behind: SignedDuration) {
+        *self.portal_behind.lock().unwrap() = behind;
     }
 
     /// How often the machine's clock was read.

@@ -86,7 +86,7 @@ impl Stage {
         let folder = folder();
         let world = Arc::new(World::new(at("2026-03-01T00:00:00Z")));
         let clock = Arc::clone(&world);
-        let clock = Arc::new(move || clock.truth());
+        let clock = Arc::new(move || clock.portal_time());
         let vendor = Vendor { product: PRODUCT.to_owned(), issuer: "Acme".to_owned() };
         let place = folder.path().join("portal");
         Portal::init(&place, &vendor, &*clock).unwrap();
@@ -400,7 +400,7 @@ impl Stage {
         }
         let world = Arc::clone(&self.world);
         let options = Options { actor: "vendor".to_owned(), writer: WriterKind::Inline };
-        self.portal = Portal::open(to, options, Arc::new(move || world.truth())).unwrap();
+        self.portal = Portal::open(to, options, Arc::new(move || world.portal_time())).unwrap();
         self.link.lead_to(self.portal.clone());
         self.restored_portal = Some(copy);
     }

@@ -57,7 +57,10 @@ impl Life {
         let status = self.stage.status();
         // A revoked key, where nothing was entitled and nothing is issued that would take its place: nothing is lost by that.
         let was_over = self.is_term_over() || self.stage.state().revocation.is_some();
-        let is_over = was_over && expected(&self.stage, &self.hardware) == Expected::NotEntitled;
+        // While the disk fails, the trust document that says so stands in memory alone.
+        let is_disbelieved =
+            self.disk_fails || expected(&self.stage, &self.hardware) == Expected::NotEntitled;
+        let is_over = was_over && is_disbelieved;
         let may_be_gone = self.may_be_released || self.state_was_lost || is_over;
         assert!(status.license.is_some() || may_be_gone, "{status:#?}");
     }

@@ -236,6 +236,14 @@ impl Life {
         }
     }
 
+    /// A license of before is installed from a drawer: one that is older than what is known changes nothing.
+    pub(super) async fn look_into_the_drawer(&mut self) {
+        let most = u64::try_from(self.drawer.len()).unwrap();
+        let which = usize::try_from(self.chance.below(most.max(1))).unwrap();
+        let Some(text) = self.drawer.get(which).cloned() else { return };
+        let _ = self.ask("license from a drawer", Command::Install { text }).await;
+    }
+
     pub(super) fn take_snapshot(&mut self) {
         self.tell("snapshot", "");
         let files = std::fs::read_dir(self.stage.directory.path()).unwrap();
