@@ -28,10 +28,9 @@ impl Agent {
 
     /// Takes a survey: enrols the machine, or judges whether it is still the same.
     pub(super) fn surveyed(&mut self, survey: Survey) {
-        if self.parts.keeper.state().enrolled.is_none() {
-            self.enroll(&survey);
-        } else {
-            self.compare(&survey);
+        match &self.parts.keeper.state().enrolled {
+            Some(enrolled) if !self.is_named_anew(enrolled) => self.compare(&survey),
+            _ => self.enroll(&survey),
         }
         let enrolled = self.parts.keeper.state().enrolled.clone();
         let now = self.now();
@@ -75,6 +74,26 @@ impl Agent {
             Some(text) => mint_override(text),
             None => survey.mint(),
         }
+    }
+
+    /// Whether the operator set, changed or took away the override, and nothing rests on the Serial Number yet. Once an
+    /// environment was asked for under it, the license says what it is.
+    fn is_named_anew(&self, enrolled: &Enrolled) -> bool {
+        let state = self.parts.keeper.state();
+        let is_asked_for = state.environment.is_some() || state.chain.pending.is_some();
+        let wanted = self.parts.identity_override.as_deref().map(mint_override);
+        let is_in_use = match wanted {
+            Some(Ok(minted)) => enrolled.serial_number == minted.serial_number,
+            Some(Err(_)) => true,
+            None => !enrolled.overridden,
+        };
+        if !is_in_use && is_asked_for && self.survey.is_none() {
+            tracing::warn!(
+                "the setting identity.override is not as it was when the environment was activated: the Serial Number stays {}",
+                enrolled.serial_number
+            );
+        }
+        !is_in_use && !is_asked_for
     }
 
     fn compare(&mut self, survey: &Survey) {

@@ -1,5 +1,6 @@
 //! `entitled run` against a portal of its own: a controller's life.
 
+mod identity;
 mod life;
 mod secrecy;
 mod settings;
