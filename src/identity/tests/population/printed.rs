@@ -83,7 +83,9 @@ fn kinds(figures: &Figures) {
             tried: sum.tried + of.tried,
         })
     };
-    println!("| kind | machines | with credible evidence | one group only | lost in five years |");
+    println!(
+        "| kind | machines | with credible evidence | one group only | lost in five years, of a tenth |"
+    );
     println!("| --- | ---: | ---: | ---: | ---: |");
     let row = |name, of: Of, one: Of, lost: Of| {
         println!("| {name} | {} | {} | {} | {} |", of.tried, of.count, one.count, lost.count);
