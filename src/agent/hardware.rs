@@ -28,11 +28,12 @@ impl Agent {
 
     /// Takes a survey: enrols the machine, or judges whether it is still the same.
     pub(super) fn surveyed(&mut self, survey: Survey) {
-        let judged_by = if self.parts.keeper.state().enrolled.is_none() {
-            self.enroll(&survey);
-            None
-        } else {
-            self.compare(&survey)
+        let judged_by = match &self.parts.keeper.state().enrolled {
+            Some(enrolled) if !self.is_named_anew(enrolled) => self.compare(&survey),
+            _ => {
+                self.enroll(&survey);
+                None
+            }
         };
         let survey = self.survey.insert(survey).clone();
         // What changed is enrolled by now: the report shows what the verdict was found by.
@@ -98,6 +99,26 @@ impl Agent {
             Some(text) => mint_override(text),
             None => survey.mint(),
         }
+    }
+
+    /// Whether the operator set, changed or took away the override, and nothing rests on the Serial Number yet. Once an
+    /// environment was asked for under it, the license says what it is.
+    fn is_named_anew(&self, enrolled: &Enrolled) -> bool {
+        let state = self.parts.keeper.state();
+        let is_asked_for = state.environment.is_some() || state.chain.pending.is_some();
+        let wanted = self.parts.identity_override.as_deref().map(mint_override);
+        let is_in_use = match wanted {
+            Some(Ok(minted)) => enrolled.serial_number == minted.serial_number,
+            Some(Err(_)) => true,
+            None => !enrolled.overridden,
+        };
+        if !is_in_use && is_asked_for && self.survey.is_none() {
+            tracing::warn!(
+                "the setting identity.override is not as it was when the environment was activated: the Serial Number stays {}",
+                enrolled.serial_number
+            );
+        }
+        !is_in_use && !is_asked_for
     }
 
     /// Judges a survey by what is enrolled, and returns what that was.
