@@ -101,7 +101,8 @@ fn whatever_is_sent_is_answered_as_by_hyper_alone() {
     let config =
         ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() };
     let ran = TestRunner::new(config).run(&(requests, 1..300_usize), |(requests, piece)| {
-        let bytes = requests.concat();
+        // Of a head that never ends hyper says what it thinks of it, or nothing: that depends on how it came in pieces.
+        let bytes = [requests.concat(), b"\r\n\r\n".to_vec()].concat();
         let (front, hyper) = runtime.block_on(async {
             (said(&fronted, &bytes, piece).await, said(&alone, &bytes, piece).await)
         });
