@@ -8,8 +8,13 @@ use crate::{
     },
     store::Action,
 };
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::oneshot;
+
+/// So far a clock may fall behind what it said before without anything being wrong with that: what is observed trails it by
+/// a day.
+const BEHIND: SignedDuration = SignedDuration::from_hours(25);
 
 impl Agent {
     /// Begins to read the hardware, beside the loop: a probe may hang.
@@ -132,10 +137,12 @@ impl Agent {
             let detail = "the secret that the digests were keyed by is lost, and the Serial Number is this machine's: the hardware was enrolled again";
             events.push(self.event(Action::Reenrolled, detail));
         }
+        enrolled.last_full_match = come(enrolled.last_full_match, now);
         let judgement = judge(enrolled, survey, &self.parts.secret, now);
         let judged_by = enrolled.clone();
         let before = state.hardware;
         let changed_before = before.and_then(|before| before.changed_since);
+        let changed_before = changed_before.map(|since| come(since, now));
         let changed_since = match judgement.verdict {
             Verdict::DifferentMachine => changed_before.or(Some(now)),
             // Unreadable is not changed: nor is it changed back.
@@ -168,4 +175,9 @@ impl Agent {
         self.conclude(state, events);
         Some(judged_by)
     }
+}
+
+/// A time that was noted, or now, where it has not come by far: a clock ran ahead, and a grace would last until then.
+fn come(noted: Timestamp, now: Timestamp) -> Timestamp {
+    if noted.duration_since(now) > BEHIND { now } else { noted }
 }

@@ -152,6 +152,7 @@ impl Life {
 
     /// A clock is two years ahead for more than a day: what it said counts, until the portal signs the true time.
     pub(super) async fn set_clock_ahead_for_long(&mut self) {
+        self.mend_disk().await;
         self.tell("clock ahead for long", "");
         self.hardware.blur();
         let truth = self.stage.world.truth();

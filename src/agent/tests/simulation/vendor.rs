@@ -52,6 +52,12 @@ impl Life {
         self.stage.world.set_portal_behind(SignedDuration::ZERO);
     }
 
+    /// Whether the vendor revoked it, as the agent or the portal knows.
+    pub(super) fn is_revoked(&self) -> bool {
+        let revoked = matches!(self.standing(), Standing::Revoked { .. });
+        revoked || self.stage.state().revocation.is_some()
+    }
+
     fn standing(&self) -> Standing {
         self.stage.portal.subscription(self.stage.subscription.id).unwrap().standing
     }
