@@ -7,7 +7,7 @@ use crate::{
     license::{
         Document, DocumentError, Faults, InstallCheck, LicenseClaims, OpenedAnswer, Outcome,
         RequestId, RequestKind, RevocationClaims, Sequence, TrustClaims, Unverified,
-        VerifiedLicense, VerifiedTrust, open_answer, verify_license,
+        VerifiedLicense, VerifiedStatement, VerifiedTrust, open_answer, verify_license,
     },
     store::{Action, AgentState, Event, HeldLicense},
 };
@@ -136,6 +136,44 @@ impl Agent {
                 Ok(format!("this key is retired, the environment goes on under another: {detail}"))
             }
         }
+    }
+
+    /// Takes what a member heard from this environment and this machine does not know any more: the license in the
+    /// statement, its revocation, and its generation, so that members go on with this controller.
+    pub(super) fn follow_statement(
+        &mut self,
+        statement: &VerifiedStatement,
+        actor: &str,
+    ) -> Result<(), Faults> {
+        let mut change = self.change();
+        let generation = statement.claims().generation;
+        let license = statement.license();
+        let floor = change.state.floor;
+        let is_news = floor.is_none_or(|floor| license.claims().seq > floor);
+        if !is_news && generation <= change.state.status.generation {
+            return Ok(());
+        }
+        let detail = format!("license sequence {}, generation {generation}", license.claims().seq);
+        change.events.push(self.event_by(actor, Action::StatementFollowed, detail));
+        if is_news {
+            self.take_trust(&mut change, statement.trust().clone(), actor);
+            let road = Road { source: LicenseSource::Member, actor };
+            let now = self.now();
+            self.take_license(&mut change, license, &road, now)?;
+        }
+        let revocation = statement.revocation().zip(statement.claims().revocation.clone());
+        if let Some((claims, text)) = revocation.filter(|(claims, _)| Some(claims.seq) > floor) {
+            let road = Road { source: LicenseSource::Member, actor };
+            self.take_revocation(&mut change, claims, text, &road)?;
+        }
+        let status = &mut change.state.status;
+        if generation >= status.generation {
+            status.generation = generation;
+            // What follows is another status than the one of that generation.
+            status.digest.clear();
+        }
+        self.adopt(change);
+        Ok(())
     }
 
     fn change(&self) -> Change {

@@ -3,7 +3,8 @@
 use crate::{
     entitlement::Held,
     license::{
-        RevocationClaims, Roots, Unverified, VerifiedLicense, VerifiedTrust, verify_license,
+        PublicKey, RevocationClaims, Roots, Unverified, VerifiedLicense, VerifiedTrust,
+        verify_license,
     },
     store::AgentState,
 };
@@ -23,16 +24,8 @@ impl Holdings {
     /// Verifies what is stored.
     pub(super) fn of(state: &AgentState, product: &str, roots: &Roots) -> Self {
         let mut holdings = Self { released: state.released, ..Self::default() };
-        let mut kept = Roots::none();
-        let roots = match state.root {
-            // A package that is being replaced, or a file system that is not mounted, takes no license away.
-            Some(root) if roots.is_empty() => {
-                kept.add(root);
-                &kept
-            }
-            _ => roots,
-        };
-        let verified = holdings.verify(state, product, roots);
+        let roots = believed_roots(roots, state.root);
+        let verified = holdings.verify(state, product, &roots);
         if let Err(error) = verified {
             tracing::error!(%error, "a stored document can't be verified");
             holdings.problem = Some(error.to_string());
@@ -73,4 +66,14 @@ impl Holdings {
     pub(super) fn trust_version(&self) -> u64 {
         self.trust.as_ref().map_or(0, |trust| trust.claims().version)
     }
+}
+
+/// The vendor's root keys, or the one that was kept where their files are missing: a package that is being replaced, or a
+/// file system that is not mounted, takes no license away.
+pub(super) fn believed_roots(roots: &Roots, kept: Option<PublicKey>) -> Roots {
+    let mut believed = roots.clone();
+    if let Some(kept) = kept.filter(|_| roots.is_empty()) {
+        believed.add(kept);
+    }
+    believed
 }

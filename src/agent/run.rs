@@ -1,9 +1,10 @@
 //! The loop.
 
-use super::{Agent, documents::refresh_due};
+use super::{Agent, Members, documents::refresh_due};
 use crate::{
     entitlement::{ConditionType, Finding},
     identity::Survey,
+    members::Asked,
     store::Action,
     upstream::ExchangeError,
 };
@@ -32,6 +33,7 @@ impl Agent {
                     Some(call) => self.call(call),
                     None => break,
                 },
+                Some(asked) = member_asked(&mut self.parts.members) => self.asked(asked),
                 Some(reload) = self.parts.reloads.recv() => self.reload(reload),
                 ended = exchanged(&mut self.exchange) => self.settle(ended),
                 survey = surveyed(&mut self.surveying) => {
@@ -53,6 +55,7 @@ impl Agent {
     }
 
     fn start(&mut self) {
+        self.know_members();
         let mut events = Vec::new();
         if let Some(recovered) = self.parts.recovered.take() {
             let message =
@@ -135,6 +138,14 @@ async fn exchanged(
 ) -> Result<String, ExchangeError> {
     match exchange {
         Some(exchange) => exchange.await,
+        None => pending().await,
+    }
+}
+
+/// What a member asks; never, where none are served.
+async fn member_asked(members: &mut Option<Members>) -> Option<Asked> {
+    match members {
+        Some(members) => members.asked.recv().await,
         None => pending().await,
     }
 }

@@ -171,7 +171,7 @@ async fn events(
     let command = Command::Events { limit: limit.unwrap_or(100).min(10_000) };
     match agent.call(peer.actor(), command).await? {
         Reply::Events(events) => Ok(Json(events)),
-        Reply::Done(_) | Reply::Document(_) => Err(unexpected()),
+        _ => Err(unexpected()),
     }
 }
 
@@ -216,7 +216,7 @@ async fn request(
     let request = RequestByHand { kind, code, name, purpose, rebind_code };
     match agent.call(peer.actor(), Command::Request(request)).await? {
         Reply::Document(text) => Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text)),
-        Reply::Done(_) | Reply::Events(_) => Err(unexpected()),
+        _ => Err(unexpected()),
     }
 }
 
@@ -261,10 +261,10 @@ async fn usage(
     done(agent.call(peer.actor(), Command::ReportUsage(report)).await)
 }
 
-fn done(reply: Result<Reply, Problem>) -> Result<Json<Done>, Problem> {
+pub(super) fn done(reply: Result<Reply, Problem>) -> Result<Json<Done>, Problem> {
     match reply? {
         Reply::Done(done) => Ok(Json(*done)),
-        Reply::Events(_) | Reply::Document(_) => Err(unexpected()),
+        _ => Err(unexpected()),
     }
 }
 
@@ -272,7 +272,7 @@ fn bad_request(code: &str, detail: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, code, "The request can't be used", detail)
 }
 
-fn unexpected() -> Problem {
+pub(super) fn unexpected() -> Problem {
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     Problem::new(status, "internal", "The agent failed", "the agent answered something else")
 }

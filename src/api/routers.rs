@@ -1,6 +1,6 @@
 //! One router a socket, and the OpenAPI document of all.
 
-use super::{AgentHandle, Problem, change, read};
+use super::{AgentHandle, Problem, change, members, read};
 use axum::{
     Json, Router,
     extract::DefaultBodyLimit,
@@ -45,7 +45,10 @@ pub fn openapi() -> OpenApi {
 }
 
 fn all_routes() -> OpenApiRouter<AgentHandle> {
-    read_routes().merge(change::admin_routes()).merge(change::usage_routes())
+    read_routes()
+        .merge(change::admin_routes())
+        .merge(members::routes())
+        .merge(change::usage_routes())
 }
 
 fn read_routes() -> OpenApiRouter<AgentHandle> {

@@ -151,6 +151,10 @@ fn daemon_settings(settings: Settings) -> DaemonSettings {
     let Settings { portal_ca_file: ca_file, portal_proxy: proxy, .. } = settings;
     DaemonSettings {
         product: settings.product,
+        role: settings.role,
+        members_listen: settings.members_listen,
+        controllers: settings.controllers,
+        token_file: settings.token_file,
         environment_name: settings.environment_name,
         purpose: settings.purpose,
         identity_override: settings.identity_override,

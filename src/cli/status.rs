@@ -91,6 +91,7 @@ impl Page {
             LicenseSource::Portal => "from the portal",
             LicenseSource::File => "carried by hand",
             LicenseSource::Controller => "from the controller",
+            LicenseSource::Member => "from a member that had kept it",
         };
         self.row(
             "License",
@@ -154,7 +155,7 @@ pub(super) fn day(at: Timestamp) -> String {
 }
 
 /// `2 hours ago`, `in 3 days`, `just now`.
-fn ago(at: Timestamp, now: Timestamp) -> String {
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     let distance = now.duration_since(at);
     let amount = distance.abs();
     if amount < SignedDuration::from_secs(2) {

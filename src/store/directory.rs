@@ -1,7 +1,11 @@
 //! The state directory: its lock, and the files in it that hold keys.
 
 use super::{StoreError, files, write_durably};
-use crate::{codes::ActivationCode, identity::LocalSecret, license::KeyPair};
+use crate::{
+    codes::ActivationCode,
+    identity::LocalSecret,
+    license::{KeyPair, Thumbprint},
+};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
@@ -12,6 +16,8 @@ use zeroize::Zeroizing;
 
 const LOCK: &str = "entitled.lock";
 const ENVIRONMENT_KEY: &str = "environment.key";
+const AUTHORITY_KEY: &str = "environment-ca.key";
+const MEMBER_IDENTITY: &str = "member.pem";
 const LOCAL_SECRET: &str = "hardware.secret";
 const ACTIVATION_CODE: &str = "activation-code";
 const ASKED_CODE: &str = "activation-code.asked";
@@ -85,7 +91,41 @@ impl StateDirectory {
     /// [`StoreError::File`], and [`StoreError::Contents`] for a file that holds no key: a damaged key is never
     /// replaced without the operator's word.
     pub fn environment_key(&self) -> Result<KeyPair, StoreError> {
-        let path = self.0.join(ENVIRONMENT_KEY);
+        self.key(ENVIRONMENT_KEY)
+    }
+
+    /// The key of the environment's certificate authority, made at the first call.
+    ///
+    /// # Errors
+    /// As [`environment_key`](Self::environment_key).
+    pub fn authority_key(&self) -> Result<KeyPair, StoreError> {
+        self.key(AUTHORITY_KEY)
+    }
+
+    /// The thumbprint of that key, where there is one already.
+    pub fn authority(&self) -> Option<Thumbprint> {
+        let is_there = self.0.join(AUTHORITY_KEY).exists();
+        is_there.then(|| self.authority_key().ok().map(|key| key.thumbprint())).flatten()
+    }
+
+    /// On a member: its key and its certificate with the authority's, PEM, once it has joined.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] and [`StoreError::Contents`].
+    pub fn member_identity(&self) -> Result<Option<Zeroizing<String>>, StoreError> {
+        Ok(files::read(&self.0.join(MEMBER_IDENTITY))?.map(Zeroizing::new))
+    }
+
+    /// Keeps a member's key and certificate, in one file: neither is of use without the other.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn keep_member_identity(&self, pem: &str) -> Result<(), StoreError> {
+        write_durably(&self.0.join(MEMBER_IDENTITY), pem.as_bytes())
+    }
+
+    fn key(&self, name: &str) -> Result<KeyPair, StoreError> {
+        let path = self.0.join(name);
         let expected = "an Ed25519 private key in PKCS #8 PEM";
         if let Some(pem) = files::read(&path)?.map(Zeroizing::new) {
             return KeyPair::from_pem(&pem).map_err(|_| StoreError::Contents { path, expected });

@@ -1,6 +1,6 @@
 //! The state in memory, with a store behind it that may fail.
 
-use super::{AgentState, Event, Store, StoreError, StoredEvent};
+use super::{AgentState, Event, Roster, RosterChange, Store, StoreError, StoredEvent};
 
 /// Entries kept for a store that can't take them yet; the oldest go first.
 const WAITING: usize = 1_000;
@@ -10,6 +10,9 @@ pub struct Keeper {
     state: AgentState,
     store: Box<dyn Store>,
     waiting: Vec<Event>,
+    roster: Roster,
+    /// Changes of the roster that belong to the waiting entries.
+    changes: Vec<RosterChange>,
     /// What the last commit failed of.
     failed: Option<String>,
 }
@@ -21,7 +24,12 @@ impl Keeper {
     /// What the store says.
     pub fn load(mut store: Box<dyn Store>) -> Result<Self, StoreError> {
         let state = store.load()?;
-        Ok(Self { state, store, waiting: Vec::new(), failed: None })
+        // A roster that can't be read costs names: members show certificates, which are taken for what they are.
+        let roster = store.roster().unwrap_or_else(|error| {
+            tracing::error!(%error, "what is known of the members can't be read");
+            Roster::default()
+        });
+        Ok(Self { state, store, waiting: Vec::new(), roster, changes: Vec::new(), failed: None })
     }
 
     /// The state.
@@ -37,6 +45,25 @@ impl Keeper {
     /// Puts `state` in the place of the current one, with the audit entries that belong to it, in one transaction.
     /// True where it is stored; otherwise it stands in memory until [`retry`](Self::retry) stores it.
     pub fn commit(&mut self, state: AgentState, events: impl IntoIterator<Item = Event>) -> bool {
+        self.commit_with(state, events, [])
+    }
+
+    /// What is known of the environment's members.
+    pub const fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The same with changes of the roster.
+    pub fn commit_with(
+        &mut self,
+        state: AgentState,
+        events: impl IntoIterator<Item = Event>,
+        changes: impl IntoIterator<Item = RosterChange>,
+    ) -> bool {
+        for change in changes {
+            self.roster.apply(change.clone());
+            self.changes.push(change);
+        }
         let revision = self.state.revision + 1;
         self.state = AgentState { revision, ..state };
         self.waiting.extend(events);
@@ -59,9 +86,10 @@ impl Keeper {
     }
 
     fn store_now(&mut self) -> bool {
-        match self.store.commit(&self.state, &self.waiting) {
+        match self.store.commit_with(&self.state, &self.waiting, &self.changes) {
             Ok(()) => {
                 self.waiting.clear();
+                self.changes.clear();
                 if self.failed.take().is_some() {
                     tracing::info!("the state is stored again");
                 }

@@ -1,12 +1,13 @@
 //! Everything that the agent must know again after a restart.
 
 use crate::{
-    entitlement::{Condition, HardwareStanding, LicenseSource, State, TimeMark},
+    entitlement::{Condition, HardwareStanding, Lease, LicenseSource, State, TimeMark},
     identity::Enrolled,
-    license::{Environment, Fork, PublicKey, RequestId, RequestKind, Sequence},
+    license::{Environment, Fork, PublicKey, RequestId, RequestKind, Sequence, Thumbprint},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The agent's state. Each member is stored under its name; a member that an older agent did not store is its default.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -42,6 +43,31 @@ pub struct AgentState {
     pub last_contact: Option<Timestamp>,
     /// The last status, so that its generation and its times go on.
     pub status: StatusMark,
+    /// On a member: the environment that it has joined, and what it has heard from there.
+    pub membership: Option<Membership>,
+}
+
+/// A member's place in its environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Its id, given by the controller.
+    pub id: Uuid,
+    /// Addresses of the controller, as `entitlectl join` was told them.
+    pub controllers: Vec<String>,
+    /// The thumbprint of the environment's certificate authority, which the join token pinned.
+    pub ca: Thumbprint,
+    /// The environment key, as the controller showed it when this member joined.
+    pub environment_key: PublicKey,
+    /// When the certificate was received, by effective time.
+    pub certified_at: Timestamp,
+    /// How long it is good for from then on, seconds.
+    pub certificate_life: u64,
+    /// The last statement that was accepted.
+    #[serde(default)]
+    pub statement: Option<String>,
+    /// How long that may be gone on with.
+    #[serde(default)]
+    pub lease: Option<Lease>,
 }
 
 /// The license that is held.

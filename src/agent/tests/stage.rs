@@ -134,6 +134,7 @@ impl Stage {
             metrics: Arc::new(Metrics::default()),
             service_manager: ServiceManager::none(),
             standing: Vec::new(),
+            members: None,
             reloads: mpsc::channel(1).1,
             seed: 7,
         }
