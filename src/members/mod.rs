@@ -32,3 +32,6 @@ pub use error::MembersError;
 pub use listener::{Host, Listener};
 pub use presence::{Presence, Seen, shown_name};
 pub use token::{JoinToken, TokenError, digest_of};
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -49,7 +49,7 @@ impl MemberAgent {
             self.time.prove(*iat);
         }
         let now = self.now();
-        self.lease = Some(Lease::from_receipt(now, license.lease_days, license.exp));
+        self.lease = Some(Lease { received_at: now, days: license.lease_days, exp: license.exp });
         let mut events = Vec::new();
         let before = self.held.as_ref().map(Accepted::sequence);
         if before != Some(accepted.sequence()) {
@@ -72,7 +72,7 @@ impl MemberAgent {
         let generation = accepted.generation();
         self.held = Some(accepted);
         self.conclude(state, events);
-        let lease_ends_at = self.lease.map(|lease| lease.ends_at);
+        let lease_ends_at = self.lease.map(Lease::ends_at);
         self.order(Order::Hold { generation, lease_ends_at });
     }
 
@@ -107,7 +107,7 @@ impl MemberAgent {
         let license = held.license().claims();
         let (days, exp) = (license.lease_days, license.exp);
         let now = self.now();
-        self.lease = Some(Lease::from_receipt(now, days, exp));
+        self.lease = Some(Lease { received_at: now, days, exp });
     }
 
     fn lost(&mut self, error: &MembersError) {
@@ -165,7 +165,7 @@ impl MemberAgent {
         let controllers = self.controllers(&membership.controllers);
         self.order(Order::Attach { controllers, ca: membership.ca.clone(), identity });
         if let Some(held) = &self.held {
-            let lease_ends_at = self.lease.map(|lease| lease.ends_at);
+            let lease_ends_at = self.lease.map(Lease::ends_at);
             self.order(Order::Hold { generation: held.generation(), lease_ends_at });
         }
     }

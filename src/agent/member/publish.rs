@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// How far the lease moves before that is worth a write of its own.
-const LEASE_STEP: SignedDuration = SignedDuration::from_hours(1);
+const LEASE_STEP: SignedDuration = SignedDuration::from_hours(6);
 /// What the controller knows of the environment, and a member passes on.
 const PASSED_ON: [ConditionType; 4] = [
     ConditionType::PortalUnreachable,
@@ -288,8 +288,8 @@ fn verdict(held: &Accepted, now: Timestamp) -> Evaluation {
 fn far(stored: Option<Lease>, current: Option<Lease>) -> bool {
     match (stored, current) {
         (Some(stored), Some(current)) => {
-            current.ends_at.duration_since(stored.ends_at).abs() >= LEASE_STEP
-                || current.received_at.duration_since(stored.received_at).abs() >= LEASE_STEP
+            let moved = current.received_at.duration_since(stored.received_at).abs();
+            moved >= LEASE_STEP || (current.days, current.exp) != (stored.days, stored.exp)
         }
         (stored, current) => stored != current,
     }

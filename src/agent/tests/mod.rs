@@ -7,6 +7,7 @@ mod clocks;
 mod hardware;
 mod idling;
 mod installing;
+mod membership;
 mod portal_lost;
 mod props;
 mod revocation;

@@ -75,7 +75,8 @@ pub(super) fn state(revision: u64) -> AgentState {
             statement: Some("a.b.c".to_owned()),
             lease: Some(Lease {
                 received_at: Timestamp::UNIX_EPOCH,
-                ends_at: Timestamp::UNIX_EPOCH,
+                days: 14,
+                exp: Timestamp::UNIX_EPOCH,
             }),
         }),
         status: status_mark(revision),
