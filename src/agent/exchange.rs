@@ -71,6 +71,7 @@ impl Agent {
             chain: &state.chain,
             held: state.license.as_ref().map(|held| held.text.as_str()),
             trust_version: self.holdings.trust_version(),
+            ca: self.authority(),
             now,
         };
         let text = draft.sign(&self.parts.key).map_err(|error| {

@@ -3,7 +3,7 @@
 use super::{Agent, holdings::believed_roots};
 use crate::{
     api::{MadeToken, MemberLine, Problem, Reply, TokenOrder},
-    license::verify_statement,
+    license::{Thumbprint, verify_statement},
     members::{
         AddressRange, Asked, Authority, Frame, JoinToken, Joined, Joining, Latest, MembersError,
         Presence, Renewed, Seen, digest_of, policy, shown_name,
@@ -57,6 +57,11 @@ impl Agent {
         let frame = statement
             .map(|(generation, statement)| Arc::new(Frame::new(generation, statement, count)));
         members.latest.send_modify(|latest| latest.frame = frame);
+    }
+
+    /// The certificate authority of this environment, where it has one.
+    pub(super) fn authority(&self) -> Option<Thumbprint> {
+        self.parts.members.as_ref().map(|members| members.authority.thumbprint().clone())
     }
 
     fn lease_days(&self) -> u32 {

@@ -43,16 +43,15 @@ impl Lease {
 pub fn within_lease(evaluation: Evaluation, lease: Lease, now: Timestamp) -> Evaluation {
     let mut evaluation = evaluation;
     let (received_at, ends_at) = (lease.received_at, lease.ends_at());
-    let mend =
-        "see that the controller runs and can be reached from here; `entitlectl doctor` tries it";
+    let mend = "see that the controller runs, is licensed, and can be reached from here (`entitlectl status` shows its address)";
     if now >= lease.half() {
         let message = if now < ends_at {
             format!(
-                "nothing was heard from the controller since {received_at}, the lease lasts until {ends_at}: {mend}"
+                "the controller has stated no license since {received_at}, the lease lasts until {ends_at}: {mend}"
             )
         } else {
             format!(
-                "nothing was heard from the controller since {received_at}, the lease ended at {ends_at}: {mend}"
+                "the controller has stated no license since {received_at}, the lease ended at {ends_at}: {mend}"
             )
         };
         if now >= ends_at && evaluation.state.entitled() {

@@ -270,6 +270,8 @@ pub enum Word {
     Statement(String),
     /// That the controller is there.
     Beat,
+    /// That it is there and states nothing: it holds no license any more.
+    Nothing,
 }
 
 /// A watch under way.
@@ -314,9 +316,10 @@ impl Watch {
     /// One event (WHATWG HTML, section 9.2.6), as far as it is of use here.
     fn read(&mut self, event: &[u8]) -> Word {
         let event = String::from_utf8_lossy(event);
-        let mut data = None;
+        let (mut kind, mut data) = (None, None);
         for line in event.lines() {
             match line.split_once(':') {
+                Some(("event", text)) => kind = Some(text.trim().to_owned()),
                 Some(("data", text)) => data = Some(text.trim_start().to_owned()),
                 Some(("retry", text)) => {
                     if let Ok(spread) = text.trim().parse() {
@@ -326,7 +329,11 @@ impl Watch {
                 _ => {}
             }
         }
-        data.map_or(Word::Beat, Word::Statement)
+        match (kind.as_deref(), data) {
+            (Some("statement"), Some(text)) => Word::Statement(text),
+            (Some("none"), _) => Word::Nothing,
+            _ => Word::Beat,
+        }
     }
 }
 

@@ -207,6 +207,8 @@ async fn attend(
     let Some(Greeted { tls, caller, read }) = greeted else { return };
     match caller {
         Caller::Member(id) if read.starts_with(WATCH) => {
+            // Every watch would carry them otherwise.
+            drop((read, router));
             let watching = Watching::begin(&shared, id);
             let latest = shared.latest.subscribe();
             watch_statement(tls, latest, || shared.presence.removed(id) != Some(false)).await;

@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const HEAD: &[u8] =
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n\
     transfer-encoding: chunked\r\n\r\n";
+/// Said in the place of a statement while there is no license: what was stated before holds no more.
+const NOTHING: &[u8] = b"18\r\nevent: none\ndata: none\n\n\r\n";
 /// A comment, so that the member knows that the controller is there.
 const BEAT: &[u8] = b"3\r\n:\n\n\r\n";
 
@@ -41,14 +43,14 @@ pub(super) async fn watch_statement(
         };
         let bytes = match &frame {
             Some(frame) if is_news => &frame.event[..],
-            _ => BEAT,
+            Some(_) => BEAT,
+            None => NOTHING,
         };
         if send(&mut tls, bytes).await.is_err() {
             return;
         }
-        if is_news {
-            sent = frame;
-        }
+        // After a time without, the same one again is news.
+        sent = frame;
         if !changed(&mut tls, &mut latest).await {
             return;
         }

@@ -5,7 +5,7 @@ use crate::{
     identity::Survey,
     license::{
         Activation, Candidate, DocumentError, EvidenceDigest, KeyPair, MachineFacts, RebindCode,
-        RequestClaims, RequestId, RequestKind, RequestedEnvironment, sign_request,
+        RequestClaims, RequestId, RequestKind, RequestedEnvironment, Thumbprint, sign_request,
     },
     store::Chain,
 };
@@ -38,6 +38,8 @@ pub struct Draft<'a> {
     pub held: Option<&'a str>,
     /// The version of the trust document that is held; 0 for none.
     pub trust_version: u64,
+    /// The thumbprint of the environment's certificate authority, where it has one.
+    pub ca: Option<Thumbprint>,
     /// Effective time.
     pub now: Timestamp,
 }
@@ -83,6 +85,7 @@ impl Draft<'_> {
             unsettled: self.chain.unsettled.clone(),
             held: self.held.map(ToOwned::to_owned),
             trust_version: self.trust_version,
+            ca: self.ca,
         };
         sign_request(&claims, key)
     }

@@ -216,3 +216,28 @@ fn plain_http_clients_read_wait_and_are_spared_what_they_have() {
     assert_eq!((status, &newer), (200, &environment.controller.socket.get("/v1/statement").body));
     assert_ne!(newer, statement);
 }
+
+#[test]
+fn the_license_names_the_authority_and_a_release_is_no_sign_of_life() {
+    let environment = Environment::new();
+    let (member, _runs) = environment.member();
+    environment.controller.ctl.out(&["refresh"]);
+    let license = environment.controller.socket.json("/v1/license");
+    let named = license["claims"]["ca"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(named.len(), 43, "{license}");
+    member.socket.wait_for("told", |_| member.socket.json("/v1/license") == license);
+    environment.controller.ctl.out(&["release"]);
+    // Members go on for their lease; whoever joins now is told nothing.
+    assert_eq!(Client::of(&member, &environment.address).get("/v1/statement").0, 404);
+    assert_eq!(member.socket.status()["entitled"], true);
+    let late = Member::new(&environment.vendor, "");
+    let _late_runs = late.start();
+    late.join(&environment.controller, &environment.address);
+    environment
+        .wait_for("both there", |m| m.len() == 2 && m.iter().all(|m| m["connected"] == true));
+    let status = late.socket.status();
+    assert_eq!(
+        (&status["state"], &status["reason"]),
+        (&"unlicensed".into(), &"not-activated".into())
+    );
+}

@@ -260,6 +260,8 @@ impl Uplink {
         match word {
             Ok(Word::Statement(text)) => self.bring(Heard::Statement(text)).await,
             Ok(Word::Beat) => self.bring(Heard::Beat).await,
+            // The lease runs, as it would without a controller.
+            Ok(Word::Nothing) => true,
             Err(error) => {
                 self.link = None;
                 self.failures = 0;

@@ -189,6 +189,11 @@ async fn a_watch_brings_the_newest_and_ends_with_its_member() {
             _ => {}
         }
     }
+    // A license that was given back is stated no more, and that is no sign of life for the lease.
+    controller.latest.send_modify(|latest| latest.frame = None);
+    while watch.next().await.unwrap() != Word::Nothing {}
+    controller.say(50);
+    while watch.next().await.unwrap() != Word::Statement("statement 50".to_owned()) {}
     assert_eq!(watch.spread().as_secs(), 10, "4,000 members return at 400 a second");
     assert_eq!(controller.presence.seen(joined.id).unwrap().watching, 1);
     controller.presence.know(joined.id, true);

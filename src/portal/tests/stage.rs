@@ -208,6 +208,7 @@ impl Agent {
             unsettled: Vec::new(),
             held: self.held.clone(),
             trust_version: 0,
+            ca: None,
         }
     }
 

@@ -99,6 +99,7 @@ impl Agent {
             unsettled: Vec::new(),
             held: self.held.clone(),
             trust_version: 0,
+            ca: None,
         }
     }
 
