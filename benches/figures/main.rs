@@ -1,30 +1,53 @@
 //! Figures of this machine, each beside its baseline in the same run: `cargo bench --bench figures`.
 //!
 //! They are printed, never asserted: machines are noisy, and ratios of one run are what can be compared. The baseline of
-//! the socket is nginx (Debian's package `nginx-light`) serving a static file of the same size with one worker.
+//! the socket is nginx (Debian's package `nginx-light`) serving a static file of the same size with one worker; that of the
+//! portal is SQLite alone. `-- status`, `-- agent` and `-- portal` print one part. Set `FIGURES_ENTITLED` to the binary
+//! that a package ships to have its memory, its start and its size.
 
+mod commits;
+mod controller;
 mod daemon;
+mod fleet;
 mod load;
 mod nginx;
+mod portal;
+mod posting;
 
 use daemon::Dev;
 use load::{Load, Measured};
 use nginx::Nginx;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 /// Rounds, taken in turn; the median counts.
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 
 type Failure = Box<dyn std::error::Error>;
+/// Prints a part, with its files in the folder.
+type Part = fn(&Path) -> Result<(), Failure>;
 
 fn main() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
-    let dev = Dev::start(&folder.path().join("dev"))?;
+    let parts: [(&str, Part); 3] =
+        [("status", status), ("agent", agent), ("portal", portal::print)];
+    // Cargo says `--bench`.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    for (name, print) in parts {
+        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+            print(folder.path())?;
+            println!();
+        }
+    }
+    Ok(())
+}
+
+fn status(folder: &Path) -> Result<(), Failure> {
+    let dev = Dev::start(&folder.join("dev"))?;
     let answer = load::fetch(&dev.socket(), "/v1/status")?;
     println!("| figure | entitled | nginx, one worker | ratio |");
     println!("| --- | --- | --- | --- |");
-    match Nginx::start(folder.path(), &answer.body) {
+    match Nginx::start(folder, &answer.body) {
         Ok(nginx) => {
             for connections in [64, 1] {
                 compare(&dev, &nginx, connections)?;
@@ -32,24 +55,21 @@ fn main() -> Result<(), Failure> {
         }
         Err(error) => println!("| GET /v1/status | not measured: {error} | | |"),
     }
-    println!();
+    Ok(())
+}
+
+fn agent(folder: &Path) -> Result<(), Failure> {
+    let dev = Dev::start(&folder.join("idle"))?;
     println!("| figure | seen |");
     println!("| --- | --- |");
     println!(
-        "| resident memory, agent and embedded portal, idle | {:.1} MiB |",
-        dev.resident_mib()?
+        "| resident memory, `entitled dev`: agent and embedded portal, idle | {:.1} MiB |",
+        daemon::memory_mib(dev.process(), "VmRSS")?
     );
-    println!(
-        "| idle wake-ups a second, agent and embedded portal | {:.2} |",
-        dev.wakeups(Duration::from_secs(65))?
-    );
-    let (median, worst) = daemon::start_to_ready(folder.path())?;
-    println!(
-        "| start from a stored license to the first answer | {median:.1} ms (worst {worst:.1} ms) |"
-    );
+    drop(dev);
+    controller::print(folder)?;
     let (median, worst) = daemon::fingerprint();
     println!("| fingerprint | {median:.1} ms (worst {worst:.1} ms) |");
-    println!("| agent binary as built here | {:.1} MiB |", daemon::binary_mib()?);
     Ok(())
 }
 

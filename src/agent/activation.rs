@@ -1,10 +1,10 @@
 //! Activation, release, and the Activation Code that they need.
 
-use super::Agent;
+use super::{Agent, exchange::Asking};
 use crate::{
     api::{Problem, Reply, RequestByHand},
     codes::ActivationCode,
-    license::{Purpose, RebindCode, RequestKind, RequestedEnvironment},
+    license::{Purpose, RequestKind, RequestedEnvironment},
     store::{StateDirectory, StoreError},
 };
 use axum::http::StatusCode;
@@ -18,13 +18,35 @@ impl Agent {
         purpose: Option<Purpose>,
         actor: &str,
     ) -> Result<(), Problem> {
-        self.need_portal()?;
+        self.need_portal(RequestKind::Activate)?;
+        self.refuse_other_hardware()?;
         let environment = self.prepare_activation(code, name, purpose)?;
-        self.ask(RequestKind::Activate, environment, actor)
+        self.ask(&Asking::new(RequestKind::Activate, environment), actor)
+    }
+
+    /// That this is the hardware which was enrolled: its Serial Number is of no other.
+    fn refuse_other_hardware(&self) -> Result<(), Problem> {
+        let state = self.parts.keeper.state();
+        let (Some(enrolled), Some(hardware)) = (&state.enrolled, state.hardware) else {
+            return Ok(());
+        };
+        let found = match self.other_hardware(state) {
+            Ok(None) => return Ok(()),
+            Ok(Some(minted)) if minted.serial_number != enrolled.serial_number => {
+                format!("the hardware of {}", minted.serial_number)
+            }
+            Ok(Some(_)) => format!("hardware of which {} % agrees", hardware.score),
+            Err(error) => format!("other hardware ({error})"),
+        };
+        let detail = format!(
+            "expected the hardware of Serial Number {}, which was enrolled, found {found}: `entitlectl rebind` takes the environment along to this hardware; to make this machine another environment, move the state directory away first; `entitlectl hardware` shows what differs",
+            enrolled.serial_number
+        );
+        Err(refused(StatusCode::CONFLICT, "hardware-changed", &detail))
     }
 
     /// Takes the Activation Code, and says which environment it is for.
-    fn prepare_activation(
+    pub(super) fn prepare_activation(
         &mut self,
         code: Option<ActivationCode>,
         name: Option<String>,
@@ -53,29 +75,22 @@ impl Agent {
     ) -> Result<Reply, Problem> {
         let RequestByHand { kind, code, name, purpose, rebind_code } = request;
         let environment = match kind {
-            RequestKind::Activate | RequestKind::Rebind => {
+            RequestKind::Activate => {
+                self.refuse_other_hardware()?;
                 self.prepare_activation(code, name, purpose)?
             }
             RequestKind::Refresh | RequestKind::Release => self.activated_environment()?,
+            RequestKind::Rebind => {
+                let made = self.rebind_by_hand(code, rebind_code.as_ref(), actor);
+                return made.map(Reply::Document);
+            }
             RequestKind::Move => {
-                let detail = "a move is not made by this version: `entitlectl release` on the old machine, then `entitlectl activate` on the new one";
+                let detail = "a move needs the word of the machine that is moved from: `entitlectl move offer` here, `entitlectl move consent` there, `entitlectl move accept --by-hand` here; where the old machine's state is here already, `entitlectl request rebind`";
                 return Err(refused(StatusCode::BAD_REQUEST, "no-move", detail));
             }
         };
-        let rebind_code = rebind_code.as_ref();
-        self.make_request(kind, environment, rebind_code, actor, true).map(Reply::Document)
-    }
-
-    /// Asks the portal to bind this machine's environment to a new key: the old one was lost with the state.
-    pub(super) fn rebind(
-        &mut self,
-        code: Option<ActivationCode>,
-        rebind_code: Option<&RebindCode>,
-        actor: &str,
-    ) -> Result<(), Problem> {
-        self.need_portal()?;
-        let environment = self.prepare_activation(code, None, None)?;
-        self.ask_by(RequestKind::Rebind, environment, rebind_code, actor)
+        let asking = Asking { by_hand: true, ..Asking::new(kind, environment) };
+        self.make_request(&asking, actor).map(Reply::Document)
     }
 
     /// Activates with the Activation Code of the settings, which nobody has to type.
@@ -89,9 +104,9 @@ impl Agent {
 
     /// Gives the license back.
     pub(super) fn release(&mut self, actor: &str) -> Result<(), Problem> {
-        self.need_portal()?;
+        self.need_portal(RequestKind::Release)?;
         let environment = self.activated_environment()?;
-        self.ask(RequestKind::Release, environment, actor)
+        self.ask(&Asking::new(RequestKind::Release, environment), actor)
     }
 
     /// The environment, for a request that needs one.
@@ -103,12 +118,18 @@ impl Agent {
         })
     }
 
-    pub(super) fn need_portal(&self) -> Result<(), Problem> {
+    pub(super) fn need_portal(&self, kind: RequestKind) -> Result<(), Problem> {
         if self.parts.portal.is_some() {
             return Ok(());
         }
-        let detail = "no portal is set: set `url` under [portal] in the settings, or carry a license by hand (`entitlectl license install FILE`)";
-        Err(refused(StatusCode::CONFLICT, "portal-not-set", detail))
+        let by_hand = match kind {
+            RequestKind::Move => "move accept --by-hand CONSENT".to_owned(),
+            kind => format!("request {}", kind.as_str()),
+        };
+        let detail = format!(
+            "no portal is set: set `url` under [portal] in the settings, or go by hand: `entitlectl {by_hand}` writes what the portal is to answer, `entitlectl license install FILE` takes its answer"
+        );
+        Err(refused(StatusCode::CONFLICT, "portal-not-set", &detail))
     }
 
     /// Takes note of the Activation Code for the activation that is asked for next.
@@ -120,7 +141,7 @@ impl Agent {
         let noted = self.parts.directory.as_ref().map(|d| d.ask_with_activation_code(&code));
         if let Some(Err(error)) = noted {
             // A full disk does not lock the cure; after a restart the code has to be typed again.
-            tracing::warn!(%error, "the Activation Code could not be kept");
+            tracing::warn!(%error, "the Activation Code could not be kept: after a restart it has to be given again");
         }
         self.asked_code = Some(code);
     }
@@ -130,7 +151,7 @@ impl Agent {
         let Some(code) = self.asked_code.take() else { return };
         let kept = self.parts.directory.as_ref().map(|d| d.keep_activation_code(&code));
         if let Some(Err(error)) = kept {
-            tracing::warn!(%error, "the Activation Code could not be kept");
+            tracing::warn!(%error, "the Activation Code could not be kept: after a restart it has to be given again");
         }
         self.code = Some(code);
     }
@@ -155,6 +176,6 @@ fn log_forgotten(forgotten: Option<Result<(), StoreError>>) {
     }
 }
 
-fn refused(status: StatusCode, code: &str, detail: &str) -> Problem {
+pub(super) fn refused(status: StatusCode, code: &str, detail: &str) -> Problem {
     Problem::new(status, code, "It can't be done", detail)
 }

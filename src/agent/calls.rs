@@ -1,6 +1,6 @@
 //! What the sockets ask.
 
-use super::Agent;
+use super::{Agent, exchange::Asking};
 use crate::{
     api::{Call, Command, Problem, Reply},
     license::{Faults, RequestKind},
@@ -31,6 +31,26 @@ impl Agent {
             Command::Request(request) => {
                 let made = self.request_by_hand(request, &actor);
                 answer(reply, made);
+            }
+            Command::OfferMove => {
+                let offered = self.offer_move(&actor);
+                answer(reply, offered);
+            }
+            Command::ConsentToMove { offer } => {
+                let consented = self.consent_to_move(&offer, &actor);
+                answer(reply, consented);
+            }
+            Command::AcceptMove { consent, by_hand: true } => {
+                let made = self.accept_move(&consent, true, &actor);
+                answer(reply, made.map(Reply::Document));
+            }
+            Command::AcceptMove { consent, by_hand: false } => {
+                self.exchanging(reply, |agent| {
+                    agent.need_portal(RequestKind::Move)?;
+                    agent.accept_move(&consent, false, &actor)?;
+                    agent.send();
+                    Ok(())
+                });
             }
             Command::Events { limit } => {
                 let events = self.parts.keeper.events(limit);
@@ -65,6 +85,8 @@ impl Agent {
             | Command::Rebind { .. }
             | Command::Refresh
             | Command::Release
+            | Command::OfferMove
+            | Command::AcceptMove { .. }
             | Command::Request(_) => true,
             // A license is for a Serial Number; once there is one, a probe that hangs locks no cure.
             Command::Install { .. } => self.parts.keeper.state().enrolled.is_none(),
@@ -89,9 +111,10 @@ impl Agent {
                 }
                 self.done(message)
             }
-            Err(faults) => {
-                self.note_refusal(&faults, actor);
-                Err(refused_document(&faults))
+            Err(refused) => {
+                let problem = refused_document(&refused.faults);
+                self.note_refusal(refused, actor);
+                Err(problem)
             }
         }
     }
@@ -105,14 +128,14 @@ impl Agent {
         }
         let waits = pending.is_some();
         self.exchanging(reply, |agent| {
-            agent.need_portal()?;
+            agent.need_portal(RequestKind::Refresh)?;
             if waits {
                 // What waits to be sent is sent: an activation that could not be reached for, say.
                 agent.send();
                 return Ok(());
             }
             let environment = agent.activated_environment()?;
-            agent.ask(RequestKind::Refresh, environment, actor)
+            agent.ask(&Asking::new(RequestKind::Refresh, environment), actor)
         });
     }
 

@@ -1,29 +1,46 @@
 //! Documents on their way into the state: everything is checked first, and a refused one changes nothing.
 
-use super::{Agent, Holdings, publish::in_seconds};
+use super::{Agent, Holdings, licenses::end, publish::in_seconds};
 use crate::{
-    codes::SerialNumber,
     entitlement::{EffectiveTime, LicenseSource},
     license::{
-        Document, DocumentError, Faults, InstallCheck, LicenseClaims, OpenedAnswer, Outcome,
-        RequestId, RequestKind, RevocationClaims, Sequence, TrustClaims, Unverified,
-        VerifiedLicense, VerifiedStatement, VerifiedTrust, open_answer, verify_license,
+        Document, DocumentError, Faults, ForkState, LicenseClaims, OpenedAnswer, Outcome,
+        RequestClaims, RequestId, RequestKind, Sequence, TrustClaims, Unverified, VerifiedTrust,
+        open_answer, verify_license,
     },
-    store::{Action, AgentState, Event, HeldLicense},
+    store::{Action, AgentState, Event, PendingLicense, Retired},
+    upstream::new_request_id,
 };
 use jiff::Timestamp;
+use uuid::Uuid;
 
 /// A change in the making: adopted whole, or dropped with whatever was refused.
-struct Change {
-    state: AgentState,
-    holdings: Holdings,
-    time: EffectiveTime,
-    events: Vec<Event>,
+pub(super) struct Change {
+    pub(super) state: AgentState,
+    pub(super) holdings: Holdings,
+    pub(super) time: EffectiveTime,
+    pub(super) events: Vec<Event>,
+    /// Whether the license is bound to the key that waited for it.
+    pub(super) replaces_key: bool,
+}
+
+/// Documents that were refused.
+pub(super) struct Refused {
+    /// Why.
+    pub(super) faults: Faults,
+    /// The license of an answer among them: the portal has issued it, and it is not installed.
+    pub(super) license: Option<PendingLicense>,
+}
+
+impl<F: Into<Faults>> From<F> for Refused {
+    fn from(faults: F) -> Self {
+        Self { faults: faults.into(), license: None }
+    }
 }
 
 impl Agent {
     /// Installs what a file holds: an answer, or a license with or without its trust document before it.
-    pub(super) fn install_text(&mut self, text: &str, actor: &str) -> Result<String, Faults> {
+    pub(super) fn install_text(&mut self, text: &str, actor: &str) -> Result<String, Refused> {
         let mut change = self.change();
         let mut message = None;
         for document in text.split_whitespace() {
@@ -60,7 +77,7 @@ impl Agent {
         Ok(message)
     }
 
-    fn install_answer(&mut self, text: &str, actor: &str) -> Result<String, Faults> {
+    fn install_answer(&mut self, text: &str, actor: &str) -> Result<String, Refused> {
         let held = self.holdings.trust.as_ref();
         let answer = open_answer(text, &self.parts.product, &self.parts.roots, held)?;
         let road = Road { source: LicenseSource::File, actor };
@@ -70,18 +87,35 @@ impl Agent {
     /// Takes the answer to a request that is not settled yet, whole or not at all.
     pub(super) fn take_answer(
         &mut self,
+        answer: OpenedAnswer,
+        road: &Road<'_>,
+    ) -> Result<String, Refused> {
+        let license = answer.license.as_ref().map(|license| license.claims().clone());
+        self.take_whole_answer(answer, road).map_err(|faults| {
+            let license = license.filter(|license| self.is_news(license));
+            let pending = |license: LicenseClaims| PendingLicense {
+                sequence: license.seq,
+                // Not the whole messages: some tell the time, and each change of a condition is a new generation.
+                refused: Some(faults.codes()),
+            };
+            Refused { license: license.map(pending), faults }
+        })
+    }
+
+    fn take_whole_answer(
+        &mut self,
         mut answer: OpenedAnswer,
         road: &Road<'_>,
     ) -> Result<String, Faults> {
         let mut change = self.change();
         let answered = answer.in_reply_to;
-        if !change.state.chain.unsettled.contains(&answered) {
+        if !change.state.chain.awaits(answered) {
             return Err(not_asked(&change.state, answered).into());
         }
         let pending = change.state.chain.pending.as_ref().filter(|pending| pending.id == answered);
-        let activates = pending.is_some_and(|pending| {
-            matches!(pending.kind, RequestKind::Activate | RequestKind::Rebind)
-        });
+        let succeeds =
+            pending.is_some_and(|p| matches!(p.kind, RequestKind::Rebind | RequestKind::Move));
+        let shows_code = pending.is_some_and(|pending| shows_code(&pending.text));
         let told = self.event_by(road.actor, Action::Answered, format!("request {answered}"));
         change.events.push(told);
         if let Some(trust) = answer.trust.take() {
@@ -90,17 +124,32 @@ impl Agent {
         // Before anything is judged: a clock that ran ahead must not call over what the portal has just sent.
         change.time.settle(answer.portal_time);
         change.state.fork = answer.fork;
+        let (fork, issued) = (answer.fork, answer.issued);
+        let retires = matches!(answer.outcome, Outcome::Retired { .. });
         let message = self.take_outcome(&mut change, answer, road)?;
-        change.state.chain.settle(answered);
-        change.state.last_contact = Some(in_seconds(change.time.at(self.parts.clock.read())));
-        let released = change.state.released;
-        if activates && !released {
+        if retires && self.next_is_bound {
+            // The line of requests goes on from the one by which the new key was bound, whose answer is still to come.
+            change.state.chain.withdraw(answered);
+        } else {
+            change.state.chain.settle(answered);
+        }
+        change.state.chain.reserve.fill(new_request_id);
+        // By the portal's own time: by a clock that ran ahead it would lie in the future, and no check-in ever be due.
+        change.state.last_contact = change.time.mark().proven.map(in_seconds);
+        change.state.pending_license = missed(&change.state, issued);
+        let (released, retired) = (change.state.released, change.state.retired.is_some());
+        if shows_code && !released {
             self.grant_code();
         }
         self.adopt(change);
-        if released {
+        if released && retired {
+            // Whatever waited to be bound can't be any more. The Activation Code may be used again.
+            self.forget_next_key();
+        } else if released {
             self.forget_codes();
         }
+        let is_survivor = fork.is_some_and(|fork| fork.state == ForkState::Survivor);
+        self.is_named = is_survivor && !released && !succeeds;
         Ok(message)
     }
 
@@ -110,6 +159,9 @@ impl Agent {
         answer: OpenedAnswer,
         road: &Road<'_>,
     ) -> Result<String, Faults> {
+        if !matches!(answer.outcome, Outcome::License(_)) {
+            check_environment(&change.state, answer.environment_id)?;
+        }
         match answer.outcome {
             Outcome::License(_) => {
                 let license = answer.license.ok_or(DocumentError::Signature)?;
@@ -123,70 +175,35 @@ impl Agent {
             Outcome::Released { sequence, slot_free_at } => {
                 let detail = format!("sequence {sequence}");
                 change.events.push(self.event_by(road.actor, Action::Released, detail));
-                release(&mut change.state, sequence);
+                end(&mut change.state, answer.environment_id, sequence);
                 let when = slot_free_at.map_or_else(String::new, |at| format!(" at {at}"));
                 Ok(format!("the license was released; its slot is free again{when}"))
             }
-            Outcome::Retired { sequence, by, key, .. } => {
-                let key = key.map_or_else(|| "no key".to_owned(), |key| key.to_string());
-                let detail = format!("sequence {sequence}, by {}, to {key}", by.as_str());
-                let event = self.event_by(road.actor, Action::Released, detail.clone());
-                change.events.push(event);
-                release(&mut change.state, sequence);
-                Ok(format!("this key is retired, the environment goes on under another: {detail}"))
+            Outcome::Retired { sequence, by, serial_number, key } => {
+                let at = in_seconds(change.time.at(self.parts.clock.read()));
+                let retired = Retired { by, serial_number, key, at };
+                Ok(self.take_retirement(change, answer.environment_id, sequence, retired, road))
             }
         }
     }
 
-    /// Takes what a member heard from this environment and this machine does not know any more: the license in the
-    /// statement, its revocation, and its generation, so that members go on with this controller.
-    pub(super) fn follow_statement(
-        &mut self,
-        statement: &VerifiedStatement,
-        actor: &str,
-    ) -> Result<(), Faults> {
-        let mut change = self.change();
-        let generation = statement.claims().generation;
-        let license = statement.license();
-        let floor = change.state.floor;
-        let is_news = floor.is_none_or(|floor| license.claims().seq > floor);
-        if !is_news && generation <= change.state.status.generation {
-            return Ok(());
-        }
-        let detail = format!("license sequence {}, generation {generation}", license.claims().seq);
-        change.events.push(self.event_by(actor, Action::StatementFollowed, detail));
-        if is_news {
-            self.take_trust(&mut change, statement.trust().clone(), actor);
-            let road = Road { source: LicenseSource::Member, actor };
-            let now = self.now();
-            self.take_license(&mut change, license, &road, now)?;
-        }
-        let revocation = statement.revocation().zip(statement.claims().revocation.clone());
-        if let Some((claims, text)) = revocation.filter(|(claims, _)| Some(claims.seq) > floor) {
-            let road = Road { source: LicenseSource::Member, actor };
-            self.take_revocation(&mut change, claims, text, &road)?;
-        }
-        let status = &mut change.state.status;
-        if generation >= status.generation {
-            status.generation = generation;
-            // What follows is another status than the one of that generation.
-            status.digest.clear();
-        }
-        self.adopt(change);
-        Ok(())
-    }
-
-    fn change(&self) -> Change {
+    pub(super) fn change(&self) -> Change {
         Change {
             state: self.draft(),
             holdings: self.holdings.clone(),
             time: self.time.clone(),
             events: Vec::new(),
+            replaces_key: false,
         }
     }
 
     /// Takes a verified trust document; true where it is news.
-    fn take_trust(&mut self, change: &mut Change, trust: VerifiedTrust, actor: &str) -> bool {
+    pub(super) fn take_trust(
+        &mut self,
+        change: &mut Change,
+        trust: VerifiedTrust,
+        actor: &str,
+    ) -> bool {
         let news = change.state.trust.as_deref() != Some(trust.text());
         if news {
             let detail = format!("trust document {}", trust.version());
@@ -198,150 +215,69 @@ impl Agent {
         news
     }
 
-    /// Takes a license, where nothing speaks against it at the time `now`.
-    fn take_license(
-        &mut self,
-        change: &mut Change,
-        license: &VerifiedLicense,
-        road: &Road<'_>,
-        now: Timestamp,
-    ) -> Result<String, Faults> {
-        let Change { state, holdings, time, events } = change;
-        let claims = license.claims().clone();
-        // A license is a word of the portal as well: its time is proven.
-        let now = now.max(claims.iat);
-        let serial_number = self.serial_number_for(state, &claims)?;
-        let held = holdings.license.as_ref();
-        let environment_key = self.parts.key.thumbprint();
-        license.check_install(&InstallCheck {
-            serial_number,
-            environment_key: &environment_key,
-            environment: state.environment.as_ref().filter(|_| !state.released).map(|e| e.id),
-            floor: floor(state, held),
-            held,
-            now,
-        })?;
-        if held.is_some_and(|held| held.text() == license.text()) && !state.released {
-            return Ok(format!("license sequence {} is held already", claims.seq));
-        }
-        if let Some(enrolled) = &mut state.enrolled {
-            enrolled.serial_number = serial_number;
-        }
-        let message = format!(
-            "license sequence {} of {} until {}",
-            claims.seq, claims.environment.name, claims.subscription.ends_at
-        );
-        events.push(self.event_by(road.actor, Action::LicenseInstalled, message.clone()));
-        state.license = Some(HeldLicense {
-            text: license.text().to_owned(),
-            source: road.source,
-            installed_at: now,
-        });
-        state.floor = Some(claims.seq);
-        state.environment = Some(claims.environment);
-        state.revocation = None;
-        state.released = false;
-        time.prove(claims.iat);
-        holdings.license = Some(license.clone());
-        Ok(format!("installed {message}"))
-    }
-
-    /// Takes a revocation. One that is older than what is held changes nothing but the chain.
-    fn take_revocation(
-        &mut self,
-        change: &mut Change,
-        claims: &RevocationClaims,
-        text: String,
-        road: &Road<'_>,
-    ) -> Result<String, Faults> {
-        let state = &mut change.state;
-        if state.floor.is_some_and(|floor| claims.seq < floor) {
-            return Ok("the portal sent an older revocation; nothing changed".to_owned());
-        }
-        check_revoked_environment(state, claims)?;
-        if state.revocation.as_ref() != Some(&text) {
-            let detail = format!("sequence {}: {}", claims.seq, claims.reason);
-            change.events.push(self.event_by(road.actor, Action::Revoked, detail));
-        }
-        state.floor = Some(claims.seq);
-        state.revocation = Some(text);
-        Ok(format!("the vendor revoked the license: {}", claims.reason))
-    }
-
-    /// The Serial Number that a license must name: the enrolled one, or at first the one that the portal knows of the same
-    /// hardware.
-    fn serial_number_for(
-        &self,
-        state: &AgentState,
-        claims: &LicenseClaims,
-    ) -> Result<SerialNumber, Faults> {
-        let enrolled = state.enrolled.as_ref().map(|enrolled| enrolled.serial_number);
-        let named = claims.sub;
-        let is_candidate = self.survey.as_ref().is_some_and(|survey| {
-            survey.candidates().iter().any(|minted| minted.serial_number == named)
-        });
-        // Bound to this key: the portal knew the machine by the rest of its hardware, and gave its own number back.
-        let is_ours = claims.cnf.is_some_and(|cnf| cnf.jwk == self.parts.key.public());
-        match enrolled {
-            Some(_) if state.license.is_none() && (is_candidate || is_ours) => Ok(named),
-            Some(enrolled) => Ok(enrolled),
-            None => Err(DocumentError::Request {
-                member: "the Serial Number",
-                reason: "this machine has none: `entitlectl hardware` says why".to_owned(),
-            }
-            .into()),
-        }
-    }
-
     /// Makes a change the current state, with the documents in it.
-    fn adopt(&mut self, change: Change) {
-        let Change { state, time, events, .. } = change;
+    pub(super) fn adopt(&mut self, change: Change) {
+        let Change { state, time, events, replaces_key, .. } = change;
         self.time = time;
         self.holdings = Holdings::of(&state, &self.parts.product, &self.parts.roots);
+        if replaces_key {
+            self.take_next_key();
+            // Whatever was enrolled with it is shown from the next survey on.
+            self.schedule.survey_at = self.uptime();
+        }
         self.conclude(state, events);
+        self.finish_succession();
+    }
+
+    /// The same of an answer: once a request, however often that is sent again.
+    pub(super) fn note_refused_answer(&mut self, refused: Refused) {
+        let sent = self.parts.keeper.state().chain.to_send().map(|pending| pending.id);
+        let refusal = sent.map(|sent| (sent, refused.faults.code()));
+        if self.told_refusal != refusal {
+            self.told_refusal = refusal;
+            self.note_refusal(refused, "portal");
+        }
     }
 
     /// Takes note of a refused document, which changes nothing else.
-    pub(super) fn note_refusal(&mut self, faults: &Faults, actor: &str) {
+    pub(super) fn note_refusal(&mut self, refused: Refused, actor: &str) {
         self.parts.metrics.refused_document();
-        let event = self.event_by(actor, Action::DocumentRefused, faults.to_string());
-        let state = self.draft();
+        let event = self.event_by(actor, Action::DocumentRefused, refused.faults.to_string());
+        let mut state = self.draft();
+        if refused.license.is_some() {
+            state.pending_license = refused.license;
+        }
         self.conclude(state, vec![event]);
     }
 }
 
-fn check_revoked_environment(
-    state: &AgentState,
-    claims: &RevocationClaims,
-) -> Result<(), DocumentError> {
-    let serial = state.enrolled.as_ref().map(|enrolled| enrolled.serial_number);
-    match serial {
-        Some(expected) if expected != claims.sub => {
-            Err(DocumentError::Serial { expected, found: claims.sub })
+/// Whether a request shows the Activation Code.
+fn shows_code(request: &str) -> bool {
+    let claims = Unverified::parse(request).and_then(|request| request.peek::<RequestClaims>());
+    claims.is_ok_and(|claims| claims.activation.is_some())
+}
+
+/// That an answer is about the environment that is held here.
+fn check_environment(state: &AgentState, found: Option<Uuid>) -> Result<(), DocumentError> {
+    match (state.environment.as_ref().map(|environment| environment.id), found) {
+        (Some(expected), Some(found)) if expected != found => {
+            Err(DocumentError::OtherEnvironment { expected, found })
         }
         _ => Ok(()),
     }
+}
+
+/// What the portal has issued beyond what is installed.
+fn missed(state: &AgentState, issued: Option<Sequence>) -> Option<PendingLicense> {
+    let held = state.environment.as_ref().and(state.floor)?;
+    let sequence = issued.filter(|issued| *issued > held)?;
+    Some(PendingLicense { sequence, refused: None })
 }
 
 /// By which road a document came, and who brought it.
 pub(super) struct Road<'a> {
     pub(super) source: LicenseSource,
     pub(super) actor: &'a str,
-}
-
-/// The lowest sequence that may be installed. After a revocation or a release only a higher one.
-fn floor(state: &AgentState, held: Option<&VerifiedLicense>) -> Option<Sequence> {
-    let floor = state.floor?;
-    let is_held = held.is_some_and(|held| held.claims().seq == floor) && !state.released;
-    Some(if is_held { floor } else { Sequence(floor.0.saturating_add(1)) })
-}
-
-fn release(state: &mut AgentState, sequence: Sequence) {
-    state.released = true;
-    state.license = None;
-    state.revocation = None;
-    state.environment = None;
-    state.floor = state.floor.max(Some(sequence));
 }
 
 fn not_asked(state: &AgentState, found: RequestId) -> DocumentError {

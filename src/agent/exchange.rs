@@ -1,11 +1,20 @@
 //! Requests: stored before they are sent, sent until they are answered.
 
-use super::{Agent, documents::Road};
+use super::{
+    Agent,
+    documents::Road,
+    publish::note,
+    succession::{Heir, Word, note_refused},
+};
 use crate::{
     api::{Done, Problem, Reply},
     entitlement::LicenseSource,
-    license::{OpenedAnswer, RebindCode, RequestKind, RequestedEnvironment, open_answer},
-    store::{Action, PendingRequest},
+    identity::Source,
+    license::{
+        OpenedAnswer, RebindCode, RequestId, RequestKind, RequestedEnvironment, open_answer,
+        sign_request,
+    },
+    store::{Action, AgentState, PendingRequest},
     upstream::{Draft, ExchangeError, new_request_id},
 };
 use axum::http::StatusCode;
@@ -14,26 +23,37 @@ use std::time::Duration;
 /// The interval where no license says one.
 const DEFAULT_INTERVAL: Duration = Duration::from_hours(24);
 
-impl Agent {
-    /// Stores a new request and sends it at once.
-    pub(super) fn ask(
-        &mut self,
-        kind: RequestKind,
-        environment: RequestedEnvironment,
-        actor: &str,
-    ) -> Result<(), Problem> {
-        self.ask_by(kind, environment, None, actor)
+/// A request in the making.
+pub(super) struct Asking<'a> {
+    pub(super) id: RequestId,
+    pub(super) kind: RequestKind,
+    pub(super) environment: RequestedEnvironment,
+    /// The one-time code for a rebind.
+    pub(super) rebind_code: Option<&'a RebindCode>,
+    /// What is to take the place of the present key; nothing where that signs.
+    pub(super) heir: Option<Heir>,
+    /// Whether it is carried by hand.
+    pub(super) by_hand: bool,
+}
+
+impl Asking<'_> {
+    /// A request of the present key, which is sent from here.
+    pub(super) fn new(kind: RequestKind, environment: RequestedEnvironment) -> Self {
+        let id = new_request_id();
+        Self { id, kind, environment, rebind_code: None, heir: None, by_hand: false }
     }
 
-    /// The same, by a one-time code.
-    pub(super) fn ask_by(
-        &mut self,
-        kind: RequestKind,
-        environment: RequestedEnvironment,
-        rebind_code: Option<&RebindCode>,
-        actor: &str,
-    ) -> Result<(), Problem> {
-        self.make_request(kind, environment, rebind_code, actor, false)?;
+    /// What the audit says of it under that id.
+    fn told(&self, id: RequestId) -> String {
+        let road = if self.by_hand { ", to be carried by hand" } else { "" };
+        format!("{} {id}{road}", self.kind.as_str())
+    }
+}
+
+impl Agent {
+    /// Stores a new request and sends it at once.
+    pub(super) fn ask(&mut self, asking: &Asking<'_>, actor: &str) -> Result<(), Problem> {
+        self.make_request(asking, actor)?;
         self.send();
         Ok(())
     }
@@ -41,52 +61,88 @@ impl Agent {
     /// Stores a new request: to be sent from here, or to be carried by hand.
     pub(super) fn make_request(
         &mut self,
-        kind: RequestKind,
-        environment: RequestedEnvironment,
-        rebind_code: Option<&RebindCode>,
+        asking: &Asking<'_>,
         actor: &str,
-        by_hand: bool,
     ) -> Result<String, Problem> {
         let mut state = self.draft();
+        // Whoever activates asks for something else than a rebind.
+        state.rebind_waits &= asking.kind != RequestKind::Activate;
+        state.chain.reserve.fill(new_request_id);
+        let request = self.signed(&state, asking.id, asking)?;
+        let text = request.text.clone();
+        let event = self.event_by(actor, Action::Requested, asking.told(asking.id));
+        if self.parts.keeper.commit_if_stored(with_request(state.clone(), request), event.clone()) {
+            note(&event);
+            let state = self.draft();
+            self.conclude(state, Vec::new());
+            return Ok(text);
+        }
+        // It would be unknown after a restart: an id that was stored before takes its place, unless it was itself, with an
+        // offer. Where none is left, the portal may see a fork after that restart; but the cure is never locked.
+        let is_offered = state.offer.as_ref().is_some_and(|offer| offer.id == asking.id);
+        let drawn = if is_offered { None } else { self.parts.keeper.draw(asking.id.0.as_u128()) };
+        let id = drawn.unwrap_or(asking.id);
+        let request = self.signed(&state, id, asking)?;
+        let text = request.text.clone();
+        let event = self.event_by(actor, Action::Requested, asking.told(id));
+        self.conclude(with_request(state, request), vec![event]);
+        Ok(text)
+    }
+
+    /// The request under that id, as `state` has it made.
+    fn signed(
+        &self,
+        state: &AgentState,
+        id: RequestId,
+        asking: &Asking<'_>,
+    ) -> Result<PendingRequest, Problem> {
         let (Some(enrolled), Some(survey)) = (&state.enrolled, &self.survey) else {
             return Err(self.no_serial_number());
         };
-        let id = new_request_id();
+        let Asking { kind, rebind_code, by_hand, ref heir, .. } = *asking;
         let now = self.time.at(self.parts.clock.read());
+        let minted = heir.as_ref().and_then(|heir| heir.minted.as_ref());
+        let word = heir.as_ref().and_then(|heir| heir.word.as_ref());
+        let brings_code = matches!(kind, RequestKind::Activate | RequestKind::Rebind);
+        let held = match word {
+            Some(Word::Carried(word)) => Some(word.license.text()),
+            _ => state.license.as_ref().map(|held| held.text.as_str()),
+        };
         let draft = Draft {
             id,
             kind,
             product: &self.parts.product,
-            serial_number: enrolled.serial_number,
-            overridden: enrolled.overridden,
-            environment,
-            code: match kind {
-                RequestKind::Activate | RequestKind::Rebind => {
-                    self.asked_code.as_ref().or(self.code.as_ref())
-                }
-                _ => self.code.as_ref(),
-            },
+            serial_number: minted.map_or(enrolled.serial_number, |minted| minted.serial_number),
+            overridden: minted
+                .map_or(enrolled.overridden, |minted| minted.source == Source::Override),
+            environment: asking.environment.clone(),
+            code: self.asked_code.as_ref().filter(|_| brings_code).or(self.code.as_ref()),
+            shows_code: brings_code && word.is_none(),
             rebind_code,
             survey,
             chain: &state.chain,
-            held: state.license.as_ref().map(|held| held.text.as_str()),
+            held,
             trust_version: self.holdings.trust_version(),
             ca: self.authority(),
+            floor: state.highest_sequence(),
             now,
         };
-        let text = draft.sign(&self.parts.key).map_err(|error| {
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let key = heir.as_ref().map_or_else(|| self.signing_key(), |heir| &heir.key);
+        let mut claims = draft.claims(&key.public());
+        let signed = word.map(|word| word.on(&claims, key, &self.parts.key)).transpose().and_then(
+            |consent| {
+                claims.consent = consent;
+                sign_request(&claims, key)
+            },
+        );
+        let text = signed.map_err(|error| {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
             Problem::new(status, error.code(), "The request can't be made", error.to_string())
         })?;
-        state.chain.push(PendingRequest { id, kind, text: text.clone(), made_at: now, by_hand });
-        let road = if by_hand { ", to be carried by hand" } else { "" };
-        let detail = format!("{} {id}{road}", kind.as_str());
-        let event = self.event_by(actor, Action::Requested, detail);
-        self.conclude(state, vec![event]);
-        Ok(text)
+        Ok(PendingRequest { id, kind, text, made_at: now, by_hand })
     }
 
-    fn no_serial_number(&self) -> Problem {
+    pub(super) fn no_serial_number(&self) -> Problem {
         let detail = self.mint_error.as_ref().map_or_else(
             || "the hardware is still being read: try again in a second".to_owned(),
             ToString::to_string,
@@ -115,8 +171,14 @@ impl Agent {
         let state = self.parts.keeper.state();
         if self.waiting_request().is_some() {
             self.send();
+        } else if state.rebind_waits && !self.has_bound_key() {
+            self.rebind_again();
         } else if let Some(environment) = state.environment.clone() {
-            let asked = self.ask(RequestKind::Refresh, environment.into(), "agent");
+            let asked = if std::mem::take(&mut self.is_named) {
+                self.succeed(false, "agent").map(|_| self.send())
+            } else {
+                self.ask(&Asking::new(RequestKind::Refresh, environment.into()), "agent")
+            };
             if let Err(problem) = asked {
                 tracing::warn!(detail = %problem.detail, "no refresh could be asked for");
                 let uptime = self.uptime();
@@ -152,6 +214,11 @@ impl Agent {
         let uptime = self.uptime();
         let reply = match taken {
             Ok(answer) => self.answered(answer, uptime),
+            Err(error) if self.asked_again(&error) => return,
+            Err(ExchangeError::Document(error)) => {
+                self.note_refused_answer(error.clone().into());
+                Err(self.not_answered(&error.into(), uptime))
+            }
             Err(error) => Err(self.not_answered(&error, uptime)),
         };
         self.tell(reply);
@@ -162,22 +229,45 @@ impl Agent {
         self.schedule.answered(uptime, self.refresh_interval());
         let answered = answer.in_reply_to;
         let road = Road { source: LicenseSource::Portal, actor: "portal" };
+        let was_bound = self.next_is_bound;
         match self.take_answer(answer, &road) {
             Ok(message) => {
                 self.parts.metrics.exchanged("answered");
                 // The license that came may ask for another interval.
                 self.schedule.answered(uptime, self.refresh_interval());
+                if self.is_named || self.next_is_bound && !was_bound {
+                    // The other branch is told as soon as this one has its new key; a license waits for the key that is bound.
+                    self.schedule.refresh_at = Some(uptime);
+                }
                 Ok(message)
             }
-            Err(faults) => {
+            Err(refused) => {
+                let faults = refused.faults.clone();
                 self.parts.metrics.exchanged(faults.code());
                 self.schedule.failed(uptime, None);
                 self.refused_answer = Some(answered);
-                self.note_refusal(&faults, "portal");
+                self.note_refused_answer(refused);
                 let (status, title) = (StatusCode::BAD_GATEWAY, "The portal's answer was refused");
                 Err(Problem::new(status, faults.code(), title, faults.to_string()))
             }
         }
+    }
+
+    /// Asks again for a refresh whose id an earlier process had used: neither could store anything, and both drew from the
+    /// same reserve.
+    fn asked_again(&mut self, error: &ExchangeError) -> bool {
+        let used = matches!(error.code(), "request-id-reused" | "request-overtaken");
+        let mut state = self.draft();
+        let drawn = state.chain.pending.as_ref().is_some_and(|pending| {
+            pending.kind == RequestKind::Refresh && self.parts.keeper.has_drawn(pending.id)
+        });
+        let Some(environment) = state.environment.clone().filter(|_| used && drawn) else {
+            return false;
+        };
+        state.chain.give_up();
+        let event = self.event(Action::Refused, format!("{}: {error}", error.code()));
+        self.conclude(state, vec![event]);
+        self.ask(&Asking::new(RequestKind::Refresh, environment.into()), "agent").is_ok()
     }
 
     fn not_answered(&mut self, error: &ExchangeError, uptime: Duration) -> Problem {
@@ -193,8 +283,11 @@ impl Agent {
         self.heard(None, true);
         self.schedule.refused(uptime);
         let mut state = self.draft();
-        if state.chain.pending.as_ref().is_some_and(|p| p.kind == RequestKind::Activate) {
-            self.refuse_code();
+        if let Some(pending) = state.chain.pending.clone() {
+            if pending.kind == RequestKind::Activate {
+                self.refuse_code();
+            }
+            note_refused(&mut state, &pending, error.code());
         }
         state.chain.give_up();
         let event = self.event(Action::Refused, format!("{}: {error}", error.code()));
@@ -234,4 +327,13 @@ impl Agent {
         let interval = license.map(|license| license.claims().refresh_interval());
         interval.and_then(|interval| interval.try_into().ok()).unwrap_or(DEFAULT_INTERVAL)
     }
+}
+
+/// The state with that request in its chain, and in the offer that it answers to.
+fn with_request(mut state: AgentState, request: PendingRequest) -> AgentState {
+    if let Some(offer) = state.offer.as_mut().filter(|offer| offer.id == request.id) {
+        offer.request = Some(request.text.clone());
+    }
+    state.chain.push(request);
+    state
 }

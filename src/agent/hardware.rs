@@ -28,16 +28,20 @@ impl Agent {
 
     /// Takes a survey: enrols the machine, or judges whether it is still the same.
     pub(super) fn surveyed(&mut self, survey: Survey) {
-        if self.parts.keeper.state().enrolled.is_none() {
+        let judged_by = if self.parts.keeper.state().enrolled.is_none() {
             self.enroll(&survey);
+            None
         } else {
-            self.compare(&survey);
-        }
-        let enrolled = self.parts.keeper.state().enrolled.clone();
+            self.compare(&survey)
+        };
+        let survey = self.survey.insert(survey).clone();
+        // What changed is enrolled by now: the report shows what the verdict was found by.
+        let judged_by = judged_by
+            .filter(|_| !self.enroll_anew(&survey))
+            .or_else(|| self.parts.keeper.state().enrolled.clone());
         let now = self.now();
-        let report = HardwareReport::new(&survey, enrolled.as_ref(), &self.parts.secret, now);
+        let report = HardwareReport::new(&survey, judged_by.as_ref(), &self.parts.secret, now);
         self.report = Some(Arc::new(report));
-        self.survey = Some(survey);
         let sure = self.parts.keeper.state().hardware.is_some_and(|hardware| {
             !matches!(hardware.verdict, Verdict::Degraded | Verdict::DifferentMachine)
         });
@@ -60,13 +64,32 @@ impl Agent {
         let now = self.now();
         let enrolled = Enrolled::enroll(&minted, survey, &self.parts.secret, now);
         let detail = format!("Serial Number {} from {}", minted.serial_number, minted.source);
-        let verdict = if enrolled.overridden { Verdict::Overridden } else { Verdict::Unchanged };
         let mut state = self.draft();
+        state.hardware = Some(HardwareStanding::of_new(enrolled.overridden));
         state.enrolled = Some(enrolled);
-        state.hardware =
-            Some(HardwareStanding { verdict, score: 100, holds_until: None, changed_since: None });
         let event = self.event(Action::Enrolled, detail);
         self.conclude(state, vec![event]);
+    }
+
+    /// Enrols other hardware than before where nothing is licensed: there is nothing that belongs to the old one. True
+    /// where that was done.
+    fn enroll_anew(&mut self, survey: &Survey) -> bool {
+        let mut state = self.draft();
+        if state.environment.is_some() || state.license.is_some() {
+            return false;
+        }
+        let Ok(Some(minted)) = self.other_hardware(&state) else { return false };
+        let now = self.now();
+        let detail = format!(
+            "other hardware, and nothing is licensed here: Serial Number {} from {}",
+            minted.serial_number, minted.source
+        );
+        let enrolled = Enrolled::enroll(&minted, survey, &self.parts.secret, now);
+        state.hardware = Some(HardwareStanding::of_new(enrolled.overridden));
+        state.enrolled = Some(enrolled);
+        let event = self.event(Action::Reenrolled, detail);
+        self.conclude(state, vec![event]);
+        true
     }
 
     /// The Serial Number of this machine: from its hardware, or from the operator's text where that is set.
@@ -77,9 +100,10 @@ impl Agent {
         }
     }
 
-    fn compare(&mut self, survey: &Survey) {
+    /// Judges a survey by what is enrolled, and returns what that was.
+    fn compare(&mut self, survey: &Survey) -> Option<Enrolled> {
         let mut state = self.draft();
-        let Some(enrolled) = &mut state.enrolled else { return };
+        let enrolled = state.enrolled.as_mut()?;
         let now = self.now();
         let mut events = Vec::new();
         if let Some(rekeyed) = enrolled.rekeyed(survey, &self.parts.secret) {
@@ -88,6 +112,7 @@ impl Agent {
             events.push(self.event(Action::Reenrolled, detail));
         }
         let judgement = judge(enrolled, survey, &self.parts.secret, now);
+        let judged_by = enrolled.clone();
         let before = state.hardware;
         let changed_before = before.and_then(|before| before.changed_since);
         let changed_since = match judgement.verdict {
@@ -120,5 +145,6 @@ impl Agent {
             state.enrolled = Some(reenrolled);
         }
         self.conclude(state, events);
+        Some(judged_by)
     }
 }

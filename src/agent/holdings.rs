@@ -1,9 +1,10 @@
 //! The stored documents, verified.
 
 use crate::{
+    codes::SerialNumber,
     entitlement::Held,
     license::{
-        PublicKey, RevocationClaims, Roots, Unverified, VerifiedLicense, VerifiedTrust,
+        PublicKey, Retirement, RevocationClaims, Roots, Unverified, VerifiedLicense, VerifiedTrust,
         verify_license,
     },
     store::AgentState,
@@ -16,6 +17,7 @@ pub(super) struct Holdings {
     pub(super) license: Option<VerifiedLicense>,
     pub(super) revocation: Option<RevocationClaims>,
     released: bool,
+    retired: Option<(Retirement, SerialNumber)>,
     /// Why a stored license can't be used, where one is.
     pub(super) problem: Option<String>,
 }
@@ -23,7 +25,8 @@ pub(super) struct Holdings {
 impl Holdings {
     /// Verifies what is stored.
     pub(super) fn of(state: &AgentState, product: &str, roots: &Roots) -> Self {
-        let mut holdings = Self { released: state.released, ..Self::default() };
+        let retired = state.retired.as_ref().map(|retired| (retired.by, retired.serial_number));
+        let mut holdings = Self { released: state.released, retired, ..Self::default() };
         let roots = believed_roots(roots, state.root);
         let verified = holdings.verify(state, product, &roots);
         if let Err(error) = verified {
@@ -55,7 +58,10 @@ impl Holdings {
     /// The same for the evaluation.
     pub(super) const fn held(&self) -> Held<'_> {
         match (&self.license, &self.revocation) {
-            _ if self.released => Held::Released,
+            _ if self.released => match self.retired {
+                Some((by, to)) => Held::Retired(by, to),
+                None => Held::Released,
+            },
             (Some(license), Some(revocation)) => Held::Revoked(license, revocation),
             (Some(license), None) => Held::License(license),
             (None, _) => Held::Nothing,

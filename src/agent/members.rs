@@ -1,9 +1,9 @@
 //! The controller's side of the environment: what members ask and operators order, decided and stored by the loop.
 
-use super::{Agent, holdings::believed_roots};
+use super::Agent;
 use crate::{
     api::{MadeToken, MemberLine, Problem, Reply, TokenOrder},
-    license::{Thumbprint, verify_statement},
+    license::Thumbprint,
     members::{
         AddressRange, Asked, Authority, Frame, JoinToken, Joined, Joining, Latest, MembersError,
         Presence, Renewed, Seen, digest_of, policy, shown_name,
@@ -209,27 +209,6 @@ impl Agent {
             };
             Problem::new(status, error.code(), "The certificate can't be made", error.to_string())
         })
-    }
-
-    /// A member shows a statement that is newer than what is held here: this controller was restored from a snapshot. It
-    /// is believed where this environment's key signed it, and the portal the license in it.
-    fn follow(&mut self, member: Uuid, text: &str) -> Result<(), Problem> {
-        let refused = |code: &str, detail: String| {
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            Problem::new(status, code, "The statement was refused", detail)
-        };
-        let roots = believed_roots(&self.parts.roots, self.parts.keeper.state().root);
-        let key = self.parts.key.public();
-        let trust = self.holdings.trust.as_ref();
-        let statement = verify_statement(text, &self.parts.product, &roots, trust, Some(&key));
-        let statement = statement.map_err(|error| refused(error.code(), error.to_string()))?;
-        if *statement.key() != key {
-            let detail = "expected a statement signed by this environment's key, found another's: nothing changed";
-            return Err(refused("statement-foreign", detail.to_owned()));
-        }
-        let actor = format!("member {member}");
-        self.follow_statement(&statement, &actor)
-            .map_err(|faults| refused(faults.code(), faults.to_string()))
     }
 
     /// Does what operators order about members.

@@ -11,10 +11,13 @@ mod clock;
 mod daemon;
 mod documents;
 mod exchange;
+mod following;
 mod hardware;
 mod holdings;
+mod licenses;
 mod member;
 mod members;
+mod moving;
 mod publish;
 mod reload;
 mod run;
@@ -22,6 +25,7 @@ mod schedule;
 mod settings;
 mod shown;
 mod sockets;
+mod succession;
 mod usage;
 
 pub use clock::{Clock, SystemClock};
@@ -39,7 +43,7 @@ use crate::{
     entitlement::{Condition, ConditionType, EffectiveTime, Finding},
     health::{Heartbeat, Metrics, ServiceManager},
     identity::{Hardware, HardwareReport, LocalSecret, MintError, Survey},
-    license::{KeyPair, Purpose, RequestId, Roots},
+    license::{ForkState, KeyPair, Purpose, RequestId, Roots},
     store::{Keeper, StateDirectory, StatusMark, StoreError},
     upstream::{Exchange, Portal},
 };
@@ -114,8 +118,20 @@ pub struct Agent {
     unreachable: Option<String>,
     reachable: Option<bool>,
     exchange: Option<Exchange>,
+    /// The key that is to take the place of the present one; as long as its file waits.
+    next_key: Option<KeyPair>,
+    /// Whether the portal has bound that already, though the license for it has not come.
+    next_is_bound: bool,
+    /// Whether this branch of a fork was named, and is to ask for a new key.
+    is_named: bool,
+    /// Why the file of the new key is not in its place, where it should be.
+    key_trouble: Option<String>,
+    /// The present key, for who signs beside the loop.
+    signer: shown::SharedKey,
     /// The request whose answer was refused: the portal would give the same answer again.
     refused_answer: Option<RequestId>,
+    /// The request whose refused answer stands in the audit, and why it was refused.
+    told_refusal: Option<(RequestId, &'static str)>,
     /// Who waits for the exchange.
     waiting: Vec<oneshot::Sender<Result<Reply, Problem>>>,
     surveying: Option<oneshot::Receiver<Survey>>,
@@ -128,7 +144,11 @@ pub struct Agent {
 
 impl Agent {
     /// An agent that goes on from the stored state, and the handle by which the sockets reach it.
-    pub fn new(parts: Parts) -> (Self, AgentHandle) {
+    pub fn new(mut parts: Parts) -> (Self, AgentHandle) {
+        let next_key;
+        (parts.key, next_key) =
+            succession::stored_keys(parts.key, parts.directory.as_ref(), parts.keeper.state());
+        let signer = shown::SharedKey::new(parts.key.clone());
         let (call_sender, calls) = mpsc::channel(CALLS_WAITING);
         let (status_sender, published) = watch::channel(None);
         let heartbeat = Heartbeat::start();
@@ -139,7 +159,7 @@ impl Agent {
             heartbeat: heartbeat.clone(),
             prover: Arc::new(shown::KeyProver {
                 product: parts.product.clone(),
-                key: parts.key.clone(),
+                key: signer.clone(),
                 clock: Arc::clone(&parts.clock),
             }),
         };
@@ -161,7 +181,13 @@ impl Agent {
             reachable: reached.map(|_| unreachable.is_none()),
             unreachable,
             exchange: None,
+            next_key,
+            next_is_bound: false,
+            is_named: stored.fork.is_some_and(|fork| fork.state == ForkState::Survivor),
+            key_trouble: None,
+            signer,
             refused_answer: None,
+            told_refusal: None,
             waiting: Vec::new(),
             surveying: None,
             early: Vec::new(),

@@ -8,7 +8,7 @@ use crate::{
         TimeMark, evaluate, merge,
     },
     license::{Fork, ForkState},
-    store::{Action, AgentState, Event, RosterChange, StatusMark},
+    store::{Action, AgentState, Event, PendingLicense, RosterChange, StatusMark},
 };
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -60,9 +60,7 @@ impl Agent {
         changes: Vec<RosterChange>,
     ) -> Option<Timestamp> {
         let now = self.now();
-        for Event { actor, action, detail, .. } in &events {
-            tracing::info!(%actor, %action, "{detail}");
-        }
+        events.iter().for_each(note);
         state.time = self.time.mark();
         let (status, evaluation) = self.judge(&mut state, now, &mut events);
         let time_moved = moved(self.parts.keeper.state().time, state.time);
@@ -97,13 +95,14 @@ impl Agent {
             serial_number: state.enrolled.as_ref().map(|enrolled| enrolled.serial_number),
             environment_key: &self.parts.key.thumbprint(),
             hardware: state.hardware,
-            last_contact: state.last_contact,
+            last_contact: heard(state),
             usage: &usage,
             now,
         });
         let mut findings = evaluation.findings.clone();
         findings.extend(self.own_findings());
         findings.extend(state.fork.map(fork_finding));
+        findings.extend(state.pending_license.as_ref().map(pending_finding));
         let mut status = self.status(state, &evaluation, now);
         status.conditions = merge(&state.status.conditions, findings, now);
         let digest = digest(&status);
@@ -140,6 +139,12 @@ impl Agent {
         if let Some(failure) = self.parts.keeper.failure() {
             findings.push(Finding::new(ConditionType::StoreDegraded, "NotStored", failure));
         }
+        if let Some(trouble) = &self.key_trouble {
+            let message = format!(
+                "the file of the new environment key could not be put in its place; it is tried again: {trouble}"
+            );
+            findings.push(Finding::new(ConditionType::StoreDegraded, "KeyNotReplaced", message));
+        }
         // After the others: of one kind the first counts, and what fails now is more than what was mended.
         findings.extend(self.parts.standing.iter().cloned());
         findings
@@ -173,13 +178,30 @@ impl Agent {
             if unchanged {
                 return false;
             }
-            if published.as_ref().is_none_or(|p| p.status.message != next.status.message) {
-                self.parts.service_manager.status(&next.status.message);
+            let message = &next.status.message;
+            match published.as_ref() {
+                // Whoever waits for readiness asks for the status next, whatever it says.
+                None => self.parts.service_manager.ready(message),
+                Some(p) if p.status.message != *message => {
+                    self.parts.service_manager.status(message);
+                }
+                Some(_) => {}
             }
             *published = Some(Arc::new(next));
             true
         });
     }
+}
+
+/// When the portal last spoke. An agent before this one may have stored a time that its clock was ahead by.
+pub(super) fn heard(state: &AgentState) -> Option<Timestamp> {
+    let proven = state.time.proven;
+    state.last_contact.map(|contact| proven.map_or(contact, |proven| contact.min(proven)))
+}
+
+/// Logs an audit entry.
+pub(super) fn note(Event { actor, action, detail, .. }: &Event) {
+    tracing::info!(%actor, %action, "{detail}");
 }
 
 /// Whole seconds, as documents have them.
@@ -211,17 +233,37 @@ fn fork_finding(fork: Fork) -> Finding {
         ForkState::Survivor => (
             "Survivor",
             format!(
-                "the environment forked at {since}, and this machine was named its survivor: ask the vendor to release the other and activate again"
+                "the environment forked at {since}, and this machine was named its survivor: it makes a new key and has the portal bind it, by itself (by courier: `entitlectl request rebind`); the other machine is told then that its key is retired"
             ),
         ),
         ForkState::Superseded => (
             "Superseded",
             format!(
-                "the environment forked at {since}, and another machine was named its survivor: release this one, `entitlectl release`"
+                "the environment forked at {since}, and another machine was named its survivor: this one is retired as soon as that has its new key; shut a copy down, or give up with `entitlectl release`"
             ),
         ),
     };
     Finding::new(ConditionType::CloneSuspected, reason, message)
+}
+
+/// That the portal has issued what is not installed here.
+fn pending_finding(pending: &PendingLicense) -> Finding {
+    let sequence = pending.sequence;
+    let (reason, message) = match &pending.refused {
+        Some(why) => (
+            "Refused",
+            format!(
+                "the portal issued license sequence {sequence}, which was refused here ({why}): `entitlectl events` tells what was expected and found"
+            ),
+        ),
+        None => (
+            "Issued",
+            format!(
+                "the portal issued license sequence {sequence}, which is not installed here: `entitlectl refresh`, or install its answer where a courier has it"
+            ),
+        ),
+    };
+    Finding::new(ConditionType::LicensePending, reason, message)
 }
 
 /// A digest of what a change of makes a new generation: everything but what is known of the last and the

@@ -5,7 +5,7 @@ use crate::{
     entitlement::{ConditionType, Finding},
     identity::Survey,
     members::Asked,
-    store::Action,
+    store::{Action, Event},
     upstream::ExchangeError,
 };
 use jiff::Timestamp;
@@ -28,13 +28,10 @@ impl Agent {
             self.parts.service_manager.alive();
             let pause = self.turn();
             tokio::select! {
+                // In this order and no other: what happened is told in the order in which it matters, a simulation by one seed
+                // goes one way, and calls, the only ones that may come without end, hold nothing else up.
+                biased;
                 () = &mut stop => break,
-                call = self.calls.recv() => match call {
-                    Some(call) => self.call(call),
-                    None => break,
-                },
-                Some(asked) = member_asked(&mut self.parts.members) => self.asked(asked),
-                Some(reload) = self.parts.reloads.recv() => self.reload(reload),
                 ended = exchanged(&mut self.exchange) => self.settle(ended),
                 survey = surveyed(&mut self.surveying) => {
                     self.surveying = None;
@@ -48,6 +45,12 @@ impl Agent {
                     }
                     self.catch_up();
                 }
+                Some(reload) = self.parts.reloads.recv() => self.reload(reload),
+                call = self.calls.recv() => match call {
+                    Some(call) => self.call(call),
+                    None => break,
+                },
+                Some(asked) = member_asked(&mut self.parts.members) => self.asked(asked),
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -58,11 +61,7 @@ impl Agent {
         self.know_members();
         let mut events = Vec::new();
         if let Some(recovered) = self.parts.recovered.take() {
-            let message =
-                format!("{recovered}; this is told until the next start or reload: check the disk");
-            let finding = Finding::new(ConditionType::StoreDegraded, "Recovered", message);
-            self.parts.standing.push(finding);
-            events.push(self.event(Action::StoreRecovered, recovered));
+            events.push(self.tell_recovery(recovered));
         }
         let uptime = self.uptime();
         let interval = self.refresh_interval();
@@ -80,16 +79,24 @@ impl Agent {
         }
         if state.enrolled.is_some() {
             self.conclude(state, events);
-            self.parts.service_manager.ready("the stored license is served");
         } else {
             self.parts.keeper.commit(state, events);
         }
     }
 
+    /// The audit entry of what had to be done about the database; the status tells it as well.
+    fn tell_recovery(&mut self, recovered: String) -> Event {
+        let message =
+            format!("{recovered}; this is told until the next start or reload: check the disk");
+        let finding = Finding::new(ConditionType::StoreDegraded, "Recovered", message);
+        self.parts.standing.push(finding);
+        self.event(Action::StoreRecovered, recovered)
+    }
+
     /// Does what is due, and says how long there is nothing more.
     fn turn(&mut self) -> Duration {
         let uptime = self.uptime();
-        if uptime >= self.schedule.survey_at {
+        if uptime >= self.schedule.survey_at || self.parts.hardware.has_news() {
             self.start_survey();
         }
         let surveyed = self.survey.is_some();
@@ -97,16 +104,14 @@ impl Agent {
             self.turn_to_portal();
         }
         self.parts.keeper.retry();
+        let recovered = self.parts.keeper.recovered();
+        let recovered = recovered.map(|recovered| self.tell_recovery(recovered));
+        self.finish_succession();
         // A stored license is judged without a survey too: a probe that hangs must not stop the calendar.
         let known = surveyed || self.parts.keeper.state().enrolled.is_some();
         let next_change = known.then(|| {
-            let first = self.published.borrow().is_none();
             let state = self.draft();
-            let next_change = self.conclude(state, Vec::new());
-            if first {
-                self.parts.service_manager.ready("the hardware was read");
-            }
-            next_change
+            self.conclude(state, recovered.into_iter().collect())
         });
         self.pause(uptime, next_change.flatten())
     }

@@ -1,6 +1,9 @@
 //! What the agent shows: its status, and the same signed.
 
-use super::{Agent, Clock, publish::in_seconds};
+use super::{
+    Agent, Clock,
+    publish::{heard, in_seconds},
+};
 use crate::{
     api::{Problem, Prover, Published, PublishedLicense},
     codes::ActivationCode,
@@ -12,7 +15,7 @@ use crate::{
 };
 use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 impl Agent {
     pub(super) fn status(
@@ -94,7 +97,7 @@ impl Agent {
             kind: if portal.is_some() { "portal" } else { "none" }.to_owned(),
             url: portal.map(|portal| portal.url().to_owned()),
             reachable: self.reachable,
-            last_contact: state.last_contact,
+            last_contact: heard(state),
             next_refresh: next.filter(|_| portal.is_some()),
         }
     }
@@ -130,10 +133,28 @@ impl Agent {
     }
 }
 
+/// The environment key, for who signs beside the loop: another may take its place.
+#[derive(Clone)]
+pub(super) struct SharedKey(Arc<RwLock<KeyPair>>);
+
+impl SharedKey {
+    pub(super) fn new(key: KeyPair) -> Self {
+        Self(Arc::new(RwLock::new(key)))
+    }
+
+    pub(super) fn set(&self, key: KeyPair) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    fn get(&self) -> KeyPair {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// Signs proofs by the environment key, beside the loop.
 pub(super) struct KeyProver {
     pub(super) product: String,
-    pub(super) key: KeyPair,
+    pub(super) key: SharedKey,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -164,7 +185,7 @@ impl Prover for KeyProver {
             state: status.state.as_str().to_owned(),
             generation: status.generation,
         };
-        sign(&claims, &self.key).map_err(|error| {
+        sign(&claims, &self.key.get()).map_err(|error| {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Problem::new(status, error.code(), "The proof can't be made", error.to_string())
         })

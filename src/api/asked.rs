@@ -1,12 +1,22 @@
 //! What a request says, taken apart; what can't be used is told as a problem document.
 
-use super::Problem;
+use super::{Problem, connection::Progress};
 use axum::{
+    body::Body,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
-    http::{StatusCode, request::Parts},
+    http::{StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// A document of 1 MiB and its surroundings.
+pub(super) const LARGEST_BODY: usize = (1 << 20) + 1_024;
+/// For the whole body: who sends is on this machine.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// A part of the path.
 pub(super) struct Named<T>(pub(super) T);
@@ -44,6 +54,36 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
             .map(Self)
             .map_err(|error: BytesRejection| bad_body(error.status(), &error.body_text()))
     }
+}
+
+/// Reads the body of a request that changes something, so that the route has it whole, and nobody holds it up by sending half
+/// of one.
+pub(super) async fn whole(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let arriving = request.extensions().get::<Progress>().map(Progress::arriving);
+    let (parts, body) = request.into_parts();
+    let read = tokio::time::timeout(BODY_TIME, Limited::new(body, LARGEST_BODY).collect()).await;
+    drop(arriving);
+    let problem = match read {
+        Ok(Ok(body)) => {
+            let body = Body::from(body.to_bytes());
+            return next.run(Request::from_parts(parts, body)).await;
+        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            bad_body(StatusCode::PAYLOAD_TOO_LARGE, "")
+        }
+        Ok(Err(_)) => bad_body(StatusCode::BAD_REQUEST, "the request broke off: send it again"),
+        Err(_) => Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request-too-slow",
+            "The request took too long",
+            "the request did not arrive within 10 seconds: send it again",
+        ),
+    };
+    // What is left of the body is not waited for.
+    ([(header::CONNECTION, "close")], problem).into_response()
 }
 
 /// A parameter can't be used.

@@ -3,6 +3,7 @@
 use super::{
     AgentHandle, Command, Done, Peer, Problem, Reply, RequestByHand, UsageReport,
     asked::{Named, Parameters, Sent, bad_body},
+    moving,
 };
 use crate::{
     codes::ActivationCode,
@@ -29,6 +30,7 @@ pub(super) fn admin_routes() -> OpenApiRouter<AgentHandle> {
         .routes(routes!(rebind))
         .routes(routes!(install))
         .routes(routes!(request))
+        .merge(moving::routes())
         .routes(routes!(refresh))
         .routes(routes!(release))
         .routes(routes!(events))
@@ -86,7 +88,9 @@ pub(super) struct Rebinding {
     rebind_code: Option<Zeroizing<String>>,
 }
 
-/// Binds this machine's environment to a new key
+/// Binds this machine's environment to a new key, and to this hardware where it is other than what was enrolled
+///
+/// The key that is bound consents, and no code is needed. Where that key was lost, the Activation Code speaks in its place.
 ///
 /// For a machine that lost the agent's state, and with it the environment's key.
 #[utoipa::path(post, path = "/v1/rebind", tag = "admin", request_body = Rebinding, responses(
@@ -134,6 +138,8 @@ async fn install(
 async fn refresh(
     From(agent): From<AgentHandle>,
     Extension(peer): Extension<Peer>,
+    // It says nothing, but it must be there: half a request asks for nothing.
+    _: Sent,
 ) -> Result<Json<Done>, Problem> {
     done(agent.call(peer.actor(), Command::Refresh).await)
 }
@@ -147,6 +153,7 @@ async fn refresh(
 async fn release(
     From(agent): From<AgentHandle>,
     Extension(peer): Extension<Peer>,
+    _: Sent,
 ) -> Result<Json<Done>, Problem> {
     done(agent.call(peer.actor(), Command::Release).await)
 }
@@ -268,7 +275,7 @@ pub(super) fn done(reply: Result<Reply, Problem>) -> Result<Json<Done>, Problem>
     }
 }
 
-fn bad_request(code: &str, detail: &str) -> Problem {
+pub(super) fn bad_request(code: &str, detail: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, code, "The request can't be used", detail)
 }
 

@@ -58,9 +58,10 @@ pub enum Command {
         /// For this purpose; without one, the configured one.
         purpose: Option<Purpose>,
     },
-    /// To bind this machine's environment to a new key, where the old one was lost with the agent's state.
+    /// To bind this machine's environment to a new key, and to this hardware where that is other than what was enrolled.
     Rebind {
-        /// With this Activation Code; without one, the one that is kept or configured.
+        /// With this Activation Code; without one, the bound key consents; where that was lost, the one that is kept or
+        /// configured.
         code: Option<ActivationCode>,
         /// The one-time code of the portal, where the vendor asks for one.
         rebind_code: Option<RebindCode>,
@@ -76,6 +77,20 @@ pub enum Command {
     Release,
     /// To make a request that is carried to the portal by hand.
     Request(RequestByHand),
+    /// To offer this machine to an environment, to be its controller.
+    OfferMove,
+    /// To consent to another machine's offer.
+    ConsentToMove {
+        /// The offer.
+        offer: String,
+    },
+    /// To take over the environment that consented.
+    AcceptMove {
+        /// The consent, with the license and the trust document before it.
+        consent: String,
+        /// Whether the request is carried to the portal by hand.
+        by_hand: bool,
+    },
     /// To tell what happened.
     Events {
         /// The newest so many.

@@ -6,10 +6,13 @@
 
 mod asked;
 mod change;
+mod connection;
 mod contract;
 mod crowd;
 mod front;
 mod members;
+mod moving;
+mod plain;
 mod read;
 mod routers;
 mod server;

@@ -1,6 +1,10 @@
 //! One router a socket, and the OpenAPI document of all.
 
-use super::{AgentHandle, Problem, change, members, read};
+use super::{
+    AgentHandle, Problem,
+    asked::{LARGEST_BODY, whole},
+    change, members, read,
+};
 use axum::{
     Json, Router,
     extract::DefaultBodyLimit,
@@ -9,9 +13,6 @@ use axum::{
 use std::sync::OnceLock;
 use utoipa::openapi::{Info, License, OpenApi, OpenApiBuilder};
 use utoipa_axum::{router::OpenApiRouter, routes};
-
-/// A document of 1 MiB and its surroundings.
-const LARGEST_BODY: usize = (1 << 20) + 1_024;
 
 /// The router of `entitled.sock`: what everyone may read.
 pub fn read_router(agent: AgentHandle) -> Router {
@@ -67,6 +68,7 @@ async fn description() -> Json<&'static OpenApi> {
 fn finish(routes: OpenApiRouter<AgentHandle>, agent: AgentHandle) -> Router {
     let (serving, _) = routes.split_for_parts();
     serving
+        .route_layer(axum::middleware::from_fn(whole))
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

@@ -2,15 +2,11 @@
 //! user, a time limit on the head of each request, and a graceful end.
 
 use super::{
-    Published,
+    Published, connection,
     crowd::{Crowd, Seat},
     front::{Ended, Front},
 };
 use axum::Router;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
 use std::{future::Future, io, io::Cursor, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
@@ -18,7 +14,6 @@ use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,
 };
-use tower::ServiceExt;
 
 /// Who is at the other end of a connection; in the extensions of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +108,7 @@ pub async fn serve<L: Listener>(
     let server = Server::new(router, options);
     let attend = {
         let server = server.clone();
-        move |stream, peer, seat| server.clone().speak_http(stream, peer, seat)
+        move |stream, peer, seat| connection::speak_http(server.clone(), stream, peer, seat)
     };
     server.admit_all(listener, attend, stop).await;
 }
@@ -141,7 +136,7 @@ pub async fn serve_status(
                     let (reader, writer) = stream.into_split();
                     let replayed = tokio::io::join(Cursor::new(read).chain(reader), writer);
                     // On the heap: every connection in front would carry its size otherwise.
-                    Box::pin(server.speak_http(replayed, peer, seat)).await;
+                    Box::pin(connection::speak_http(server, replayed, peer, seat)).await;
                 }
             }
         }
@@ -151,12 +146,12 @@ pub async fn serve_status(
 
 /// What the connections of one listener share.
 #[derive(Clone)]
-struct Server {
-    router: Router,
-    options: ServerOptions,
+pub(super) struct Server {
+    pub(super) router: Router,
+    pub(super) options: ServerOptions,
     crowd: Arc<Crowd>,
     /// True from the order to stop on.
-    stopping: watch::Sender<bool>,
+    pub(super) stopping: watch::Sender<bool>,
 }
 
 impl Server {
@@ -179,7 +174,7 @@ impl Server {
         loop {
             let next = async {
                 let place = places.clone().acquire_owned().await;
-                (place, listener.accept().await)
+                (place, accept(&listener).await)
             };
             let (place, accepted) = tokio::select! {
                 () = &mut stop => break,
@@ -189,15 +184,7 @@ impl Server {
                 }
                 next = next => next,
             };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::debug!(%error, "a connection could not be accepted");
-                    // Out of file descriptors, say: without a pause this would be a busy loop.
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                }
-            };
+            let Some((stream, peer)) = accepted else { continue };
             let Some(seat) = self.crowd.admit(peer) else {
                 tracing::debug!(?peer, "its user has too many connections: it was closed");
                 continue;
@@ -216,6 +203,11 @@ impl Server {
             });
         }
         drop(listener);
+        self.end(tasks).await;
+    }
+
+    /// Lets the connections end; those that do not in time are closed.
+    async fn end(self, mut tasks: JoinSet<()>) {
         self.stopping.send_replace(true);
         self.crowd.dismiss();
         let ended = async { while tasks.join_next().await.is_some() {} };
@@ -223,45 +215,17 @@ impl Server {
             tracing::debug!("connections were still open when the server stopped");
         }
     }
+}
 
-    /// Speaks HTTP on a connection to its end, or to the end of the answer under way when the server stops.
-    async fn speak_http<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
-        self,
-        stream: S,
-        peer: Peer,
-        seat: Arc<Seat>,
-    ) {
-        let service = self.router.map_request(
-            move |mut request: axum::http::Request<hyper::body::Incoming>| {
-                seat.speak();
-                request.extensions_mut().insert(peer);
-                request
-            },
-        );
-        let mut http = hyper::server::conn::http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(self.options.head_timeout)
-            .max_headers(64);
-        let connection =
-            http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let mut order = self.stopping.subscribe();
-        let stopping = async move {
-            // The order can't be lost: the sender stays in `self`.
-            let _ = order.wait_for(|stop| *stop).await;
-        };
-        tokio::pin!(connection);
-        let ended = tokio::select! {
-            ended = &mut connection => Some(ended),
-            () = stopping => None,
-        };
-        let ended = if let Some(ended) = ended {
-            ended
-        } else {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended early");
+/// The next connection; nothing where one could not be accepted.
+async fn accept<L: Listener>(listener: &L) -> Option<(L::Stream, Peer)> {
+    match listener.accept().await {
+        Ok(accepted) => Some(accepted),
+        Err(error) => {
+            tracing::debug!(%error, "a connection could not be accepted");
+            // Out of file descriptors, say: without a pause this would be a busy loop.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            None
         }
     }
 }

@@ -86,15 +86,12 @@ fn run(options: &RunOptions) -> anyhow::Result<()> {
     };
     let sources = Sources { file: options.config.clone(), flags };
     if options.check_config {
-        let settings = daemon_settings(sources.current()?);
-        if let Some(portal) = &settings.portal {
-            HttpPortal::new(portal)?;
-        }
+        sources.current(check_portal)?;
         println!("the settings in {} are sound", options.config.display());
         return Ok(());
     }
     take_room();
-    let Loaded { settings, complaint } = sources.current_or_last_good()?;
+    let Loaded { settings, complaint } = sources.current_or_last_good(check_portal)?;
     log(&settings.log_level, settings.log_format)?;
     let hardware =
         Arc::new(Machine::live(&settings.state_directory).with_collected(COLLECTED_FACTS));
@@ -131,7 +128,7 @@ async fn reload_on_hangup(sources: Sources, reloader: Reloader) {
         }
     };
     while hangup.recv().await.is_some() {
-        let settings = sources.current().map(daemon_settings);
+        let settings = sources.current(check_portal).map(daemon_settings);
         reloader.reload(settings.map_err(|error| error.to_string())).await;
     }
 }
@@ -147,8 +144,20 @@ fn take_room() {
     }
 }
 
+/// Whether the portal can be asked: its address, the files and the proxy of the way to it.
+fn check_portal(settings: &Settings) -> Result<(), String> {
+    portal_settings(settings)
+        .map_or(Ok(()), |portal| HttpPortal::new(&portal).map(drop))
+        .map_err(|error| error.to_string())
+}
+
+fn portal_settings(settings: &Settings) -> Option<PortalSettings> {
+    let Settings { portal_ca_file: ca_file, portal_proxy: proxy, .. } = settings.clone();
+    settings.portal_url.clone().map(|url| PortalSettings { url, ca_file, proxy })
+}
+
 fn daemon_settings(settings: Settings) -> DaemonSettings {
-    let Settings { portal_ca_file: ca_file, portal_proxy: proxy, .. } = settings;
+    let portal = portal_settings(&settings);
     DaemonSettings {
         product: settings.product,
         role: settings.role,
@@ -159,7 +168,7 @@ fn daemon_settings(settings: Settings) -> DaemonSettings {
         purpose: settings.purpose,
         identity_override: settings.identity_override,
         activation_code: settings.activation_code,
-        portal: settings.portal_url.map(|url| PortalSettings { url, ca_file, proxy }),
+        portal,
         root_folders: settings.root_directories,
         state_directory: settings.state_directory,
         sockets: SocketPaths::in_directory(&settings.runtime_directory),

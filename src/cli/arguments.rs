@@ -57,8 +57,14 @@ pub(super) enum Command {
     Hardware(HardwareOptions),
     /// Activate this environment with its Activation Code
     Activate(ActivateOptions),
-    /// Get this machine's environment back under a new key, where the agent's state was lost
+    /// Give this machine's environment a new key, and this hardware where it was replaced; or get it back where the agent's
+    /// state was lost
     Rebind(RebindOptions),
+    /// Move an environment from its controller to another machine
+    Move {
+        #[command(subcommand)]
+        command: MoveCommand,
+    },
     /// Ask the portal for the newest license now
     Refresh,
     /// Give the license back to the portal, so that another machine can be activated
@@ -158,6 +164,25 @@ pub(super) enum HardwareCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum MoveCommand {
+    /// On the new machine: print its offer, for `move consent` on the controller
+    Offer,
+    /// On the controller: print the consent to an offer, for `move accept` on the new machine
+    Consent {
+        /// The offer; - for standard input
+        offer: PathBuf,
+    },
+    /// On the new machine: take over the environment that consented
+    Accept {
+        /// The consent; - for standard input
+        consent: PathBuf,
+        /// Print the request for a courier; its answer is installed by `license install`
+        #[arg(long)]
+        by_hand: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum LicenseCommand {
     /// Show the license that is held
     Show {
@@ -236,7 +261,7 @@ pub(super) struct RebindOptions {
     /// The one-time code of the portal, where the vendor asks for one; it is good for one rebind
     #[arg(long, value_name = "CODE")]
     pub(super) rebind_code: Option<String>,
-    /// A file that holds the Activation Code [default: standard input]
+    /// A file that holds the Activation Code; it is needed where the key was lost [default: standard input]
     #[arg(long, value_name = "FILE")]
     pub(super) code_file: Option<PathBuf>,
     /// Use the Activation Code that the agent has: from its settings, or from before
@@ -265,7 +290,7 @@ pub(super) enum Asked {
     Refresh,
     /// To give the license back
     Release,
-    /// This machine's environment under a new key
+    /// This machine's environment under a new key, and on this hardware
     Rebind,
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     CliError, DONE, Output,
-    arguments::{ActivateOptions, Asked, RebindOptions, RequestOptions},
+    arguments::{ActivateOptions, Asked, MoveCommand, RebindOptions, RequestOptions},
     client::Agent,
     output::is_typed,
     status::summary,
@@ -10,6 +10,7 @@ use super::{
 use crate::{
     api::Done,
     codes::ActivationCode,
+    entitlement::{Reason, Status},
     license::{MAX_DOCUMENT, RequestKind},
 };
 use jiff::Timestamp;
@@ -71,12 +72,52 @@ pub(super) async fn rebind(
 ) -> Result<u8, CliError> {
     let RebindOptions { rebind_code, code_file, configured } = options;
     let activate = ActivateOptions { code: None, code_file, configured, name: None, purpose: None };
-    let code = (!configured).then(|| activation_code(&activate)).transpose()?;
+    let code = rebind_code_of(agent, &activate, rebind_code.as_deref()).await?;
     let body = json!({
         "activation_code": code.as_ref().map(ActivationCode::expose),
         "rebind_code": rebind_code,
     });
     tell(output, &agent.change("/v1/rebind", &body).await?)
+}
+
+/// The Activation Code for a rebind. None is needed where the key that is bound is still there, which consents.
+async fn rebind_code_of(
+    agent: &Agent,
+    options: &ActivateOptions,
+    rebind_code: Option<&str>,
+) -> Result<Option<ActivationCode>, CliError> {
+    let says_code = options.code.is_some() || options.code_file.is_some() || rebind_code.is_some();
+    if options.configured || !says_code && has_key(&agent.status().await?) {
+        return Ok(None);
+    }
+    activation_code(options).map(Some)
+}
+
+fn has_key(status: &Status) -> bool {
+    status.license.is_some() && status.reason != Reason::OtherKey
+}
+
+/// Prints a document of a move.
+pub(super) async fn movement(
+    agent: &Agent,
+    output: Output,
+    command: MoveCommand,
+) -> Result<u8, CliError> {
+    let (path, file, member) = match command {
+        MoveCommand::Offer => ("/v1/move/offer", None, "offer"),
+        MoveCommand::Consent { offer } => ("/v1/move/consent", Some(offer), "consent"),
+        MoveCommand::Accept { consent, by_hand: true } => {
+            ("/v1/move/request", Some(consent), "request")
+        }
+        MoveCommand::Accept { consent, by_hand: false } => {
+            let text = read_document(&consent)?;
+            return tell(output, &agent.accept_move(text.to_string()).await?);
+        }
+    };
+    let text = file.as_deref().map(read_document).transpose()?;
+    let document = agent.document(path, text.map_or_else(String::new, |t| t.to_string())).await?;
+    output.answer(&json!({ member: document }), |_| document.clone())?;
+    Ok(DONE)
 }
 
 pub(super) async fn refresh(agent: &Agent, output: Output) -> Result<u8, CliError> {
@@ -94,13 +135,18 @@ pub(super) async fn request(
     options: RequestOptions,
 ) -> Result<u8, CliError> {
     let RequestOptions { kind, activate, rebind_code } = options;
-    let (kind, needs_code) = match kind {
-        Asked::Activate => (RequestKind::Activate, !activate.configured),
-        Asked::Rebind => (RequestKind::Rebind, !activate.configured),
-        Asked::Refresh => (RequestKind::Refresh, false),
-        Asked::Release => (RequestKind::Release, false),
+    let (kind, code) = match kind {
+        Asked::Activate => {
+            let code = (!activate.configured).then(|| activation_code(&activate)).transpose()?;
+            (RequestKind::Activate, code)
+        }
+        Asked::Rebind => {
+            let code = rebind_code_of(agent, &activate, rebind_code.as_deref()).await?;
+            (RequestKind::Rebind, code)
+        }
+        Asked::Refresh => (RequestKind::Refresh, None),
+        Asked::Release => (RequestKind::Release, None),
     };
-    let code = needs_code.then(|| activation_code(&activate)).transpose()?;
     let body = json!({
         "request": kind,
         "activation_code": code.as_ref().map(ActivationCode::expose),

@@ -81,10 +81,28 @@ impl Agent {
     pub(super) async fn request(&self, body: &impl Serialize) -> Result<String, CliError> {
         let response =
             self.send(&self.admin, Method::POST, "/v1/request", |r| r.json(body)).await?;
+        self.text(response).await
+    }
+
+    /// Sends a document, or nothing, for another one.
+    pub(super) async fn document(&self, path: &str, text: String) -> Result<String, CliError> {
+        let response =
+            self.send(&self.admin, Method::POST, path, |r| with_document(r, text)).await?;
+        self.text(response).await
+    }
+
+    async fn text(&self, response: Response) -> Result<String, CliError> {
         response.text().await.map_err(|error| CliError::NotAnAgent {
             path: self.admin.clone(),
             found: error.to_string(),
         })
+    }
+
+    /// Sends the consent to a move.
+    pub(super) async fn accept_move(&self, text: String) -> Result<Done, CliError> {
+        let with_text = |request| with_document(request, text);
+        let response = self.send(&self.admin, Method::POST, "/v1/move/accept", with_text).await?;
+        decode(&self.admin, response).await
     }
 
     /// Whether the agent's loop turns.
@@ -94,9 +112,7 @@ impl Agent {
 
     /// Sends a document.
     pub(super) async fn install(&self, text: String) -> Result<Done, CliError> {
-        let with_text = |request: RequestBuilder| {
-            request.header(header::CONTENT_TYPE, crate::license::MEDIA_TYPE).body(text)
-        };
+        let with_text = |request| with_document(request, text);
         let response = self.send(&self.admin, Method::POST, "/v1/install", with_text).await?;
         decode(&self.admin, response).await
     }
@@ -125,6 +141,8 @@ impl Agent {
             .unix_socket(socket)
             .timeout(PATIENCE)
             .no_proxy()
+            // No TLS is spoken on a socket: a machine without the certificates of any CA has an agent too.
+            .tls_certs_only([])
             .build()
             .map_err(failed)?;
         let request = client.request(method, format!("http://localhost{path}"));
@@ -140,6 +158,10 @@ impl Agent {
         }
         Err(CliError::NotAnAgent { path: socket.to_owned(), found: format!("status {status}") })
     }
+}
+
+fn with_document(request: RequestBuilder, text: String) -> RequestBuilder {
+    request.header(header::CONTENT_TYPE, crate::license::MEDIA_TYPE).body(text)
 }
 
 async fn decode<T: DeserializeOwned>(socket: &Path, response: Response) -> Result<T, CliError> {

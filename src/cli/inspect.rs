@@ -6,8 +6,8 @@ use super::{
 use crate::{
     config::{ROOT_FOLDERS, read_roots},
     license::{
-        AnswerClaims, Document, DocumentError, LicenseClaims, Outcome, RequestClaims, Roots,
-        Thumbprint, TrustClaims, Unverified, VerifiedTrust, verify_license,
+        AnswerClaims, ConsentClaims, Document, DocumentError, LicenseClaims, OfferClaims, Outcome,
+        RequestClaims, Roots, Thumbprint, TrustClaims, Unverified, VerifiedTrust, verify_license,
     },
 };
 use serde::Serialize;
@@ -110,14 +110,21 @@ impl Verifier {
             }
             AnswerClaims::TYPE => return self.look_into_answer(&document, found),
             RequestClaims::TYPE => {
-                let claims: RequestClaims = document.peek()?;
-                found.push(Inspected {
-                    r#type: RequestClaims::TYPE.to_owned(),
-                    key: document.kid(),
-                    verified: None,
-                    reason: Some("only the portal knows the environment's key".to_owned()),
-                    claims: to_value(&claims),
-                });
+                let claims = to_value(&document.peek::<RequestClaims>()?);
+                let why = "only the portal knows the environment's key";
+                found.push(untried(&document, claims, why));
+                return Ok(());
+            }
+            OfferClaims::TYPE => {
+                let claims = to_value(&document.peek::<OfferClaims>()?);
+                let why = "it is signed by the key that it offers; compare its Serial Number with the machine's";
+                found.push(untried(&document, claims, why));
+                return Ok(());
+            }
+            ConsentClaims::TYPE => {
+                let claims = to_value(&document.peek::<ConsentClaims>()?);
+                let why = "it is verified with the request that it is for";
+                found.push(untried(&document, claims, why));
                 return Ok(());
             }
             other => {
@@ -163,6 +170,13 @@ fn inspected(
     };
     let r#type = document.typ().chars().take(64).collect();
     Inspected { r#type, key: document.kid(), verified, reason, claims }
+}
+
+/// What this machine has no key for.
+fn untried(document: &Unverified<'_>, claims: Value, why: &str) -> Inspected {
+    let r#type = document.typ().chars().take(64).collect();
+    let reason = Some(why.to_owned());
+    Inspected { r#type, key: document.kid(), verified: None, reason, claims }
 }
 
 fn to_value(claims: &impl Serialize) -> Value {

@@ -44,6 +44,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Hardware(options) => hardware::hardware(&agent, output, options).await?,
         Command::Activate(options) => changes::activate(&agent, output, options).await?,
         Command::Rebind(options) => changes::rebind(&agent, output, options).await?,
+        Command::Move { command } => changes::movement(&agent, output, command).await?,
         Command::Refresh => changes::refresh(&agent, output).await?,
         Command::Release => changes::release(&agent, output).await?,
         Command::Request(options) => changes::request(&agent, output, options).await?,

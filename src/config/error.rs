@@ -1,7 +1,10 @@
 //! What is wrong with the settings.
 
 use crate::identity::MintError;
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Why settings can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,23 @@ pub enum ConfigError {
     ActivationCode { path: PathBuf, reason: String },
     #[error("the setting identity.override: {reason}")]
     Override { reason: MintError },
+    #[error("the portal can't be asked with these settings: {reason}")]
+    Portal { reason: String },
+    #[error("the settings of {file} can't be used: {source}")]
+    In { file: PathBuf, source: Box<ConfigError> },
+}
+
+impl ConfigError {
+    /// The same with the file that it is about, where it names none.
+    pub(super) fn of(self, file: &Path) -> Self {
+        match self {
+            Self::Read { .. }
+            | Self::Syntax { .. }
+            | Self::ActivationCode { .. }
+            | Self::In { .. } => self,
+            other => Self::In { file: file.to_owned(), source: Box::new(other) },
+        }
+    }
 }
 
 fn hint(nearest: Option<&String>) -> String {

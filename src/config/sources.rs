@@ -50,31 +50,53 @@ pub struct Loaded {
 }
 
 impl Sources {
-    /// The current settings.
+    /// The current settings, where the portal can be asked with them: `portal` says why not.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn current(&self) -> Result<Settings, ConfigError> {
-        Settings::from_fragment(self.sum()?)
+    pub fn current(
+        &self,
+        portal: impl Fn(&Settings) -> Result<(), String>,
+    ) -> Result<Settings, ConfigError> {
+        let settings = self.sum().and_then(Settings::from_fragment);
+        let checked = settings.and_then(|settings| {
+            portal(&settings).map_err(|reason| ConfigError::Portal { reason })?;
+            Ok(settings)
+        });
+        checked.map_err(|error| error.of(&self.file))
     }
 
     /// The current settings or, where they can't be used, the last good ones: a slip of the pen before an upgrade does not
-    /// keep the agent from starting. Good ones are kept for the next time.
+    /// keep the agent from starting. Good ones are kept for the next time. Where there are no last good ones, settings
+    /// that only the portal can't be asked with are better than none.
     ///
     /// # Errors
-    /// What is wrong with the current ones, where there are no last good ones either.
-    pub fn current_or_last_good(&self) -> Result<Loaded, ConfigError> {
+    /// What is wrong with the current ones, where there is nothing else to start with.
+    pub fn current_or_last_good(
+        &self,
+        portal: impl Fn(&Settings) -> Result<(), String>,
+    ) -> Result<Loaded, ConfigError> {
         let sum = self.sum();
-        match sum.and_then(|sum| Ok((Settings::from_fragment(sum.clone())?, sum))) {
-            Ok((settings, sum)) => {
-                keep(&settings.state_directory, &sum);
-                Ok(Loaded { settings, complaint: None })
-            }
+        let read = sum.and_then(|sum| Ok((Settings::from_fragment(sum.clone())?, sum)));
+        let (settings, sum) = match read {
+            Ok(read) => read,
             Err(complaint) => {
-                let Some(settings) = self.last_good() else { return Err(complaint) };
-                Ok(Loaded { settings, complaint: Some(complaint) })
+                let complaint = complaint.of(&self.file);
+                let Some(settings) = self.last_good(None) else { return Err(complaint) };
+                return Ok(Loaded { settings, complaint: Some(complaint) });
             }
-        }
+        };
+        let Err(reason) = portal(&settings) else {
+            keep(&settings.state_directory, &sum);
+            return Ok(Loaded { settings, complaint: None });
+        };
+        let complaint = Some(ConfigError::Portal { reason }.of(&self.file));
+        let last = self.last_good(Some(&settings.state_directory));
+        Ok(match last.filter(|last| portal(last).is_ok()) {
+            Some(last) => Loaded { settings: last, complaint },
+            // The agent finds the same fault, and says so.
+            None => Loaded { settings, complaint: None },
+        })
     }
 
     fn sum(&self) -> Result<Fragment, ConfigError> {
@@ -86,10 +108,11 @@ impl Sources {
 
     /// The state directory is itself a setting: where the settings can't be read, the flags, the service manager or the
     /// default say where it is.
-    fn last_good(&self) -> Option<Settings> {
+    fn last_good(&self, directory: Option<&Path>) -> Option<Settings> {
         let environment = from_environment(|name| std::env::var_os(name)).ok()?;
         let known = self.flags.clone().over(environment).over(service_directories());
-        let directory = known.state_directory.unwrap_or_else(|| "/var/lib/entitled".into());
+        let directory = directory.map(ToOwned::to_owned).or(known.state_directory);
+        let directory = directory.unwrap_or_else(|| "/var/lib/entitled".into());
         let kept = Fragment::read(&directory.join(LAST_GOOD)).ok()?;
         Settings::from_fragment(self.flags.clone().over(kept)).ok()
     }
@@ -181,11 +204,11 @@ mod tests {
         let flags = Fragment { state_directory: Some(state), ..Fragment::default() };
         let sources = Sources { file: file.clone(), flags };
         std::fs::write(&file, "product = 'p'\n[environment]\npurpose = 'quality'\n").unwrap();
-        let loaded = sources.current_or_last_good().unwrap();
+        let loaded = sources.current_or_last_good(|_| Ok(())).unwrap();
         assert!(loaded.complaint.is_none());
         std::fs::write(&file, "product = 'p'\n[environment]\npurpos = 'quality'\n").unwrap();
-        assert!(sources.current().is_err());
-        let loaded = sources.current_or_last_good().unwrap();
+        assert!(sources.current(|_| Ok(())).is_err());
+        let loaded = sources.current_or_last_good(|_| Ok(())).unwrap();
         assert_eq!(loaded.settings.purpose, Purpose::Quality);
         let complaint = loaded.complaint.unwrap().to_string();
         assert!(
@@ -195,10 +218,47 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_the_portal_can_not_be_asked_with_are_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("entitled.toml");
+        let state = folder.path().join("state");
+        let write = |url: &str| {
+            let state = state.display();
+            let text =
+                format!("product = 'p'\nstate_directory = '{state}'\n[portal]\nurl = '{url}'\n");
+            std::fs::write(&file, text).unwrap();
+        };
+        let portal = |settings: &Settings| match settings.portal_url.as_deref() {
+            Some("bad") => Err("no address".to_owned()),
+            _ => Ok(()),
+        };
+        let sources = Sources { file: file.clone(), flags: Fragment::default() };
+        let url = || {
+            let loaded = sources.current_or_last_good(portal).unwrap();
+            (loaded.settings.portal_url.unwrap(), loaded.complaint.map(|c| c.to_string()))
+        };
+        // Better than none.
+        write("bad");
+        assert_eq!(url(), ("bad".to_owned(), None));
+        assert!(!state.join(LAST_GOOD).exists());
+        write("good");
+        assert_eq!(url(), ("good".to_owned(), None));
+        write("bad");
+        for _ in 0..2 {
+            let (url, complaint) = url();
+            let complaint = complaint.unwrap();
+            assert_eq!(url, "good");
+            assert!(complaint.contains("no address"), "{complaint}");
+            assert!(complaint.contains(file.to_str().unwrap()), "{complaint}");
+        }
+        assert!(sources.current(portal).is_err());
+    }
+
+    #[test]
     fn without_last_good_ones_bad_settings_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let flags = Fragment { state_directory: Some(folder.path().into()), ..Fragment::default() };
         let sources = Sources { file: folder.path().join("none.toml"), flags };
-        assert!(sources.current_or_last_good().is_err());
+        assert!(sources.current_or_last_good(|_| Ok(())).is_err());
     }
 }

@@ -4,7 +4,9 @@ use super::{ConditionType, Finding, LimitState, LimitStatus, Reason, State, limi
 use crate::{
     codes::SerialNumber,
     identity::Verdict,
-    license::{DocumentError, LicenseClaims, RevocationClaims, Thumbprint, VerifiedLicense},
+    license::{
+        DocumentError, LicenseClaims, Retirement, RevocationClaims, Thumbprint, VerifiedLicense,
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ pub enum Held<'a> {
     Nothing,
     /// Nothing more: it was released.
     Released,
+    /// Nothing more: the environment goes on under another key, on the machine with that Serial Number.
+    Retired(Retirement, SerialNumber),
     /// A license.
     License(&'a VerifiedLicense),
     /// A license and the vendor's word that it is over.
@@ -40,6 +44,14 @@ pub struct HardwareStanding {
     pub changed_since: Option<Timestamp>,
 }
 
+impl HardwareStanding {
+    /// Of hardware that has just been enrolled, or that an override stands in the place of.
+    pub const fn of_new(overridden: bool) -> Self {
+        let verdict = if overridden { Verdict::Overridden } else { Verdict::Unchanged };
+        Self { verdict, score: 100, holds_until: None, changed_since: None }
+    }
+}
+
 /// Everything that entitlement depends on.
 #[derive(Debug, Clone)]
 pub struct Inputs<'a> {
@@ -51,7 +63,7 @@ pub struct Inputs<'a> {
     pub environment_key: &'a Thumbprint,
     /// The hardware; nothing where it was never enrolled.
     pub hardware: Option<HardwareStanding>,
-    /// When the portal was last heard of, by effective time.
+    /// When the portal was last heard of, by a time that it signed.
     pub last_contact: Option<Timestamp>,
     /// What is used, by limit.
     pub usage: &'a BTreeMap<String, u64>,
@@ -83,6 +95,7 @@ pub fn evaluate(inputs: &Inputs<'_>) -> Evaluation {
     let license = match inputs.held {
         Held::Nothing => return without_license(Reason::NotActivated, inputs),
         Held::Released => return without_license(Reason::Released, inputs),
+        Held::Retired(..) => return without_license(Reason::Retired, inputs),
         Held::License(license) | Held::Revoked(license, _) => license.claims(),
     };
     let (state, reason, message) = judge(license, inputs);
@@ -136,7 +149,7 @@ fn judge(license: &LicenseClaims, inputs: &Inputs<'_>) -> (State, Reason, String
     }
     if let Some(deadline) = hardware_deadline(license, inputs).filter(|deadline| now >= *deadline) {
         let message = format!(
-            "this is not the hardware that the license is for, and its grace ended at {deadline}: `entitlectl hardware` shows what differs, `entitlectl activate` activates this hardware"
+            "this is not the hardware that the license is for, and its grace ended at {deadline}: `entitlectl hardware` shows what differs, `entitlectl rebind` takes the environment along to this hardware"
         );
         return (State::Restricted, Reason::HardwareChanged, message);
     }
@@ -156,16 +169,20 @@ fn judge(license: &LicenseClaims, inputs: &Inputs<'_>) -> (State, Reason, String
 }
 
 fn without_license(reason: Reason, inputs: &Inputs<'_>) -> Evaluation {
-    let message = match reason {
-        Reason::Released => "the license was released: `entitlectl activate` activates again",
-        _ => {
-            "no license is installed: `entitlectl activate` with the Activation Code on standard input fetches one, `entitlectl license install FILE` installs one"
+    let message = match inputs.held {
+        Held::Released => {
+            "the license was released: `entitlectl activate` activates again".to_owned()
         }
+        Held::Retired(Retirement::Move, to) => format!(
+            "the environment was moved to the machine with Serial Number {to}, which is its controller now; this one has no license: `entitlectl activate` makes it another environment, where the subscription has a free slot"
+        ),
+        Held::Retired(Retirement::Rebind, _) => "the environment goes on under another key: this is a copy of its machine, or a snapshot from before; shut a copy down. If this is the right machine, `entitlectl rebind` with the Activation Code takes the environment back under a new key".to_owned(),
+        _ => "no license is installed: `entitlectl activate` with the Activation Code on standard input fetches one, `entitlectl license install FILE` installs one".to_owned(),
     };
     Evaluation {
         state: State::Unlicensed,
         reason,
-        message: message.to_owned(),
+        message,
         days_left: None,
         findings: hardware_findings(inputs, None),
         limits: BTreeMap::new(),
@@ -223,7 +240,7 @@ fn hardware_findings(inputs: &Inputs<'_>, license: Option<&LicenseClaims>) -> Ve
             ConditionType::HardwareChanged,
             "OtherHardware",
             format!(
-                "this is not the hardware that was enrolled ({score} % agrees){until}: `entitlectl hardware` shows what differs"
+                "this is not the hardware that was enrolled ({score} % agrees){until}: `entitlectl hardware` shows what differs, `entitlectl rebind` takes the environment along to this hardware"
             ),
         ),
         Verdict::Overridden => Finding::new(

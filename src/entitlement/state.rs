@@ -19,7 +19,7 @@ use std::fmt;
 )]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// No license was ever installed, or it was released.
+    /// No license was ever installed, it was released, or the environment goes on under another key.
     Unlicensed,
     /// In term.
     Active,
@@ -89,6 +89,8 @@ pub enum Reason {
     NotActivated,
     /// The license was released.
     Released,
+    /// The environment goes on under another key: it was moved, or this is a copy.
+    Retired,
     /// In term.
     InTerm,
     /// The term ends in 60 days or less.

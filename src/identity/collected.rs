@@ -5,7 +5,7 @@
 //! raw identifiers and must not be readable by anyone else. Facts of an earlier boot are not believed, because parts
 //! are changed while a machine is off; neither is a file that anyone but root could have written.
 
-use super::{Canonical, Fact, FactState, Reading, Source, Survey};
+use super::{Canonical, Fact, FactState, Group, Reading, Source, Survey, probe::TPMS};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -22,6 +22,9 @@ pub(super) const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 const LARGEST_FILE: u64 = 1 << 20;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// What only root may read. Interfaces and disks the agent sees by itself, and the unit that collects is kept from the
+/// network and would see none.
+const OF_ROOT: [Group; 3] = [Group::U, Group::T, Group::S];
 const BY_ROOT: &str = "as root found it";
 
 /// What root read, for the agent. It has no `Debug`: it holds raw identifiers.
@@ -93,6 +96,11 @@ pub enum CollectedError {
 }
 
 impl CollectedError {
+    /// Whether root has left nothing at all, as where the unit is not installed.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// A stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -107,7 +115,11 @@ impl CollectedError {
 impl CollectedFacts {
     /// What a survey found, marked with the boot that it was found in.
     pub(super) fn new(survey: &Survey, boot_id: String) -> Self {
-        let facts = survey.facts().iter().map(|fact| CollectedFact {
+        // That there is no TPM is seen by the agent too, and only means that its driver was not up yet where the agent
+        // sees one; a TPM that has no key has said so itself.
+        let seen_by_all = |fact: &Fact| fact.reading == Reading::Absent && fact.place == TPMS;
+        let roots = |fact: &&Fact| OF_ROOT.contains(&fact.group()) && !seen_by_all(fact);
+        let facts = survey.facts().iter().filter(roots).map(|fact| CollectedFact {
             source: fact.source,
             place: fact.place.clone(),
             state: fact.reading.state(),
@@ -162,6 +174,18 @@ impl CollectedFacts {
     }
 }
 
+/// Which writing of the file is there, if any that may be seen: each puts another file in the place of the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Writing(Option<(u64, i64, i64)>);
+
+impl Writing {
+    /// What is there now.
+    pub(super) fn of(path: &Path) -> Self {
+        let metadata = fs::metadata(path).ok();
+        Self(metadata.map(|found| (found.ino(), found.ctime(), found.ctime_nsec())))
+    }
+}
+
 impl CollectedFact {
     /// The fact, unless root could not read it either.
     fn fact(&self) -> Option<Fact> {
@@ -195,6 +219,20 @@ mod tests {
     }
 
     #[test]
+    fn a_tpm_that_came_up_after_root_looked_is_unreadable_and_not_absent() {
+        let seen = |place: &str| {
+            let absent = Fact::new(Source::TpmEndorsementKey, place, Reading::Absent);
+            let survey = Survey::new(MachineKind::BareMetal, None, [absent]);
+            let hidden = Reading::unreadable("not root");
+            let mut facts = vec![Fact::new(Source::TpmEndorsementKey, "here", hidden)];
+            CollectedFacts::new(&survey, "boot".to_owned()).fill(&mut facts);
+            facts[0].reading.state()
+        };
+        assert_eq!(seen(TPMS), FactState::Unreadable);
+        assert_eq!(seen("/dev/tpmrm0"), FactState::Absent, "it has no key, and has said so");
+    }
+
+    #[test]
     fn only_what_could_not_be_read_is_filled_in() {
         let hidden = |source| Fact::new(source, "here", Reading::unreadable("not root"));
         let mut facts = vec![
@@ -210,6 +248,13 @@ mod tests {
         assert_eq!(state(Source::BoardSerial), FactState::Unreadable);
         assert!(facts.contains(&Fact::of(Source::PermanentMac, "3c:ec:ef:00:00:02")));
         assert_eq!(facts.len(), 4);
+    }
+
+    #[test]
+    fn nothing_is_left_that_the_agent_can_read_itself() {
+        let json = collected().to_json().unwrap();
+        assert!(json.contains("smbios-uuid") && json.contains("board-serial"), "{}", *json);
+        assert!(!json.contains("permanent-mac") && !json.contains("3c:ec:ef"), "{}", *json);
     }
 
     #[test]

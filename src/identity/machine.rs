@@ -2,7 +2,7 @@
 
 use super::{
     CollectedFacts, Fact, Hardware, Reading, Survey,
-    collected::BOOT_ID,
+    collected::{BOOT_ID, Writing},
     probe::{self, Probe},
     site::Site,
     tree::Tree,
@@ -27,6 +27,8 @@ const STACK_BYTES: usize = 512 * 1024;
 pub struct Machine {
     site: Site,
     collected: Option<PathBuf>,
+    /// What root had left at the last survey; none before the first.
+    seen: Mutex<Option<Writing>>,
     /// A second survey waits for the first: it would take the probes that run for ones that hang.
     one_at_a_time: Mutex<()>,
     /// Whether the probe of this place still hangs in an earlier survey; it is not started again beside itself.
@@ -63,27 +65,45 @@ impl Machine {
         self.site.tree.line(BOOT_ID).unwrap_or_default()
     }
 
-    fn fill_in(&self, facts: &mut Vec<Fact>) {
+    /// Notes what root has left by now; true where it is not what was there at the last survey.
+    fn look_for_collected(&self) -> bool {
+        let Some(path) = &self.collected else { return false };
+        let now = Writing::of(path);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).replace(now) != Some(now)
+    }
+
+    fn fill_in(&self, facts: &mut Vec<Fact>, is_news: bool) {
         let Some(path) = &self.collected else { return };
         if !facts.iter().any(|fact| matches!(fact.reading, Reading::Unreadable { .. })) {
             return;
         }
         match CollectedFacts::read(path, &self.boot_id()) {
             Ok(collected) => collected.fill(facts),
-            // The facts stay unreadable, and this is why.
+            // The facts stay unreadable, and this is why; the next surveys have nothing to add.
+            Err(_) if !is_news => {}
+            Err(error) if error.is_missing() => tracing::info!(code = error.code(), "{error}"),
             Err(error) => tracing::warn!(code = error.code(), "{error}"),
         }
     }
 
     fn new(root: &Path, live: bool, state_dir: PathBuf) -> Self {
         let site = Site { tree: Tree::new(root.to_owned()), live, state_dir };
-        Self { site, collected: None, one_at_a_time: Mutex::default(), hanging: Default::default() }
+        let seen = Mutex::default();
+        Self {
+            site,
+            collected: None,
+            seen,
+            one_at_a_time: Mutex::default(),
+            hanging: Default::default(),
+        }
     }
 }
 
 impl Hardware for Machine {
     fn survey(&self) -> Survey {
         let _one = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before it is read: what is written meanwhile is news.
+        let is_news = self.look_for_collected();
         let deadline = Instant::now() + TIME_LIMIT;
         // All are started before the first is waited for: together they take as long as the slowest.
         let running: Vec<_> = (probe::ALL.iter().zip(&self.hanging))
@@ -94,8 +114,14 @@ impl Hardware for Machine {
         let uptime = probe::uptime(&self.site);
         let facts = running.into_iter().flat_map(|(probe, answer)| finish(probe, answer, deadline));
         let mut facts: Vec<_> = facts.collect();
-        self.fill_in(&mut facts);
+        self.fill_in(&mut facts, is_news);
         Survey::new(machine, uptime, facts)
+    }
+
+    fn has_news(&self) -> bool {
+        let Some(path) = &self.collected else { return false };
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.is_some_and(|seen| seen != Writing::of(path))
     }
 }
 
@@ -166,6 +192,33 @@ mod tests {
 
     fn state(facts: &[Fact]) -> Vec<(Source, FactState)> {
         facts.iter().map(|fact| (fact.source, fact.reading.state())).collect()
+    }
+
+    #[test]
+    fn what_root_leaves_is_news_until_it_was_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("facts.json");
+        let write = || {
+            std::fs::write(folder.path().join("new"), "{}").unwrap();
+            std::fs::rename(folder.path().join("new"), &file).unwrap();
+        };
+        let machine = Machine::live("/var/lib/entitled").with_collected(&file);
+        assert!(!machine.has_news(), "before the first survey there is nothing to be newer than");
+        machine.survey();
+        assert!(!machine.has_news());
+        write();
+        assert!(machine.has_news() && machine.has_news());
+        machine.survey();
+        assert!(!machine.has_news());
+        // Another file of the same name and contents, which the old one is kept beside.
+        std::fs::hard_link(&file, folder.path().join("old")).unwrap();
+        machine.survey();
+        write();
+        assert!(machine.has_news());
+        machine.survey();
+        std::fs::remove_file(&file).unwrap();
+        assert!(machine.has_news());
+        assert!(!Machine::live("/var/lib/entitled").has_news());
     }
 
     const UNREADABLE: [(Source, FactState); 1] = [(Source::Processor, FactState::Unreadable)];

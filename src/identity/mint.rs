@@ -22,7 +22,7 @@ const ORDER: [Source; 9] = [
 
 /// What mends a machine without credible evidence.
 const OVERRIDE_MEND: &str = "set `override = \"a text unique to this machine\"` under `[identity]` in \
-                             /etc/entitled/entitled.toml; the override is audited, shown in the status and part of every request";
+                             the settings (/etc/entitled/entitled.toml, unless `--config` names another file); the override is audited, shown in the status and part of every request";
 /// The text of the mend, which is unique to no machine.
 const EXAMPLE_OVERRIDE: &str = "a text unique to this machine";
 

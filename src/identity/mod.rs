@@ -42,4 +42,10 @@ pub trait Hardware: Send + Sync {
     ///
     /// It may block for as long as the slowest probe's time limit; call it where blocking is allowed.
     fn survey(&self) -> Survey;
+
+    /// Whether a survey would now find what root left after the last one. It is asked at every turn of the loop and
+    /// must not block.
+    fn has_news(&self) -> bool {
+        false
+    }
 }

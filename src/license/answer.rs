@@ -26,6 +26,13 @@ pub struct AnswerClaims {
     /// Where two lives of this environment ask: what the portal sees, and what ends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fork: Option<Fork>,
+    /// The environment that it is about; absent in answers of older portals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment_id: Option<Uuid>,
+    /// The highest sequence of any document that was issued for that environment, whether it is in this answer or not;
+    /// absent in answers of older portals, and to a retired key, whose environment it is no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued: Option<Sequence>,
 }
 
 impl Document for AnswerClaims {

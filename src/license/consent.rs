@@ -52,6 +52,20 @@ pub fn sign_consent(
     sign(&consent, old_key)
 }
 
+/// That `consent` is the word of `bound`, the environment's key, on the request of `claims`, which `new_key` is to sign: what
+/// the portal will check, for whoever is about to send it.
+///
+/// # Errors
+/// [`DocumentError::Request`] with what does not fit.
+pub fn check_consent(
+    consent: &str,
+    claims: &RequestClaims,
+    new_key: &PublicKey,
+    bound: &PublicKey,
+) -> Result<(), DocumentError> {
+    Consent::parse(consent)?.verify(claims, new_key, bound)
+}
+
 fn named_environment(claims: &RequestClaims) -> Result<Uuid, DocumentError> {
     let missing = "a request with the old key's consent names its environment";
     claims.environment.id.ok_or_else(|| DocumentError::Request {

@@ -4,6 +4,7 @@ use super::{KeyStatus, Purpose, Sequence, Thumbprint};
 use crate::codes::SerialNumber;
 use jiff::Timestamp;
 use std::fmt;
+use uuid::Uuid;
 
 /// Why a document is refused. A refused document changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,6 +100,10 @@ pub enum DocumentError {
     )]
     Environment { expected: String, found: String, purpose: Purpose },
     #[error(
+        "expected the portal's word on environment {expected}, found it on {found}: choose this environment's answer, or `entitlectl refresh`"
+    )]
+    OtherEnvironment { expected: Uuid, found: Uuid },
+    #[error(
         "expected the answer to {expected}, found the answer to request {found}: install the answer to the newest request, or `entitlectl refresh`"
     )]
     Reply { expected: String, found: String },
@@ -189,7 +194,7 @@ impl DocumentError {
             Self::Expired { .. } => "document-expired",
             Self::Sequence { .. } => "document-sequence",
             Self::SequenceReused { .. } => "document-sequence-reused",
-            Self::Environment { .. } => "document-environment",
+            Self::Environment { .. } | Self::OtherEnvironment { .. } => "document-environment",
             Self::Reply { .. } => "document-reply",
             Self::Request { .. } => "document-request",
             Self::RebindCode { .. } => "rebind-code-mistyped",
@@ -209,6 +214,11 @@ impl Faults {
     /// The faults in the order in which they were found.
     pub fn all(&self) -> &[DocumentError] {
         &self.0
+    }
+
+    /// The stable codes of all.
+    pub fn codes(&self) -> String {
+        self.0.iter().map(DocumentError::code).collect::<Vec<_>>().join(", ")
     }
 
     /// The stable code of the first.

@@ -77,7 +77,7 @@ impl PublicKey {
         if key.is_weak() {
             return Err(Unsound("a key of small order"));
         }
-        if key.to_edwards().compress().as_bytes() != bytes {
+        if !is_canonical(bytes) {
             return Err(Unsound("a key that is not in canonical form"));
         }
         Ok(Self(key))
@@ -141,6 +141,13 @@ struct Jwk {
 /// That a member is there, whatever it holds; `Option` would take `null` for absent.
 fn present<'de, D: Deserializer<'de>>(member: D) -> Result<bool, D::Error> {
     serde::de::IgnoredAny::deserialize(member).map(|_| true)
+}
+
+/// Whether the `y` in a compressed point is below the field's prime, 2^255 - 19 (RFC 8032 section 5.1.3). Where `x` is 0 the
+/// sign bit has two spellings as well: those points are of small order.
+fn is_canonical(bytes: &[u8; 32]) -> bool {
+    let [low, middle @ .., high] = bytes;
+    high & 0x7F != 0x7F || middle.iter().any(|byte| *byte != 0xFF) || *low < 0xED
 }
 
 impl From<PublicKey> for Jwk {

@@ -1,4 +1,4 @@
-//! The signed documents: license, revocation, trust, request (with the consent in it) and answer.
+//! The signed documents: license, revocation, trust, request (with the consent in it), offer and answer.
 //!
 //! All are compact JWS (RFC 7515) with EdDSA over Ed25519 (RFC 8037), so that any JWT library reads them. Here are
 //! their claims, how they are signed, and how they are verified: `alg` is pinned, each kind has its own `typ`, `kid`
@@ -12,6 +12,7 @@ mod json;
 mod jwk;
 mod jws;
 mod license_claims;
+mod offer;
 mod rebind_code;
 mod request;
 mod statement;
@@ -19,17 +20,18 @@ mod trust;
 mod verify;
 
 pub use answer::{AnswerClaims, Fork, ForkState, Outcome, Retirement, RevocationClaims};
-pub use consent::{ConsentClaims, sign_consent};
+pub use consent::{ConsentClaims, check_consent, sign_consent};
 pub use error::{DocumentError, Faults};
 pub use jwk::{KeyPair, PublicKey, Thumbprint};
 pub use jws::{Document, MAX_DOCUMENT, MEDIA_TYPE, Unverified, sign};
 pub use license_claims::{
     Confirmation, Enforcement, Environment, LicenseClaims, Limit, Purpose, Sequence, Subscription,
 };
+pub use offer::{OfferClaims, open_offer, sign_offer};
 pub use rebind_code::RebindCode;
 pub use request::{
     Activation, Candidate, EvidenceDigest, MachineFacts, RequestClaims, RequestId, RequestKind,
-    RequestedEnvironment, sign_request, verify_request,
+    RequestedEnvironment, UnverifiedRequest, sign_request, verify_request,
 };
 pub use statement::{ProofClaims, StatementClaims, VerifiedStatement, verify_statement};
 pub use trust::{KeyStatus, PortalKey, Roots, TrustClaims, VerifiedTrust};

@@ -1,8 +1,8 @@
 //! What an environment asks its portal, signed by the environment key.
 
 use super::{
-    Document, DocumentError, Environment, KeyPair, PublicKey, Purpose, Thumbprint, Unverified,
-    consent::Consent, jws::sign_with,
+    Document, DocumentError, Environment, KeyPair, PublicKey, Purpose, Sequence, Thumbprint,
+    Unverified, consent::Consent, jws::sign_with,
 };
 use crate::codes::{ActivationCode, ActivationId, SerialNumber};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -99,9 +99,17 @@ pub struct RequestClaims {
     /// Requests sent since, whose answers were not stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsettled: Vec<RequestId>,
+    /// Requests that may have been sent as well, without anybody here knowing: nothing could be stored, and then the agent
+    /// was started again. None of them counts as overtaken: most were never made, and may be yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<RequestId>,
     /// The license that is held, so that a portal restored from a backup adopts what it signed itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
+    /// The highest sequence of any document that was accepted, a release or a revocation among them, so that a portal restored
+    /// from a backup counts on from there: nothing lower is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Sequence>,
     /// The version of the trust document that is held; 0 for none.
     #[serde(default)]
     pub trust_version: u64,
@@ -265,9 +273,56 @@ pub fn verify_request(
     product: &str,
     bound: impl FnOnce(&RequestClaims) -> Option<PublicKey>,
 ) -> Result<(RequestClaims, PublicKey), DocumentError> {
-    let document = Unverified::parse(text)?;
-    // Not believed before the signature is checked below.
-    let claims: RequestClaims = document.peek()?;
+    let request = UnverifiedRequest::parse(text)?;
+    verify(&request.document, request.claims, product, bound)
+}
+
+/// A request taken apart, for looking up by what key it must be signed; nothing in it is believed yet.
+pub struct UnverifiedRequest<'a> {
+    document: Unverified<'a>,
+    claims: RequestClaims,
+}
+
+impl<'a> UnverifiedRequest<'a> {
+    /// Takes a request apart.
+    ///
+    /// # Errors
+    /// What is wrong with its form.
+    pub fn parse(text: &'a str) -> Result<Self, DocumentError> {
+        let document = Unverified::parse(text)?;
+        let claims = document.peek()?;
+        Ok(Self { document, claims })
+    }
+
+    /// What it says.
+    pub const fn claims(&self) -> &RequestClaims {
+        &self.claims
+    }
+
+    /// The key that it says it is signed by.
+    pub fn kid(&self) -> Thumbprint {
+        self.document.kid()
+    }
+
+    /// As [`verify_request`], where the bound key was looked up already.
+    ///
+    /// # Errors
+    /// As [`verify_request`].
+    pub fn verify(
+        self,
+        product: &str,
+        bound: Option<PublicKey>,
+    ) -> Result<(RequestClaims, PublicKey), DocumentError> {
+        verify(&self.document, self.claims, product, |_| bound)
+    }
+}
+
+fn verify(
+    document: &Unverified<'_>,
+    claims: RequestClaims,
+    product: &str,
+    bound: impl FnOnce(&RequestClaims) -> Option<PublicKey>,
+) -> Result<(RequestClaims, PublicKey), DocumentError> {
     let consent = claims.consent.as_deref().map(Consent::parse).transpose()?;
     let brought = match (claims.request.brings_key(), document.embedded_key()) {
         (true, None) => return Err(wrong("jwk", "a request that brings a key carries it")),

@@ -140,6 +140,10 @@ pub struct OpenedAnswer {
     pub trust: Option<VerifiedTrust>,
     /// What the portal sees where two lives of this environment ask.
     pub fork: Option<Fork>,
+    /// The environment that it is about, where the portal says it.
+    pub environment_id: Option<Uuid>,
+    /// The highest sequence that the portal has issued for that environment, where it says it.
+    pub issued: Option<Sequence>,
 }
 
 /// Opens an answer. The trust document that it may carry is verified first, by the roots, and the answer by it. An
@@ -183,6 +187,8 @@ pub fn open_answer(
         revocation,
         trust: newer,
         fork: claims.fork,
+        environment_id: claims.environment_id,
+        issued: claims.issued,
     })
 }
 

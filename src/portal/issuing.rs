@@ -83,16 +83,18 @@ pub(super) fn revocation(
     sign(&claims, keys.signing())
 }
 
-/// The answer to a request.
+/// The answer to a request about an environment as it is after it.
 pub(super) fn answer(
     keys: &KeyRing,
     request: &RequestClaims,
+    environment: &Environment,
     outcome: Outcome,
     fork: Option<Fork>,
     now: Timestamp,
 ) -> Result<String, DocumentError> {
     let trust = keys.trust();
     let newer = trust.claims().version > request.trust_version;
+    let retires = matches!(outcome, Outcome::Retired { .. });
     let claims = AnswerClaims {
         iss: keys.issuer().to_owned(),
         aud: keys.product().to_owned(),
@@ -101,6 +103,8 @@ pub(super) fn answer(
         outcome,
         trust: newer.then(|| trust.text().to_owned()),
         fork,
+        environment_id: Some(environment.id),
+        issued: (!retires).then_some(environment.sequence),
     };
     sign(&claims, keys.signing())
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Clock, Directory, KeyRing, PortalError, Vendor,
-    answering::{self, AnswerError, Road},
+    answering::{self, AnswerError, Opened, Road},
     attempts::Attempts,
     http,
     store::{Store, WriterKind},
@@ -89,6 +89,16 @@ impl Portal {
         self.answer(body, Road::Online)
     }
 
+    /// The first half of [`handle_request`](Self::handle_request): reads and verifies it. It blocks, and many may do it at once.
+    pub(super) fn open_request(&self, body: &[u8]) -> Result<Opened, Problem> {
+        answering::open(self, body, Road::Online).map_err(refused)
+    }
+
+    /// The other half: the answer, once it is durable.
+    pub(super) async fn answer_opened(&self, opened: Opened) -> Result<String, Problem> {
+        answering::answer_later(self, opened).await.map_err(refused)
+    }
+
     /// Answers a request that came as a file, and whose answer goes as one: a release by it frees its slot at once a few
     /// times a year only, because nobody knows whether the answer is ever installed.
     ///
@@ -99,15 +109,8 @@ impl Portal {
     }
 
     fn answer(&self, body: &[u8], road: Road) -> Result<String, Problem> {
-        answering::answer(self, body, road).map_err(|error| {
-            match &error {
-                AnswerError::Internal(_) | AnswerError::Store(_) => {
-                    tracing::error!(%error, code = error.code(), "a request could not be answered");
-                }
-                _ => tracing::info!(code = error.code(), "a request is refused"),
-            }
-            error.into()
-        })
+        let opened = answering::open(self, body, road);
+        opened.and_then(|opened| answering::answer(self, opened)).map_err(refused)
     }
 
     /// Its routes: `POST /v1/requests`, `GET /v1/trust`, `GET /.well-known/jwks.json`, `GET /v1/openapi.json`,
@@ -150,4 +153,14 @@ impl Portal {
         let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
         Ok(uuid::Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid())
     }
+}
+
+fn refused(error: AnswerError) -> Problem {
+    match &error {
+        AnswerError::Internal(_) | AnswerError::Store(_) => {
+            tracing::error!(%error, code = error.code(), "a request could not be answered");
+        }
+        _ => tracing::info!(code = error.code(), "a request is refused"),
+    }
+    error.into()
 }

@@ -1,15 +1,11 @@
 //! The state directory: its lock, and the files in it that hold keys.
 
 use super::{StoreError, files, write_durably};
-use crate::{
-    codes::ActivationCode,
-    identity::LocalSecret,
-    license::{KeyPair, Thumbprint},
-};
+use crate::{codes::ActivationCode, identity::LocalSecret, license::KeyPair};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -18,9 +14,13 @@ const LOCK: &str = "entitled.lock";
 const ENVIRONMENT_KEY: &str = "environment.key";
 const AUTHORITY_KEY: &str = "environment-ca.key";
 const MEMBER_IDENTITY: &str = "member.pem";
+const NEXT_KEY: &str = "environment.key.next";
 const LOCAL_SECRET: &str = "hardware.secret";
 const ACTIVATION_CODE: &str = "activation-code";
 const ASKED_CODE: &str = "activation-code.asked";
+
+/// What is expected in a key's file.
+const KEY_FILE: &str = "an Ed25519 private key in PKCS #8 PEM";
 
 /// The directory that holds one agent's state.
 #[derive(Debug, Clone)]
@@ -91,7 +91,10 @@ impl StateDirectory {
     /// [`StoreError::File`], and [`StoreError::Contents`] for a file that holds no key: a damaged key is never
     /// replaced without the operator's word.
     pub fn environment_key(&self) -> Result<KeyPair, StoreError> {
-        self.key(ENVIRONMENT_KEY)
+        match self.read_key(ENVIRONMENT_KEY)? {
+            Some(key) => Ok(key),
+            None => self.make_key(ENVIRONMENT_KEY),
+        }
     }
 
     /// The key of the environment's certificate authority, made at the first call.
@@ -99,13 +102,10 @@ impl StateDirectory {
     /// # Errors
     /// As [`environment_key`](Self::environment_key).
     pub fn authority_key(&self) -> Result<KeyPair, StoreError> {
-        self.key(AUTHORITY_KEY)
-    }
-
-    /// The thumbprint of that key, where there is one already.
-    pub fn authority(&self) -> Option<Thumbprint> {
-        let is_there = self.0.join(AUTHORITY_KEY).exists();
-        is_there.then(|| self.authority_key().ok().map(|key| key.thumbprint())).flatten()
+        match self.read_key(AUTHORITY_KEY)? {
+            Some(key) => Ok(key),
+            None => self.make_key(AUTHORITY_KEY),
+        }
     }
 
     /// On a member: its key and its certificate with the authority's, PEM, once it has joined.
@@ -124,15 +124,81 @@ impl StateDirectory {
         write_durably(&self.0.join(MEMBER_IDENTITY), pem.as_bytes())
     }
 
-    fn key(&self, name: &str) -> Result<KeyPair, StoreError> {
-        let path = self.0.join(name);
-        let expected = "an Ed25519 private key in PKCS #8 PEM";
-        if let Some(pem) = files::read(&path)?.map(Zeroizing::new) {
-            return KeyPair::from_pem(&pem).map_err(|_| StoreError::Contents { path, expected });
+    /// The key that is to take the place of the environment key, once one was made. A damaged one is set aside.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn next_key(&self) -> Result<Option<KeyPair>, StoreError> {
+        match self.read_key(NEXT_KEY) {
+            Err(StoreError::Contents { path, .. }) => {
+                Self::set_aside(&path, "next.damaged")?;
+                Ok(None)
+            }
+            read => read,
         }
+    }
+
+    /// Makes the key that is to take the place of the environment key. It is on the disk when this returns: nobody may be
+    /// told of a key that a crash would take along.
+    ///
+    /// # Errors
+    /// As [`environment_key`](Self::environment_key).
+    pub fn make_next_key(&self) -> Result<KeyPair, StoreError> {
+        self.make_key(NEXT_KEY)
+    }
+
+    /// Puts the next key in the place of the environment key, in one step. Nothing happens where that is done already.
+    ///
+    /// # Errors
+    /// [`StoreError::File`]; it is to be tried again then.
+    pub fn promote_next_key(&self) -> Result<(), StoreError> {
+        let (next, path) = (self.0.join(NEXT_KEY), self.0.join(ENVIRONMENT_KEY));
+        let error = |operation| {
+            let path = path.clone();
+            move |source| StoreError::File { operation, path, source }
+        };
+        match fs::rename(&next, &path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(error("replace")(source));
+            }
+            _ => {}
+        }
+        File::open(&self.0).and_then(|directory| directory.sync_all()).map_err(error("sync"))
+    }
+
+    /// Removes the next key, which can't be bound any more.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn forget_next_key(&self) -> Result<(), StoreError> {
+        self.remove(NEXT_KEY)
+    }
+
+    fn read_key(&self, name: &str) -> Result<Option<KeyPair>, StoreError> {
+        let path = self.0.join(name);
+        let Some(pem) = files::read(&path)?.map(Zeroizing::new) else { return Ok(None) };
+        warn_of_others(&path);
+        KeyPair::from_pem(&pem)
+            .map(Some)
+            .map_err(|_| StoreError::Contents { path, expected: KEY_FILE })
+    }
+
+    fn set_aside(path: &Path, extension: &str) -> Result<(), StoreError> {
+        let aside = path.with_extension(extension);
+        tracing::error!(path = %path.display(), aside = %aside.display(), "a damaged file was set aside");
+        let path = path.to_owned();
+        fs::rename(&path, aside).map_err(|source| StoreError::File {
+            operation: "set aside",
+            path,
+            source,
+        })
+    }
+
+    fn make_key(&self, name: &str) -> Result<KeyPair, StoreError> {
+        let path = self.0.join(name);
         let key = KeyPair::generate().map_err(StoreError::Random)?;
-        let pem =
-            key.to_pem().map_err(|_| StoreError::Contents { path: path.clone(), expected })?;
+        let no_key = |_| StoreError::Contents { path: path.clone(), expected: KEY_FILE };
+        let pem = key.to_pem().map_err(no_key)?;
         write_durably(&path, pem.as_bytes())?;
         Ok(key)
     }
@@ -153,13 +219,7 @@ impl StateDirectory {
                 return Ok(LocalSecret::from_bytes(*bytes));
             }
             // Of use to nobody: the hardware is enrolled again under a new one where the Serial Number is still its own.
-            let aside = path.with_extension("secret.damaged");
-            tracing::error!(path = %path.display(), aside = %aside.display(), "the secret of the hardware's digests is damaged and was set aside");
-            fs::rename(&path, &aside).map_err(|source| StoreError::File {
-                operation: "set aside",
-                path: path.clone(),
-                source,
-            })?;
+            Self::set_aside(&path, "secret.damaged")?;
         }
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut()).map_err(StoreError::Random)?;
@@ -233,12 +293,25 @@ impl StateDirectory {
 
     fn remove(&self, name: &str) -> Result<(), StoreError> {
         let path = self.0.join(name);
-        match fs::remove_file(&path) {
+        // A read-only disk refuses to remove what is not there as well.
+        match fs::symlink_metadata(&path).and_then(|_| fs::remove_file(&path)) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(StoreError::File { operation: "remove", path, source })
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Warns where others than the owner may read a key. It is used all the same: a backup that was restored under a wide umask
+/// takes no license away, and who has read the key has it whatever is refused here.
+fn warn_of_others(path: &Path) {
+    let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o7777);
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        tracing::warn!(
+            "expected mode 0600 on the environment key {path}, found {mode:04o}: others may have read it; `chmod 600 {path}`, and if they may have, `entitlectl rebind` after it was moved away"
+        );
     }
 }
 

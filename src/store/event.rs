@@ -22,12 +22,20 @@ pub enum Action {
     Refused,
     /// A license was installed.
     LicenseInstalled,
-    /// A document was refused; nothing changed.
+    /// A document was refused; nothing changed. Of an answer it is told once a request, however often that is sent again.
     DocumentRefused,
     /// The vendor revoked the license.
     Revoked,
     /// The license was released.
     Released,
+    /// The environment went on under another key.
+    Retired,
+    /// A new environment key took the place of the old one.
+    KeyReplaced,
+    /// This machine was offered to an environment, to be its controller.
+    MoveOffered,
+    /// The environment key consented to a move to another machine.
+    MoveConsented,
     /// A newer trust document was taken.
     TrustUpdated,
     /// The entitlement status changed.
@@ -64,6 +72,10 @@ impl Action {
             Self::DocumentRefused => "document-refused",
             Self::Revoked => "revoked",
             Self::Released => "released",
+            Self::Retired => "retired",
+            Self::KeyReplaced => "key-replaced",
+            Self::MoveOffered => "move-offered",
+            Self::MoveConsented => "move-consented",
             Self::TrustUpdated => "trust-updated",
             Self::StatusChanged => "status-changed",
             Self::StoreRecovered => "store-recovered",

@@ -1,7 +1,7 @@
 //! Files that must be there, whole, after a power cut, and that nobody else may read.
 
 use super::StoreError;
-use atomic_write_file::AtomicWriteFile;
+use atomic_write_file::{AtomicWriteFile, unix::OpenOptionsExt as _};
 use std::{
     fs,
     io::{self, Read, Write},
@@ -17,9 +17,24 @@ const LARGEST: u64 = 16 << 20;
 /// # Errors
 /// [`StoreError::File`] with the operation that failed; the old file is then still there, whole.
 pub fn write_durably(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
+    replace(path, contents, 0o600)
+}
+
+/// The same with mode 0640, for the group of whoever writes it.
+///
+/// # Errors
+/// As [`write_durably`].
+pub fn write_durably_for_group(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
+    replace(path, contents, 0o640)
+}
+
+fn replace(path: &Path, contents: &[u8], mode: u32) -> Result<(), StoreError> {
     let error = |operation| move |source| StoreError::File { operation, path: path.into(), source };
-    let mut file = AtomicWriteFile::open(path).map_err(error("open"))?;
-    file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(error("protect"))?;
+    // Owner and mode are this process's, whoever wrote the old one: taking over an owner needs a privilege.
+    let mut options = AtomicWriteFile::options();
+    options.preserve_owner(false).preserve_mode(false);
+    let mut file = options.open(path).map_err(error("open"))?;
+    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(error("protect"))?;
     file.write_all(contents).map_err(error("write"))?;
     file.commit().map_err(error("replace"))
 }

@@ -1,6 +1,7 @@
 //! The state in memory, with a store behind it that may fail.
 
 use super::{AgentState, Event, Roster, RosterChange, Store, StoreError, StoredEvent};
+use crate::license::RequestId;
 
 /// Entries kept for a store that can't take them yet; the oldest go first.
 const WAITING: usize = 1_000;
@@ -15,6 +16,10 @@ pub struct Keeper {
     changes: Vec<RosterChange>,
     /// What the last commit failed of.
     failed: Option<String>,
+    /// The reserve of request ids as it is stored.
+    reserve: Vec<RequestId>,
+    /// Those of them that this process has used.
+    drawn: Vec<RequestId>,
 }
 
 impl Keeper {
@@ -23,13 +28,16 @@ impl Keeper {
     /// # Errors
     /// What the store says.
     pub fn load(mut store: Box<dyn Store>) -> Result<Self, StoreError> {
-        let state = store.load()?;
+        let mut state = store.load()?;
+        state.chain.reserve.inherit();
+        let reserve = state.chain.reserve.ids().to_vec();
         // A roster that can't be read costs names: members show certificates, which are taken for what they are.
         let roster = store.roster().unwrap_or_else(|error| {
             tracing::error!(%error, "what is known of the members can't be read");
             Roster::default()
         });
-        Ok(Self { state, store, waiting: Vec::new(), roster, changes: Vec::new(), failed: None })
+        let (waiting, changes, drawn) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { state, store, waiting, roster, changes, failed: None, reserve, drawn })
     }
 
     /// The state.
@@ -72,9 +80,41 @@ impl Keeper {
         self.store_now()
     }
 
+    /// The same, where it can be stored; otherwise nothing changes.
+    pub fn commit_if_stored(&mut self, state: AgentState, event: Event) -> bool {
+        let before = self.state.clone();
+        let stored = self.commit(state, [event]);
+        if !stored {
+            // The copy beside the database may have it: the revision never falls.
+            self.state = AgentState { revision: self.state.revision, ..before };
+            self.waiting.pop();
+        }
+        stored
+    }
+
+    /// An id for a request that can't be stored, which the next process knows: one of the stored reserve that was not drawn
+    /// yet. Which one is chance (`chance` says), for an earlier process may have drawn as well.
+    pub fn draw(&mut self, chance: u128) -> Option<RequestId> {
+        let left = || self.reserve.iter().filter(|id| !self.drawn.contains(id));
+        let count = u128::try_from(left().count()).ok().filter(|count| *count > 0)?;
+        let id = left().nth(usize::try_from(chance % count).ok()?).copied()?;
+        self.drawn.push(id);
+        Some(id)
+    }
+
+    /// Whether that id was drawn from the reserve, and may have been used by an earlier process.
+    pub fn has_drawn(&self, id: RequestId) -> bool {
+        self.drawn.contains(&id)
+    }
+
     /// Tries again to store what waits; true where nothing waits any more.
     pub fn retry(&mut self) -> bool {
         self.failure().is_none() || self.store_now()
+    }
+
+    /// What the store had to mend since it was opened, told once.
+    pub fn recovered(&mut self) -> Option<String> {
+        self.store.recovered()
     }
 
     /// The newest audit entries, newest first.
@@ -90,6 +130,10 @@ impl Keeper {
             Ok(()) => {
                 self.waiting.clear();
                 self.changes.clear();
+                if self.reserve != self.state.chain.reserve.ids() {
+                    self.reserve = self.state.chain.reserve.ids().to_vec();
+                    self.drawn.clear();
+                }
                 if self.failed.take().is_some() {
                     tracing::info!("the state is stored again");
                 }

@@ -3,7 +3,7 @@
 use super::{AgentState, Event, Roster, RosterChange, Store, StoreError, StoredEvent};
 
 /// Keeps everything in memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     state: AgentState,
     events: Vec<StoredEvent>,
@@ -27,6 +27,7 @@ impl Store for MemoryStore {
     ) -> Result<(), StoreError> {
         self.state = state.clone();
         changes.iter().cloned().for_each(|change| self.roster.apply(change));
+        self.state.chain.reserve.leave();
         for event in events {
             let id = i64::try_from(self.events.len()).unwrap_or(i64::MAX) + 1;
             self.events.push(event.clone().stored(id));

@@ -10,18 +10,22 @@ mod event;
 mod files;
 mod keeper;
 mod memory;
+mod reserve;
 mod roster;
 mod sqlite;
 mod state;
+mod succession;
 
 pub use directory::{DirectoryLock, StateDirectory};
 pub use event::{Action, Event, StoredEvent};
-pub use files::write_durably;
+pub use files::{write_durably, write_durably_for_group};
 pub use keeper::Keeper;
 pub use memory::MemoryStore;
+pub use reserve::Reserve;
 pub use roster::{MemberRecord, Roster, RosterChange, TokenId, TokenRecord};
 pub use sqlite::{Opened, SqliteStore};
 pub use state::{AgentState, Chain, HeldLicense, Membership, PendingRequest, StatusMark};
+pub use succession::{Offer, PendingLicense, Retired};
 
 use std::path::PathBuf;
 
@@ -47,6 +51,10 @@ pub trait Store: Send {
     }
     /// The newest audit entries, at most `limit`, newest first.
     fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
+    /// What had to be mended since the store was opened, told once.
+    fn recovered(&mut self) -> Option<String> {
+        None
+    }
     /// What is wrong with the store though it takes commits.
     fn complaint(&self) -> Option<String> {
         None

@@ -23,6 +23,8 @@ pub struct SqliteStore {
     ahead: Option<(AgentState, Vec<Event>)>,
     /// Why not.
     refusal: Option<String>,
+    /// What was done about a database that was found damaged or missing while it was in use.
+    recovered: Option<String>,
 }
 
 /// A store, and what had to be done to open it.
@@ -59,8 +61,7 @@ impl SqliteStore {
         let replaceable = matches!(kept, Ok(Some(_)));
         match (open_sound(&path, replaceable), kept) {
             (Ok((database, state, found)), kept) => {
-                let store =
-                    Self { path, database: Some(database), copy, ahead: None, refusal: None };
+                let store = Self::new(path, Some(database), copy);
                 Ok(store.opened(&state, &found, kept))
             }
             (Err(error @ StoreError::Newer { .. }), _) => Err(error),
@@ -68,11 +69,15 @@ impl SqliteStore {
                 tracing::error!(%error, "the database can't be opened: the copy of its state is used");
                 let refusal = Some(error.to_string());
                 let ahead = Some((state, waiting));
-                let store = Self { path, database: None, copy, ahead, refusal };
+                let store = Self { ahead, refusal, ..Self::new(path, None, copy) };
                 Ok(Opened { store, recovered: None })
             }
             (Err(error), _) => Err(error),
         }
+    }
+
+    const fn new(path: PathBuf, database: Option<Database>, copy: CopyFile) -> Self {
+        Self { path, database, copy, ahead: None, refusal: None, recovered: None }
     }
 
     /// Brings database and copy to the newer of their states.
@@ -118,7 +123,13 @@ impl SqliteStore {
     ) -> Result<bool, StoreError> {
         let database = match &mut self.database {
             Some(database) => database,
-            none => none.insert(open_sound(&self.path, true)?.0),
+            none => {
+                let (database, _, found) = open_sound(&self.path, true)?;
+                // One that only could not be opened for a while has lost nothing.
+                let recovered = found.describe(Some("what the agent held"), None);
+                self.recovered = recovered.filter(|_| !matches!(found, Found::Sound));
+                none.insert(database)
+            }
         };
         let written = database.write(state, events, changes);
         if written.as_ref().is_err_and(StoreError::is_damage) {
@@ -165,6 +176,10 @@ impl Store for SqliteStore {
                 Err(error)
             }
         }
+    }
+
+    fn recovered(&mut self) -> Option<String> {
+        self.recovered.take()
     }
 
     fn complaint(&self) -> Option<String> {

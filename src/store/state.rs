@@ -1,5 +1,6 @@
 //! Everything that the agent must know again after a restart.
 
+use super::{Offer, PendingLicense, Reserve, Retired};
 use crate::{
     entitlement::{Condition, HardwareStanding, Lease, LicenseSource, State, TimeMark},
     identity::Enrolled,
@@ -7,6 +8,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The agent's state. Each member is stored under its name; a member that an older agent did not store is its default.
@@ -25,10 +27,20 @@ pub struct AgentState {
     pub revocation: Option<String>,
     /// Whether the license was given back.
     pub released: bool,
-    /// The highest sequence of any document accepted here.
+    /// The highest sequence of any document of the environment accepted here.
     pub floor: Option<Sequence>,
     /// The environment that was activated here.
     pub environment: Option<Environment>,
+    /// Environments that ended here, each with the sequence up to which its documents are over.
+    pub ended: BTreeMap<Uuid, Sequence>,
+    /// That the last of them went on under another key.
+    pub retired: Option<Retired>,
+    /// That this machine was offered to an environment.
+    pub offer: Option<Offer>,
+    /// Whether a rebind by the Activation Code waits for the vendor's approval, and is to be asked for again.
+    pub rebind_waits: bool,
+    /// That the portal has issued a license that is not installed here.
+    pub pending_license: Option<PendingLicense>,
     /// The trust document.
     pub trust: Option<String>,
     /// The root key that signed it: it goes on verifying what is held where the vendor's key files are missing.
@@ -39,7 +51,7 @@ pub struct AgentState {
     pub fork: Option<Fork>,
     /// What is known of time.
     pub time: TimeMark,
-    /// When the portal last answered, by effective time.
+    /// When the portal last answered, by the highest time that it signed: what a check-in counts from.
     pub last_contact: Option<Timestamp>,
     /// The last status, so that its generation and its times go on.
     pub status: StatusMark,
@@ -70,6 +82,13 @@ pub struct Membership {
     pub lease: Option<Lease>,
 }
 
+impl AgentState {
+    /// The highest sequence of any document that was ever accepted here, of an environment that ended too.
+    pub fn highest_sequence(&self) -> Option<Sequence> {
+        self.floor.max(self.ended.values().max().copied())
+    }
+}
+
 /// The license that is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldLicense {
@@ -91,6 +110,8 @@ pub struct Chain {
     pub unsettled: Vec<RequestId>,
     /// The newest of them, as long as it is to be sent.
     pub pending: Option<PendingRequest>,
+    /// Ids for requests that can't be stored.
+    pub reserve: Reserve,
 }
 
 impl Chain {
@@ -99,9 +120,12 @@ impl Chain {
 
     /// Takes a new request in the place of the one that was to be sent.
     pub fn push(&mut self, request: PendingRequest) {
+        // One that was refused may be made again under its id.
+        self.unsettled.retain(|id| *id != request.id);
         let excess = (self.unsettled.len() + 1).saturating_sub(Self::MOST_UNSETTLED);
         self.unsettled.drain(..excess);
         self.unsettled.push(request.id);
+        self.reserve.used(request.id);
         self.pending = Some(request);
     }
 
@@ -112,6 +136,18 @@ impl Chain {
         let settled = self.unsettled.iter().position(|id| *id == answered).map_or(0, |at| at + 1);
         self.unsettled.drain(..settled);
         self.pending.take_if(|_| self.unsettled.is_empty());
+        self.reserve.settled(answered);
+    }
+
+    /// Whether an answer to that request may still come: also to one that an earlier process could not store.
+    pub fn awaits(&self, request: RequestId) -> bool {
+        self.unsettled.contains(&request) || self.reserve.doubted().contains(&request)
+    }
+
+    /// The answer to one of the requests was no answer of the environment's: it is no part of the line.
+    pub fn withdraw(&mut self, answered: RequestId) {
+        self.unsettled.retain(|id| *id != answered);
+        self.pending.take_if(|pending| pending.id == answered);
     }
 
     /// The request that is to be sent from here.

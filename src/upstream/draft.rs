@@ -4,13 +4,15 @@ use crate::{
     codes::{ActivationCode, SerialNumber},
     identity::Survey,
     license::{
-        Activation, Candidate, DocumentError, EvidenceDigest, KeyPair, MachineFacts, RebindCode,
-        RequestClaims, RequestId, RequestKind, RequestedEnvironment, Thumbprint, sign_request,
+        Activation, Candidate, EvidenceDigest, MachineFacts, PublicKey, RebindCode, RequestClaims,
+        RequestId, RequestKind, RequestedEnvironment, Sequence, Thumbprint,
     },
     store::Chain,
 };
 use jiff::Timestamp;
-use uuid::Uuid;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+use uuid::{NoContext, Uuid};
 
 /// What goes into a request.
 pub struct Draft<'a> {
@@ -28,6 +30,8 @@ pub struct Draft<'a> {
     pub environment: RequestedEnvironment,
     /// The Activation Code: needed to activate, and to key the digests of the hardware.
     pub code: Option<&'a ActivationCode>,
+    /// Whether it is shown by the code, and not by the bound key's consent, whose environment it is.
+    pub shows_code: bool,
     /// The one-time code for a rebind.
     pub rebind_code: Option<&'a RebindCode>,
     /// The hardware.
@@ -40,20 +44,17 @@ pub struct Draft<'a> {
     pub trust_version: u64,
     /// The thumbprint of the environment's certificate authority, where it has one.
     pub ca: Option<Thumbprint>,
+    /// The highest sequence of any document that was accepted.
+    pub floor: Option<Sequence>,
     /// Effective time.
     pub now: Timestamp,
 }
 
 impl Draft<'_> {
-    /// The signed request.
-    ///
-    /// # Errors
-    /// As [`sign_request`].
-    pub fn sign(self, key: &KeyPair) -> Result<String, DocumentError> {
-        let activation = self
-            .code
-            .filter(|_| matches!(self.kind, RequestKind::Activate | RequestKind::Rebind))
-            .map(|code| Activation::new(code, self.id, &key.public()));
+    /// The claims of the request, for `key` to sign. Where the bound key consents, its word is still to be put in.
+    pub fn claims(self, key: &PublicKey) -> RequestClaims {
+        let activation =
+            self.code.filter(|_| self.shows_code).map(|code| Activation::new(code, self.id, key));
         let candidates = self
             .survey
             .candidates()
@@ -63,14 +64,14 @@ impl Draft<'_> {
                 source: minted.source.name().to_owned(),
             })
             .collect();
-        let claims = RequestClaims {
+        RequestClaims {
             aud: self.product.to_owned(),
             jti: self.id,
             iat: self.now,
             request: self.kind,
             sub: self.serial_number,
             activation,
-            rebind_proof: self.rebind_code.map(|code| code.proof(self.id, &key.public())),
+            rebind_proof: self.rebind_code.map(|code| code.proof(self.id, key)),
             consent: None,
             environment: self.environment,
             candidates,
@@ -83,11 +84,12 @@ impl Draft<'_> {
             },
             previous: self.chain.previous,
             unsettled: self.chain.unsettled.clone(),
+            reserved: self.chain.reserve.doubted().to_vec(),
             held: self.held.map(ToOwned::to_owned),
+            floor: self.floor,
             trust_version: self.trust_version,
             ca: self.ca,
-        };
-        sign_request(&claims, key)
+        }
     }
 }
 
@@ -105,5 +107,8 @@ fn evidence(survey: &Survey, code: &ActivationCode) -> Vec<EvidenceDigest> {
 
 /// A new id, of version 7: ordered by time, and unique by 74 random bits.
 pub fn new_request_id() -> RequestId {
-    RequestId(Uuid::now_v7())
+    // A clock before 1970 is no reason to ask for nothing: `now_v7` panics at one.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = uuid::Timestamp::from_unix(NoContext, since.as_secs(), since.subsec_nanos());
+    RequestId(Uuid::new_v7(time))
 }

@@ -4,7 +4,14 @@ use super::{Exchange, ExchangeError, Portal};
 use crate::license::{MAX_DOCUMENT, MEDIA_TYPE};
 use reqwest::{Client, Response, StatusCode, Url, header, redirect};
 use serde::Deserialize;
-use std::{error::Error, fs, net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    error::Error,
+    fs,
+    net::IpAddr,
+    path::PathBuf,
+    sync::LazyLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// From the first packet to the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,9 +31,12 @@ pub struct PortalSettings {
     pub proxy: Option<String>,
 }
 
+type MakeClient = Box<dyn FnOnce() -> Result<Client, String> + Send>;
+
 /// The portal at an address.
 pub struct HttpPortal {
-    client: Client,
+    /// Made when it is first needed: the system's certificates are many, and an agent that starts serves its license at once.
+    client: LazyLock<Result<Client, String>, MakeClient>,
     url: String,
     route: Url,
 }
@@ -59,14 +69,28 @@ impl HttpPortal {
                 reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| named(&e))?;
             client = client.tls_certs_merge(certificates);
         }
+        if route.scheme() == "http" {
+            // The certificates of CAs may be missing where none is needed.
+            client = client.tls_certs_only([]);
+        }
         if loopback {
             client = client.no_proxy();
         } else if let Some(proxy) = &settings.proxy {
             let proxy = reqwest::Proxy::all(proxy).map_err(|e| wrong(e.to_string()))?;
             client = client.proxy(proxy);
         }
-        let client = client.build().map_err(|e| wrong(causes(&e)))?;
-        Ok(Self { client, url: base.to_owned(), route })
+        let make: MakeClient = Box::new(|| client.build().map_err(|e| causes(&e)));
+        let portal = Self { client: LazyLock::new(make), url: base.to_owned(), route };
+        if settings.ca_file.is_some() {
+            // What is wrong with a certificate of the operator's is found here.
+            portal.client()?;
+        }
+        Ok(portal)
+    }
+
+    fn client(&self) -> Result<&Client, ExchangeError> {
+        let made = self.client.as_ref();
+        made.map_err(|reason| ExchangeError::Settings { reason: reason.clone() })
     }
 }
 
@@ -77,7 +101,7 @@ impl HttpPortal {
     /// [`ExchangeError::Unreachable`] and [`ExchangeError::NotAnAnswer`].
     pub async fn probe(&self) -> Result<(), ExchangeError> {
         let url = self.url.clone();
-        let answer = self.client.get(format!("{url}/livez")).send().await;
+        let answer = self.client()?.get(format!("{url}/livez")).send().await;
         let answer = answer.map_err(|error| ExchangeError::Unreachable {
             url: url.clone(),
             reason: causes(&error.without_url()),
@@ -103,15 +127,20 @@ impl Portal for HttpPortal {
     }
 
     fn exchange(&self, request: String) -> Exchange {
-        let sending = self
-            .client
-            .post(self.route.clone())
-            .header(header::CONTENT_TYPE, MEDIA_TYPE)
-            .header(header::ACCEPT, MEDIA_TYPE)
-            .body(request)
-            .send();
+        if self.route.scheme() == "https" && SystemTime::now() < UNIX_EPOCH {
+            // No certificate is valid then, and the TLS library panics.
+            let reason = "the clock of this machine is before 1970, where no certificate is valid: set it, `timedatectl` shows it";
+            let (url, reason) = (self.url.clone(), reason.to_owned());
+            return Box::pin(async { Err(ExchangeError::Unreachable { url, reason }) });
+        }
+        let sending = self.client().map(|client| {
+            let request = client.post(self.route.clone()).body(request);
+            let request = request.header(header::CONTENT_TYPE, MEDIA_TYPE);
+            request.header(header::ACCEPT, MEDIA_TYPE).send()
+        });
         let url = self.url.clone();
         Box::pin(async move {
+            let sending = sending?;
             let unreachable = |error: reqwest::Error| ExchangeError::Unreachable {
                 url: url.clone(),
                 reason: causes(&error.without_url()),

@@ -51,6 +51,16 @@ fn changing_commands_tell_what_was_done_and_the_status_after_it() {
 }
 
 #[test]
+fn a_machine_without_certificates_of_any_ca_has_an_agent_too() {
+    let dev = Dev::start();
+    let mut command = dev.ctl.command();
+    command.args(["status"]);
+    command.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent");
+    let done = Done::of(command, "");
+    assert_eq!(done.code, 0, "{done:?}");
+}
+
+#[test]
 fn the_socket_is_named_by_its_option_before_its_variable() {
     let dev = Dev::start();
     let with = |variable: &Path, option: Option<&Path>| {

@@ -1,5 +1,7 @@
 //! `entitled run` against a portal of its own: a controller's life.
 
+mod clocks;
+mod disks;
 mod life;
 mod secrecy;
 mod settings;

@@ -1,5 +1,12 @@
 //! Clients that mean no good, or know no better: the daemon stays up and keeps answering.
 
+mod activated;
+mod documents;
+mod floods;
+mod impostor;
+mod portal;
+mod requests;
+
 use crate::stage::{Dev, Socket};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
@@ -137,19 +144,6 @@ fn room_for(wanted: u64) -> u64 {
         setrlimit(Resource::Nofile, Rlimit { current: Some(files), ..limit }).unwrap();
     }
     wanted.min(files / 2)
-}
-
-#[test]
-fn two_thousand_silent_connections_keep_nobody_out() {
-    let many = room_for(2_000);
-    let dev = Dev::start();
-    let silent: Vec<_> = (0..many).map(|_| dev.socket.connect()).collect();
-    assert_answers(&dev);
-    // And again, while they are still there.
-    assert_answers(&dev);
-    assert_eq!(dev.ctl.run(&["refresh"]).code, 0);
-    drop(silent);
-    assert_answers(&dev);
 }
 
 #[test]

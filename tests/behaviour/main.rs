@@ -9,3 +9,4 @@ mod members;
 mod portal;
 mod sockets;
 mod stage;
+mod succession;

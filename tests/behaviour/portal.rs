@@ -9,6 +9,7 @@ use entitled::{
     codes::ActivationCode,
     license::{OpenedAnswer, Outcome, RequestKind, Sequence},
 };
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use serde_json::Value;
 use std::path::Path;
 use uuid::Uuid;
@@ -84,6 +85,39 @@ async fn kill_9_loses_nothing_that_was_answered() {
     let nothing = agent.refresh(&server, &vendor).await;
     assert_eq!(nothing.outcome, Outcome::NothingNew { sequence: Sequence(1) });
     assert_eq!(vendor.json(&["environment", "list", "--subscription", &id])[0]["sequence"], 1);
+}
+
+#[tokio::test]
+async fn kill_9_amid_load_loses_nothing_that_was_answered() {
+    const AGENTS: usize = 40;
+    let vendor = Vendor::new();
+    let (id, code) = vendor.sell();
+    vendor.json(&["subscription", "set", &id, "--slots", &format!("production={AGENTS}")]);
+    let mut server = vendor.serve();
+    let agents: Vec<_> = (0..AGENTS).map(|n| Agent::new(&n.to_string())).collect();
+    let ask = |agent: &Agent| agent.request(RequestKind::Activate, Some(&code));
+    let requests: Vec<String> = agents.iter().map(ask).collect();
+    let post = |request: &String| {
+        let request = request.clone();
+        server.try_post(request.clone()).map(|answer| (request, answer))
+    };
+    let mut asked: FuturesUnordered<_> = requests.iter().map(post).collect();
+    let mut answered = Vec::new();
+    while let Some((request, answer)) = asked.next().await {
+        answered.extend(answer.ok().map(|answer| (request, answer)));
+        if answered.len() == AGENTS / 4 {
+            server.kill();
+        }
+    }
+
+    let server = vendor.serve();
+    for (request, first) in answered {
+        assert_eq!((first.0, server.post(request).await), (200, first), "the same bytes");
+    }
+    for request in requests {
+        assert_eq!(server.post(request).await.0, 200);
+    }
+    assert_eq!(vendor.json(&["environment", "list"]).as_array().unwrap().len(), AGENTS);
 }
 
 #[tokio::test]

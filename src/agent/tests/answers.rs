@@ -6,10 +6,10 @@ use crate::{
     codes::SerialNumber,
     entitlement::State,
     license::{
-        AnswerClaims, KeyPair, LicenseClaims, Outcome, RequestClaims, RequestId, Sequence,
-        Unverified, sign,
+        AnswerClaims, KeyPair, LicenseClaims, MAX_DOCUMENT, Outcome, RequestClaims, RequestId,
+        Sequence, Unverified, sign,
     },
-    store::{AgentState, StatusMark},
+    store::{AgentState, Chain, StatusMark},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -26,6 +26,8 @@ fn answer(request: &str, outcome: Outcome, key: &KeyPair) -> String {
         outcome,
         trust: None,
         fork: None,
+        environment_id: None,
+        issued: None,
     };
     sign(&claims, key).unwrap()
 }
@@ -38,16 +40,14 @@ fn license(stage: &Stage, change: impl FnOnce(&mut LicenseClaims)) -> String {
     sign(&claims, &stage.portal_key()).unwrap()
 }
 
-/// What no answer that is refused may change.
-fn lasting(state: AgentState) -> AgentState {
-    let mut state = AgentState { revision: 0, status: StatusMark::default(), ..state };
-    // A request was made, and waits for its true answer.
-    state.chain.unsettled.clear();
-    state.chain.pending = None;
-    state
+/// What no answer that is refused may change: everything but the chain, which is looked at by itself, and that the portal has
+/// issued what was refused, which is told until it is installed.
+fn lasting(state: &AgentState) -> AgentState {
+    let (status, chain) = (StatusMark::default(), Chain::default());
+    AgentState { revision: 0, status, chain, pending_license: None, ..state.clone() }
 }
 
-/// Refreshes with a forged answer, which must be refused without a trace; then with the true one.
+/// Refreshes with a forged answer, which must be refused without a trace but its entry; then with the true one.
 async fn refused(
     stage: Stage,
     forger: impl Fn(&str, String) -> String + Send + Sync + 'static,
@@ -56,16 +56,23 @@ async fn refused(
     let license = stage.status().license;
     stage.link.forge(forger);
     let problem = stage.refresh().await.unwrap_err();
+    assert_names_mend(&problem);
     stage.pass(MINUTE).await;
 
-    assert_eq!(lasting(stage.state()), lasting(before.clone()));
-    assert_eq!(stage.state().chain.previous, before.chain.previous);
+    assert_eq!(lasting(&stage.state()), lasting(&before));
     let status = stage.status();
     assert_eq!((status.state, status.license), (State::Active, license));
-    let known = ["requested", "document-refused", "status-changed"];
-    for action in stage.actions_after(entries) {
-        assert!(known.contains(&action.as_str()), "{action}");
-    }
+    // The chain and the audit: requests that wait for their true answer, and of each that its answer was refused.
+    let chain = stage.state().chain;
+    assert_eq!(chain.previous, before.chain.previous);
+    assert!(chain.pending.is_some_and(|pending| chain.unsettled.last() == Some(&pending.id)));
+    let actions = stage.actions_after(entries);
+    let count = |word| actions.iter().filter(|action| *action == word).count();
+    assert_eq!(count("requested"), chain.unsettled.len(), "{actions:?}");
+    assert_eq!(count("document-refused"), chain.unsettled.len(), "{actions:?}");
+    assert!(count("status-changed") <= 1, "{actions:?}");
+    let others = ["requested", "document-refused", "status-changed"];
+    assert!(actions.iter().all(|action| others.contains(&action.as_str())), "{actions:?}");
 
     stage.link.mend();
     stage.idle(HOUR * 3).await;
@@ -128,23 +135,57 @@ async fn an_answer_that_was_changed_on_its_way() {
     assert_eq!(problem.await.code(), "document-signature");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_came_through_in_part_or_with_more() {
+    for (length, code) in [(1, "document-not-compact"), (2, "document-signature")] {
+        let problem = refused(Stage::activated().await, move |_, answer| {
+            let cut = if length == 1 { answer.len() / 3 } else { answer.len() - 10 };
+            answer[..cut].to_owned()
+        });
+        assert_eq!(problem.await.code(), code);
+    }
+    let problem = refused(Stage::activated().await, |_, answer| answer + &"A".repeat(MAX_DOCUMENT));
+    let problem = problem.await;
+    assert_eq!(problem.code(), "document-too-large");
+    assert!(problem.detail.contains(&MAX_DOCUMENT.to_string()), "{}", problem.detail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_document_in_the_place_of_an_answer() {
+    let stage = Stage::activated().await;
+    let (held, trust) = (stage.state().license.unwrap().text, stage.state().trust.unwrap());
+    for other in [held, trust] {
+        let problem = refused(Stage::activated().await, move |_, _| other.clone()).await;
+        assert_eq!(problem.code(), "document-type");
+        assert!(problem.detail.contains("entitled-answer+jwt"), "{}", problem.detail);
+    }
+    let problem = refused(Stage::activated().await, |request, _| request.to_owned()).await;
+    assert_eq!(problem.code(), "document-type");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_for_another_product() {
+    let stage = Stage::activated().await;
+    let key = stage.portal_key();
+    let problem = refused(stage, move |_, answer| {
+        let mut claims: AnswerClaims = Unverified::parse(&answer).unwrap().peek().unwrap();
+        claims.aud = "another product".to_owned();
+        sign(&claims, &key).unwrap()
+    });
+    let problem = problem.await;
+    assert_eq!(problem.code(), "document-audience");
+    for name in [PRODUCT, "another product"] {
+        assert!(problem.detail.contains(name), "{}", problem.detail);
+    }
+}
+
 /// An answer with the held license changed in one way.
-async fn refused_license(
-    change: impl Fn(&mut LicenseClaims) + Send + Sync + 'static,
-) -> &'static str {
+async fn refused_license(change: impl Fn(&mut LicenseClaims) + Send + Sync + 'static) -> String {
     let stage = Stage::activated().await;
     let (key, text) = (stage.portal_key(), license(&stage, change));
     let problem =
         refused(stage, move |request, _| answer(request, Outcome::License(text.clone()), &key));
-    // Codes are static in the document; the problem has them as text.
-    match problem.await.code() {
-        "document-binding" => "document-binding",
-        "document-serial" => "document-serial",
-        "document-sequence" => "document-sequence",
-        "document-sequence-reused" => "document-sequence-reused",
-        "document-environment" => "document-environment",
-        other => panic!("{other}"),
-    }
+    problem.await.code().to_owned()
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,11 +201,21 @@ async fn a_license_that_does_not_fit() {
     assert_eq!(refused_license(other_serial).await, "document-serial");
     let other_environment = |claims: &mut LicenseClaims| claims.environment.id = Uuid::from_u128(5);
     assert_eq!(refused_license(other_environment).await, "document-environment");
+    let other_audience = |claims: &mut LicenseClaims| claims.aud = "another product".to_owned();
+    assert_eq!(refused_license(other_audience).await, "document-audience");
     let reused = |claims: &mut LicenseClaims| {
         claims.seq = Sequence(1);
         claims.features.clear();
     };
     assert_eq!(refused_license(reused).await, "document-sequence-reused");
+    let expired = |claims: &mut LicenseClaims| {
+        claims.iat = at("2025-01-01T00:00:00Z");
+        claims.nbf = claims.iat;
+        claims.subscription.starts_at = claims.iat;
+        claims.subscription.ends_at = at("2025-06-01T00:00:00Z");
+        claims.exp = at("2025-07-01T00:00:00Z");
+    };
+    assert_eq!(refused_license(expired).await, "document-expired");
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,9 +256,10 @@ async fn an_answer_is_taken_once() {
     let stage = Stage::activated().await;
     let sent = stage.link.sent().remove(0);
     let text = stage.portal.handle_request(sent.as_bytes()).unwrap();
-    let before = lasting(stage.state());
+    let before = stage.state();
     assert_eq!(stage.install(text).await.unwrap_err().code(), "document-reply");
-    assert_eq!(lasting(stage.state()), before);
+    let after = AgentState { revision: before.revision, ..stage.state() };
+    assert_eq!(after, before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,6 +277,8 @@ async fn a_refused_answer_proves_no_time() {
             outcome: Outcome::NothingNew { sequence: Sequence(1) },
             trust: None,
             fork: None,
+            environment_id: None,
+            issued: None,
         };
         sign(&claims, &stranger).unwrap()
     });

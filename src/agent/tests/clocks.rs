@@ -1,8 +1,13 @@
 //! Clocks that are wrong: what is served, what is told, and what is left of it when they are right again.
 
 use super::{props::at, stage::*};
-use crate::entitlement::{ConditionType, Reason, State};
-use jiff::SignedDuration;
+use crate::{
+    agent::Clock,
+    entitlement::{ConditionType, Reason, State},
+    portal::domain::Terms,
+};
+use jiff::{SignedDuration, Timestamp};
+use proptest::{collection::vec, prelude::*};
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_of_1970_stands_at_what_is_proven() {
@@ -106,4 +111,112 @@ async fn what_was_observed_outlives_a_restart() {
     assert!(trailing >= day && trailing < day + SignedDuration::from_hours(2), "{trailing:?}");
     stage.restart().await;
     assert_eq!(stage.state().time.observed, Some(observed));
+}
+
+/// An environment that must hear from the portal every ten days.
+async fn checked_in() -> Stage {
+    let stage = Stage::started().await;
+    let policy = |terms: &mut Terms| terms.check_in_days = Some(10);
+    stage.portal.update_subscription(stage.subscription.id, policy).unwrap();
+    stage.activate().await.unwrap();
+    stage
+}
+
+/// With a clock that is right and no way to the portal, the check-in must be overdue ten days after it spoke, and no sooner.
+async fn is_overdue_ten_days_after(stage: &Stage, spoke: Timestamp) {
+    stage.link.cut();
+    stage.world.mend_clock();
+    let deadline = spoke + SignedDuration::from_hours(240);
+    stage.leap_to(deadline - SignedDuration::from_secs(200)).await;
+    stage.pass(MINUTE).await;
+    assert_eq!(stage.status().state, State::Active, "{:?}", stage.status());
+    stage.pass(MINUTE * 5).await;
+    assert_eq!(stage.status().reason, Reason::CheckInOverdue, "{:?}", stage.status());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_came_while_the_clock_was_ahead_is_no_check_in_for_ever() {
+    let stage = checked_in().await;
+    stage.world.set_clock(at("2099-01-01T00:00:00Z"));
+    stage.leap(HOUR).await;
+    stage.refresh().await.unwrap();
+    let spoke = stage.world.truth();
+    is_overdue_ten_days_after(&stage, spoke).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contact_of_the_future_that_an_older_agent_stored_counts_from_what_is_proven() {
+    let mut stage = checked_in().await;
+    let spoke = stage.world.truth();
+    stage.stop().await;
+    let mut state = stage.state();
+    state.last_contact = Some(at("2099-01-01T00:00:00Z"));
+    crate::store::Store::commit(&mut stage.store.clone(), &state, &[]).unwrap();
+    stage.link.cut();
+    stage.start().await;
+    is_overdue_ten_days_after(&stage, spoke).await;
+}
+
+proptest! {
+    // Each case is a life of the whole agent.
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn whatever_the_clock_said_a_check_in_counts_from_the_portals_own_time(
+        words in vec((prop_oneof![Just(0), -3_000_000_000i64..2_300_000_000], 1..100u32), 1..8)
+    ) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let stage = checked_in().await;
+            let mut spoke = stage.world.truth();
+            for (error, hours) in words {
+                stage.world.set_clock(stage.world.truth() + SignedDuration::from_secs(error));
+                stage.leap(HOUR * hours).await;
+                stage.refresh().await.unwrap();
+                spoke = stage.world.truth();
+                let heard = stage.state().last_contact.unwrap();
+                assert!(spoke.duration_since(heard).abs() < SignedDuration::from_secs(2), "{heard}");
+                assert!(stage.state().time.proven >= Some(heard));
+            }
+            is_overdue_ten_days_after(&stage, spoke).await;
+        });
+    }
+}
+
+/// The four clocks at boot, before the whole agent: what is stored is served by what is proven, or for as long as the clock is
+/// ahead by that; mended, nothing of it is left.
+#[tokio::test(start_paused = true)]
+async fn the_clocks_of_1969_2038_2106_and_2099_at_boot_leave_no_trace() {
+    for clock in [
+        "1969-07-20T20:17:00Z",
+        "1970-01-01T00:00:00Z",
+        "2038-01-19T03:14:07Z",
+        "2038-01-19T03:14:08Z",
+        "2106-02-07T06:28:15Z",
+        "2106-02-07T06:28:16Z",
+        "2099-01-01T00:00:00Z",
+    ] {
+        let mut stage = Stage::activated().await;
+        let before = stage.status();
+        stage.kill().await;
+        stage.world.boot();
+        stage.world.set_clock(at(clock));
+        stage.start().await;
+        stage.pass(HOUR).await;
+        let status = stage.status();
+        let is_ahead = stage.world.read().clock > stage.world.truth();
+        let expected = if is_ahead { State::Restricted } else { State::Active };
+        assert_eq!(status.state, expected, "{clock}");
+        assert_eq!(stage.conditions().contains(&ConditionType::ClockSkewed), !is_ahead, "{clock}");
+        assert_eq!(status.license.as_ref().map(|l| &l.id), before.license.as_ref().map(|l| &l.id));
+        // The cure is not locked, whatever the clock says.
+        stage.refresh().await.unwrap();
+        stage.world.mend_clock();
+        stage.pass(MINUTE).await;
+        assert_eq!((stage.status().state, stage.conditions()), (State::Active, vec![]), "{clock}");
+        stage.idle(DAY * 2).await;
+        assert_eq!((stage.status().state, stage.conditions()), (State::Active, vec![]), "{clock}");
+        stage.assert_no_fork();
+    }
 }

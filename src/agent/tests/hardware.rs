@@ -3,7 +3,7 @@
 use super::stage::*;
 use crate::{
     entitlement::{ConditionType, Reason, State},
-    identity::Verdict,
+    identity::{Outcome, Verdict},
 };
 use jiff::SignedDuration;
 
@@ -24,6 +24,10 @@ async fn a_part_that_is_replaced_is_enrolled() {
     assert_eq!(stage.generation(), before.generation + 1);
     assert!(stage.status().entitled);
     assert_eq!(stage.status().serial_number, before.serial_number);
+    // The condition sends people to the report, which shows what was found, not what was enrolled upon it.
+    let report = stage.handle().current().unwrap().hardware.clone().unwrap();
+    assert_eq!(report.verdict, Some(Verdict::Drifted));
+    assert!(report.facts.iter().any(|fact| fact.comparison.result == Outcome::Differs));
     let reenrolled = stage.state().enrolled.unwrap();
     assert_ne!(reenrolled.facts, enrolled.facts);
     assert_eq!(stage.actions_after(entries), ["hardware-judged", "reenrolled", "status-changed"]);
@@ -34,6 +38,17 @@ async fn a_part_that_is_replaced_is_enrolled() {
     assert_eq!(stage.generation(), before.generation + 2);
     stage.restart().await;
     assert_eq!(verdict(&stage), Verdict::Unchanged);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_root_collected_anew_is_looked_at_within_the_longest_pause() {
+    let stage = Stage::activated().await;
+    stage.hardware.has_another_disk();
+    stage.pass(MINUTE).await;
+    assert_eq!(verdict(&stage), Verdict::Unchanged, "nobody says so, and an hour is not over");
+    stage.hardware.is_collected_anew();
+    stage.pass(MINUTE / 2).await;
+    assert_eq!(verdict(&stage), Verdict::Drifted);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use crate::{
         Sequence, TrustClaims, Unverified, sign,
     },
     portal::domain::Terms,
-    store::{AgentState, StatusMark},
+    store::AgentState,
 };
 use uuid::Uuid;
 
@@ -26,16 +26,15 @@ fn trust(stage: &Stage) -> String {
     stage.portal.keys().trust().text().to_owned()
 }
 
-fn lasting(state: AgentState) -> AgentState {
-    AgentState { revision: 0, status: StatusMark::default(), ..state }
-}
-
-/// Installs what must be refused by that code, without a trace but the entry of it.
+/// Installs what must be refused by that code, without a trace but the entry of it: the rest of the state, the chain in it and
+/// the mark of the status in it stay as they are stored.
 async fn refused(stage: &Stage, text: String, code: &str) {
     let (before, status, entries) = (stage.state(), stage.status(), stage.events().len());
     let problem = stage.install(text).await.unwrap_err();
     assert_eq!(problem.code(), code, "{}", problem.detail);
-    assert_eq!(lasting(stage.state()), lasting(before), "{code}");
+    assert_names_mend(&problem);
+    let after = AgentState { revision: before.revision, ..stage.state() };
+    assert_eq!(after, before, "{code}");
     assert_eq!(stage.status(), status, "{code}");
     assert_eq!(stage.actions_after(entries), ["document-refused"], "{code}");
 }

@@ -14,7 +14,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -86,11 +86,11 @@ impl Clock for World {
 }
 
 /// What the hardware says when it is asked.
-pub(super) struct Machine(Mutex<Option<Vec<Fact>>>);
+pub(super) struct Machine(Mutex<Option<Vec<Fact>>>, AtomicBool);
 
 impl Default for Machine {
     fn default() -> Self {
-        Self(Mutex::new(Some(facts("one", "one"))))
+        Self(Mutex::new(Some(facts("one", "one"))), AtomicBool::new(false))
     }
 }
 
@@ -105,6 +105,10 @@ fn facts(machine: &str, disk: &str) -> Vec<Fact> {
 }
 
 impl Machine {
+    pub(super) fn is_collected_anew(&self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn is_the_first(&self) {
         *self.0.lock().unwrap() = Some(facts("one", "one"));
     }
@@ -115,6 +119,13 @@ impl Machine {
 
     pub(super) fn is_another(&self) {
         *self.0.lock().unwrap() = Some(facts("another", "another"));
+    }
+
+    /// Its board was replaced by one that was given the old one's UUID.
+    pub(super) fn keeps_its_uuid_alone(&self) {
+        let mut facts = facts("another", "another");
+        facts[0] = Fact::of(Source::SmbiosUuid, "uuid of one".to_owned());
+        *self.0.lock().unwrap() = Some(facts);
     }
 
     pub(super) fn can_not_be_read(&self) {
@@ -136,7 +147,12 @@ impl Machine {
 }
 
 impl Hardware for Machine {
+    fn has_news(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
+    }
+
     fn survey(&self) -> Survey {
+        self.1.store(false, Ordering::Relaxed);
         let facts = self.0.lock().unwrap().clone();
         let facts = facts.expect("this probe crashes on purpose");
         Survey::new(MachineKind::BareMetal, Some(Duration::from_hours(1)), facts)
@@ -159,7 +175,7 @@ enum Way {
 
 /// The way to the portal.
 pub(super) struct Link {
-    portal: portal::Portal,
+    portal: Mutex<portal::Portal>,
     way: Mutex<Way>,
     delay: Mutex<Duration>,
     sent: Mutex<Vec<(Instant, String)>>,
@@ -168,11 +184,16 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn new(portal: portal::Portal) -> Self {
         let (way, delay, sent) = (Mutex::new(Way::Open), Mutex::default(), Mutex::default());
-        Self { portal, way, delay, sent }
+        Self { portal: Mutex::new(portal), way, delay, sent }
     }
 
     fn set(&self, way: Way) {
         *self.way.lock().unwrap() = way;
+    }
+
+    /// Another portal answers from now on.
+    pub(super) fn lead_to(&self, portal: portal::Portal) {
+        *self.portal.lock().unwrap() = portal;
     }
 
     pub(super) fn mend(&self) {
@@ -223,7 +244,7 @@ impl Portal for Link {
     fn exchange(&self, request: String) -> Exchange {
         self.sent.lock().unwrap().push((Instant::now(), request.clone()));
         let (way, delay) = (self.way.lock().unwrap().clone(), *self.delay.lock().unwrap());
-        let portal = self.portal.clone();
+        let portal = self.portal.lock().unwrap().clone();
         Box::pin(async move {
             tokio::time::sleep(delay).await;
             let url = "https://portal.example".to_owned();

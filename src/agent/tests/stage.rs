@@ -1,14 +1,17 @@
 //! The real loop before the real portal, on a stage: hardware, clock, disk and the way to the portal are props. Time is
 //! tokio's and stands still while anybody works, so weeks pass in a moment and no test sleeps.
 
-use super::props::*;
+use super::{
+    peril::{Peril, PerilousClock, PerilousStore},
+    props::*,
+};
 use crate::{
     agent::{Agent, Parts},
-    api::{AgentHandle, Command, Done, Problem, Reply},
+    api::{AgentHandle, Command, Done, Problem, Reply, RequestByHand},
     codes::ActivationCode,
     entitlement::{ConditionType, Status},
     health::{Metrics, ServiceManager},
-    license::{KeyPair, Purpose, Roots},
+    license::{KeyPair, Purpose, RequestKind, Roots, Thumbprint},
     portal::{
         Options, Portal, Vendor,
         domain::{Environment, Subscription},
@@ -31,10 +34,17 @@ pub(super) const DAY: Duration = Duration::from_hours(24);
 
 pub(super) struct Stage {
     _folder: TempDir,
+    restored_portal: Option<TempDir>,
     pub world: Arc<World>,
     pub portal: Portal,
     pub subscription: Subscription,
     pub link: Arc<Link>,
+    /// A way to the portal in the place of the link.
+    pub other_way: Option<Arc<dyn crate::upstream::Portal>>,
+    /// Where the agent dies.
+    pub peril: Arc<Peril>,
+    /// The agent's own.
+    pub seed: u64,
     pub hardware: Arc<Machine>,
     pub store: FlakyStore,
     pub directory: StateDirectory,
@@ -53,10 +63,27 @@ struct Running {
     task: JoinHandle<()>,
 }
 
+/// A folder for the portal, in memory where there is such: thousands of its transactions wait for no disk.
+fn folder() -> TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
+    }
+}
+
+/// A refusal says what mends it: a command, or what to do with the file.
+#[track_caller]
+pub(super) fn assert_names_mend(problem: &Problem) {
+    let mends = ["`entitlectl ", "choose ", "again", "ask the vendor", "check ", "install "];
+    assert!(mends.iter().any(|mend| problem.detail.contains(mend)), "{}", problem.detail);
+}
+
 impl Stage {
     /// A portal with a subscription, and a machine on which no agent has ever run.
     pub(super) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let world = Arc::new(World::new(at("2026-03-01T00:00:00Z")));
         let clock = Arc::clone(&world);
         let clock = Arc::new(move || clock.truth());
@@ -69,6 +96,9 @@ impl Stage {
         Self {
             world,
             link: Arc::new(Link::new(portal.clone())),
+            other_way: None,
+            peril: Arc::default(),
+            seed: 7,
             portal,
             subscription,
             hardware: Arc::new(Machine::default()),
@@ -78,8 +108,46 @@ impl Stage {
             is_on_line: true,
             has_roots: true,
             running: None,
+            restored_portal: None,
             _folder: folder,
         }
+    }
+
+    /// Another machine of the same customer, on which no agent has ever run.
+    pub(super) fn beside(&self) -> Self {
+        let folder = folder();
+        let hardware = Machine::default();
+        hardware.is_another();
+        Self {
+            world: Arc::clone(&self.world),
+            link: Arc::new(Link::new(self.portal.clone())),
+            other_way: None,
+            peril: Arc::default(),
+            seed: 8,
+            portal: self.portal.clone(),
+            subscription: self.subscription.clone(),
+            hardware: Arc::new(hardware),
+            store: FlakyStore::default(),
+            directory: StateDirectory::open(&folder.path().join("agent")).unwrap(),
+            configured: None,
+            is_on_line: true,
+            has_roots: true,
+            running: None,
+            restored_portal: None,
+            _folder: folder,
+        }
+    }
+
+    /// A copy of this machine with all that is stored.
+    pub(super) fn copied(&self) -> Self {
+        let copy = self.beside();
+        copy.hardware.is_the_first();
+        copy.store.clone().commit(&self.state(), &[]).unwrap();
+        for file in std::fs::read_dir(self.directory.path()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), copy.directory.path().join(file.file_name())).unwrap();
+        }
+        copy
     }
 
     /// The same with an agent that has read the hardware.
@@ -97,8 +165,8 @@ impl Stage {
     }
 
     pub(super) async fn start(&mut self) {
-        let store = Box::new(self.store.clone());
-        self.start_with(store, None).await;
+        let (store, peril) = (self.store.clone(), Arc::clone(&self.peril));
+        self.start_with(Box::new(PerilousStore { store, peril }), None).await;
     }
 
     pub(super) async fn start_with(&mut self, store: Box<dyn Store>, recovered: Option<String>) {
@@ -106,9 +174,10 @@ impl Stage {
         let parts = self.parts(store, recovered);
         let (agent, handle) = Agent::new(parts);
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(agent.run(async {
+        let run = agent.run(async {
             let _ = stopped.await;
-        }));
+        });
+        let task = tokio::spawn(run);
         self.running = Some(Running { handle, stop, task });
         // Long enough for a survey, and for what is said at once.
         self.pass(Duration::from_millis(50)).await;
@@ -116,6 +185,7 @@ impl Stage {
 
     fn parts(&self, store: Box<dyn Store>, recovered: Option<String>) -> Parts {
         let link = Arc::clone(&self.link) as Arc<dyn crate::upstream::Portal>;
+        let way = self.other_way.clone().unwrap_or(link);
         Parts {
             product: PRODUCT.to_owned(),
             environment_name: "Production".to_owned(),
@@ -129,15 +199,21 @@ impl Stage {
             recovered,
             directory: Some(self.directory.clone()),
             hardware: Arc::clone(&self.hardware) as Arc<dyn crate::identity::Hardware>,
-            portal: self.is_on_line.then_some(link),
-            clock: Arc::clone(&self.world) as Arc<dyn crate::agent::Clock>,
+            portal: self.is_on_line.then_some(way),
+            clock: self.clock(),
             metrics: Arc::new(Metrics::default()),
             service_manager: ServiceManager::none(),
             standing: Vec::new(),
             members: None,
             reloads: mpsc::channel(1).1,
-            seed: 7,
+            seed: self.seed,
         }
+    }
+
+    /// The agent's.
+    fn clock(&self) -> Arc<dyn crate::agent::Clock> {
+        let clock = Arc::clone(&self.world) as Arc<dyn crate::agent::Clock>;
+        Arc::new(PerilousClock { clock, peril: Arc::clone(&self.peril) })
     }
 
     pub(super) async fn stop(&mut self) {
@@ -152,6 +228,17 @@ impl Stage {
         let Running { task, .. } = self.running.take().expect("no agent runs");
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
+    }
+
+    /// Whether it died of its peril.
+    pub(super) fn has_died(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.task.is_finished())
+    }
+
+    /// Takes away what died of its peril.
+    pub(super) async fn bury(&mut self) {
+        let Running { task, .. } = self.running.take().expect("no agent ran");
+        assert!(task.await.unwrap_err().is_panic());
     }
 
     pub(super) async fn restart(&mut self) {
@@ -223,6 +310,31 @@ impl Stage {
         self.change(Command::Refresh).await
     }
 
+    /// A call that makes a document.
+    pub(super) async fn document(&self, command: Command) -> Result<String, Problem> {
+        match self.call(command).await? {
+            Reply::Document(text) => Ok(text),
+            other => panic!("expected a document, found {other:?}"),
+        }
+    }
+
+    /// A request for a courier, with what is kept here.
+    pub(super) async fn request_by_hand(&self, kind: RequestKind) -> Result<String, Problem> {
+        let (code, name, purpose, rebind_code) = (None, None, None, None);
+        let request = RequestByHand { kind, code, name, purpose, rebind_code };
+        self.document(Command::Request(request)).await
+    }
+
+    pub(super) async fn rebind(&self) -> Result<Done, Problem> {
+        self.change(Command::Rebind { code: None, rebind_code: None }).await
+    }
+
+    /// The thumbprint of the key in the present key's file, and whether another waits beside it.
+    pub(super) fn keys(&self) -> (Thumbprint, bool) {
+        let next = self.directory.path().join("environment.key.next");
+        (self.directory.environment_key().unwrap().thumbprint(), next.exists())
+    }
+
     pub(super) async fn install(&self, text: impl Into<String>) -> Result<Done, Problem> {
         self.change(Command::Install { text: text.into() }).await
     }
@@ -263,6 +375,37 @@ impl Stage {
         environments.remove(0)
     }
 
+    /// What the portal's audit says, oldest first.
+    pub(super) fn portal_events(&self) -> Vec<String> {
+        let entries = self.portal.audit(None, 10_000).unwrap();
+        entries.into_iter().map(|entry| entry.event).collect()
+    }
+
+    /// A copy of the portal's database as it is now.
+    pub(super) fn back_up_portal(&self) -> TempDir {
+        let copy = folder();
+        let source = rusqlite::Connection::open(self.portal.directory().database()).unwrap();
+        let database = copy.path().join("portal.db").display().to_string();
+        source.execute("VACUUM INTO ?1", [database]).unwrap();
+        copy
+    }
+
+    /// The portal's database is what it was; its keys, which are kept apart from it, are those of today.
+    pub(super) fn restore_portal(&mut self, copy: TempDir) {
+        let (from, to) = (self.portal.directory().path().to_owned(), copy.path());
+        std::fs::create_dir(to.join("keys")).unwrap();
+        let keys = std::fs::read_dir(from.join("keys")).unwrap().map(|entry| entry.unwrap().path());
+        let files = ["trust.jwt", "roots.jwks", "root-key.pem"].map(|name| from.join(name));
+        for path in keys.chain(files) {
+            std::fs::copy(&path, to.join(path.strip_prefix(&from).unwrap())).unwrap();
+        }
+        let world = Arc::clone(&self.world);
+        let options = Options { actor: "vendor".to_owned(), writer: WriterKind::Inline };
+        self.portal = Portal::open(to, options, Arc::new(move || world.truth())).unwrap();
+        self.link.lead_to(self.portal.clone());
+        self.restored_portal = Some(copy);
+    }
+
     /// The portal must see one agent, which may have lost its state.
     #[track_caller]
     pub(super) fn assert_no_fork_but_restarts(&self) {
@@ -272,8 +415,7 @@ impl Stage {
     /// The portal must see one agent that has never been copied or restored.
     #[track_caller]
     pub(super) fn assert_no_fork(&self) {
-        let events: Vec<_> =
-            self.portal.audit(None, 10_000).unwrap().into_iter().map(|entry| entry.event).collect();
+        let events = self.portal_events();
         assert!(!self.environment().chain.is_forked(), "{events:?}");
         assert!(!events.iter().any(|event| event.starts_with("chain-")), "{events:?}");
     }

@@ -52,6 +52,80 @@ async fn a_renewal_that_can_not_be_stored_is_served_and_stored_later() {
     stage.assert_no_fork();
 }
 
+/// Neither a second start on a disk that still refuses, nor answers that were lost on the way, make a copy of this machine.
+#[tokio::test(start_paused = true)]
+async fn a_crash_while_nothing_can_be_stored_is_no_fork() {
+    for starts in 1..=3 {
+        let mut stage = Stage::activated().await;
+        stage.store.fail(true);
+        for start in 0..starts {
+            renew(&stage, if start % 2 == 0 { "ultimate" } else { "standard" });
+            stage.refresh().await.unwrap();
+            stage.link.lose_answers();
+            stage.refresh().await.unwrap_err();
+            stage.link.mend();
+            for _ in 0..3 {
+                stage.leap(DAY).await;
+                stage.refresh().await.unwrap();
+            }
+            assert_eq!(stage.conditions(), [ConditionType::StoreDegraded]);
+            stage.kill().await;
+            stage.start().await;
+            assert!(stage.status().entitled);
+        }
+        stage.kill().await;
+        stage.store.fail(false);
+        stage.start().await;
+        stage.refresh().await.unwrap();
+        assert_eq!(stage.conditions(), []);
+        stage.restart().await;
+        stage.refresh().await.unwrap();
+        stage.assert_no_fork();
+    }
+}
+
+/// Two processes, neither of which can store anything, draw from one reserve without knowing of each other.
+#[tokio::test(start_paused = true)]
+async fn an_id_that_an_earlier_process_used_is_passed_over() {
+    let mut stage = Stage::activated().await;
+    stage.store.fail(true);
+    for refreshes in [20, 10] {
+        for _ in 0..refreshes {
+            stage.refresh().await.unwrap();
+        }
+        stage.kill().await;
+        stage.start().await;
+    }
+    stage.store.fail(false);
+    stage.restart().await;
+    stage.refresh().await.unwrap();
+    assert_eq!(stage.conditions(), []);
+    stage.assert_no_fork();
+    // More than are kept: nothing is locked, though a crash would be a fork.
+    stage.store.fail(true);
+    for _ in 0..40 {
+        stage.refresh().await.unwrap();
+    }
+    stage.store.fail(false);
+    stage.pass(MINUTE).await;
+    stage.restart().await;
+    stage.refresh().await.unwrap();
+    stage.assert_no_fork();
+}
+
+/// The ids that are kept for such a disk hide no snapshot that was restored.
+#[tokio::test(start_paused = true)]
+async fn a_restored_snapshot_forks_all_the_same() {
+    let mut stage = Stage::activated().await;
+    let snapshot = stage.state();
+    stage.refresh().await.unwrap();
+    stage.kill().await;
+    stage.store.clone().commit(&snapshot, &[]).unwrap();
+    stage.start().await;
+    stage.refresh().await.unwrap();
+    assert_eq!(stage.conditions(), [ConditionType::CloneSuspected]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_takes_commits_and_complains_is_told_of() {
     let stage = Stage::activated().await;

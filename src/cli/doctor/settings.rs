@@ -12,7 +12,8 @@ pub(super) fn check(file: &Path, findings: &mut Vec<Finding>) -> Option<Settings
         return None;
     }
     let sources = Sources { file: file.to_owned(), flags: Fragment::default() };
-    match sources.current() {
+    // The way to the portal has a check of its own.
+    match sources.current(|_| Ok(())) {
         Ok(settings) => {
             findings.push(Finding::ok(CODE, format!("{} is sound", file.display())));
             check_roots(&settings, findings);

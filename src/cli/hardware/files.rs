@@ -7,16 +7,12 @@ use super::{STATE_DIRECTORY, survey};
 use crate::{
     cli::{CliError, arguments::HardwareSource, output::print_json},
     identity::{Enrolled, HardwareReport, LocalSecret, Machine},
-    store::write_durably,
+    store::write_durably_for_group,
 };
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use std::{
-    fs::{self, Permissions},
-    io,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
+use zeroize::Zeroizing;
 
 /// The report of a captured tree or of a file; nothing where the agent is to be asked.
 pub(super) fn read(from: &HardwareSource) -> Result<Option<HardwareReport>, CliError> {
@@ -68,8 +64,21 @@ pub(super) fn collect(file: &Path) -> Result<(), CliError> {
     let error = |source| CliError::File { path: file.to_owned(), source };
     let facts = Machine::live(STATE_DIRECTORY).collect();
     let text = facts.to_json().map_err(|e| error(io::Error::other(e)))?;
-    write_durably(file, text.as_bytes()).map_err(|e| error(io::Error::other(e.to_string())))?;
-    fs::set_permissions(file, Permissions::from_mode(0o640)).map_err(error)
+    if is_there(file, text.as_bytes()) {
+        // What is written is news to the agent, which then reads the hardware; nothing new is none.
+        return Ok(());
+    }
+    // Whole, and for the group from the first: the agent looks as soon as it is there.
+    write_durably_for_group(file, text.as_bytes())
+        .map_err(|e| error(io::Error::other(e.to_string())))
+}
+
+/// Whether the file has these contents already, and nobody but root can have written them.
+fn is_there(file: &Path, contents: &[u8]) -> bool {
+    const FOR_THE_GROUP: u32 = 0o100_640;
+    let as_written = |found: fs::Metadata| found.uid() == 0 && found.mode() == FOR_THE_GROUP;
+    file.symlink_metadata().is_ok_and(as_written)
+        && fs::read(file).is_ok_and(|found| Zeroizing::new(found).as_slice() == contents)
 }
 
 const A_REPORT: &str = "what `entitlectl hardware report` printed";

@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     codes::SerialNumber,
-    identity::{FactState, Hardware, HardwareReport, Machine, ReportedFact, Survey},
+    identity::{
+        COLLECTED_FACTS, FactState, Hardware, HardwareReport, Machine, ReportedFact, Survey,
+    },
 };
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::{Deserialize, Serialize};
@@ -73,7 +75,7 @@ fn survey(root: &Path) -> Result<Survey, CliError> {
         if m.is_dir() { Ok(()) } else { Err(std::io::ErrorKind::NotADirectory.into()) }
     });
     found.map_err(|source| CliError::File { path: root.to_owned(), source })?;
-    Ok(Machine::at(root, STATE_DIRECTORY).survey())
+    Ok(Machine::at(root, STATE_DIRECTORY).with_collected(COLLECTED_FACTS).survey())
 }
 
 fn page(report: &HardwareReport) -> String {

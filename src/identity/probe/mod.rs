@@ -15,6 +15,7 @@ mod virtualization;
 use super::{Fact, Reading, Source, site::Site, tree::Found};
 use std::time::Duration;
 
+pub(super) use tpm::TPMS;
 pub(super) use virtualization::machine_kind;
 
 /// One kind of evidence.

@@ -12,7 +12,8 @@ use std::{
 
 pub(super) const SOURCES: &[Source] = &[Source::TpmEndorsementKey];
 
-const TPMS: &str = "/sys/class/tpm";
+/// Where the kernel lists its TPMs, for everyone to see.
+pub(in crate::identity) const TPMS: &str = "/sys/class/tpm";
 /// Through the kernel's resource manager, so that other users of the TPM are not disturbed.
 const DEVICE: &str = "/dev/tpmrm0";
 /// Where an RSA 2048 and a P-256 endorsement key are kept.

@@ -10,6 +10,7 @@ mod install;
 mod interop;
 mod keys;
 mod license;
+mod offer;
 mod rebind_code;
 mod request;
 mod samples;

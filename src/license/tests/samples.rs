@@ -140,6 +140,8 @@ pub(super) fn answer_claims(outcome: Outcome, trust: Option<String>) -> AnswerCl
         outcome,
         trust,
         fork: None,
+        environment_id: None,
+        issued: None,
     }
 }
 
@@ -188,7 +190,9 @@ pub(super) fn request_claims(request: RequestKind) -> RequestClaims {
         },
         previous: None,
         unsettled: Vec::new(),
+        reserved: Vec::new(),
         held: None,
+        floor: None,
         trust_version: 0,
         ca: None,
     };

@@ -28,13 +28,16 @@ pub(super) fn bound_key(
         None => signer.clone(),
     };
     let stored = stored(view, claims, &kid)?;
+    if let Some(environment) = stored.as_ref().filter(|known| known.is_bound_to(&kid)) {
+        return Ok(environment.key);
+    }
+    // Looked at only where it can matter: that costs a signature, and nearly every refresh carries one.
     let own = own_license(keys, claims);
     let of_own = own.as_ref().and_then(key_of).filter(|key| key.thumbprint() == kid);
     let retired = view.retired_key(&kid, claims.environment.id)?.map(|retired| retired.key);
     // A retired key consents to nothing.
     let retired = retired.filter(|_| !claims.request.brings_key());
     Ok(match stored {
-        Some(environment) if environment.is_bound_to(&kid) => environment.key,
         Some(environment) => {
             let newer = own.is_some_and(|license| is_newer(&license, &environment));
             of_own.filter(|_| newer).or(retired).or(environment.key)

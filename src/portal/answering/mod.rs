@@ -25,7 +25,7 @@ use super::{
 };
 use crate::license::{
     LicenseClaims, Outcome, PublicKey, RequestClaims, RequestKind, Thumbprint, Unverified,
-    verify_request,
+    UnverifiedRequest,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub(super) enum Road {
 }
 
 /// What a request is answered with and by.
-struct Context {
+pub(super) struct Context {
     keys: Arc<KeyRing>,
     attempts: Arc<Attempts>,
     road: Road,
@@ -52,7 +52,7 @@ struct Context {
 }
 
 /// A request whose signatures are right.
-struct Request {
+pub(super) struct Request {
     claims: RequestClaims,
     key: PublicKey,
     /// The bound key, where it consents to the request's.
@@ -95,46 +95,73 @@ enum Found {
     Refused(Refusal),
 }
 
-/// Answers a request.
-pub(super) fn answer(portal: &Portal, body: &[u8], road: Road) -> Result<String, AnswerError> {
+/// A request that was read and verified. That is most of the work, and many do it at once; the rest is one transaction.
+pub(super) enum Opened {
+    /// It was answered before.
+    Repeated(String),
+    /// It is to be answered.
+    New(Box<(Request, Context)>),
+}
+
+/// Reads and verifies a request. It blocks.
+pub(super) fn open(portal: &Portal, body: &[u8], road: Road) -> Result<Opened, AnswerError> {
     let text = std::str::from_utf8(body).map_err(|_| AnswerError::NotText)?.trim();
-    let document = Unverified::parse(text)?;
-    let claims: RequestClaims = document.peek()?;
+    let request = UnverifiedRequest::parse(text)?;
     let (keys, attempts, now) = (portal.keys(), portal.attempts(), portal.now());
     let context = Context { keys, attempts, road, now };
     let (repeated, bound) = portal.store().read(|view| {
-        let repeated = repeated(view, &document.kid(), &claims, text)?;
+        let (kid, claims) = (request.kid(), request.claims());
+        let repeated = repeated(view, &kid, claims, text)?;
         if matches!(repeated, Some(Repeated::Same(_))) {
             return Ok((repeated, None));
         }
-        check_proof(view, &document, &claims, &context)?;
-        let bound = adoption::bound_key(view, &context.keys, &claims, &document.kid())?;
+        check_proof(view, &kid, claims, &context)?;
+        let bound = adoption::bound_key(view, &context.keys, claims, &kid)?;
         Ok::<_, AnswerError>((repeated, bound))
     })?;
     if let Some(Repeated::Same(answer)) = repeated {
-        return Ok(answer);
+        return Ok(Opened::Repeated(answer));
     }
-    let (claims, key) = verify_request(text, context.keys.product(), |_| bound)?;
+    let (claims, key) = request.verify(context.keys.product(), bound)?;
     let consenting = bound.filter(|_| claims.consent.is_some());
     let request = Request { claims, key, consenting, text: text.to_owned() };
-    match portal.store().write(move |change| settle(change, &request, &context))? {
-        Ok(answer) => Ok(answer),
-        Err(refusal) => Err(refusal.into()),
+    Ok(Opened::New(Box::new((request, context))))
+}
+
+/// Answers a request. It blocks until the answer is durable.
+pub(super) fn answer(portal: &Portal, opened: Opened) -> Result<String, AnswerError> {
+    match opened {
+        Opened::Repeated(answer) => Ok(answer),
+        Opened::New(new) => settled(portal.store().write(move |c| settle(c, &new.0, &new.1))?),
     }
+}
+
+/// The same, without keeping a thread while the answer is stored.
+pub(super) async fn answer_later(portal: &Portal, opened: Opened) -> Result<String, AnswerError> {
+    match opened {
+        Opened::Repeated(answer) => Ok(answer),
+        Opened::New(new) => {
+            let stored = portal.store().write_later(move |c| settle(c, &new.0, &new.1));
+            settled(stored.await?)
+        }
+    }
+}
+
+fn settled(result: Result<String, Refusal>) -> Result<String, AnswerError> {
+    Ok(result?)
 }
 
 /// Refuses a wrong proof of the Activation Code before anything else is done for it. A right one is never kept waiting for
 /// wrong ones that others send.
 fn check_proof(
     view: &View<'_>,
-    document: &Unverified<'_>,
+    kid: &Thumbprint,
     claims: &RequestClaims,
     context: &Context,
 ) -> Result<(), AnswerError> {
     let Some(activation) = &claims.activation else { return Ok(()) };
     let known = view.subscription_by_activation(activation.id)?;
-    let kid = document.kid();
-    if known.is_some_and(|sold| activation.proves_by(&sold.activation_code, claims.jti, &kid)) {
+    if known.is_some_and(|sold| activation.proves_by(&sold.activation_code, claims.jti, kid)) {
         return Ok(());
     }
     let wait = context.attempts.wrong(Subject::Activation(activation.id), context.now);
@@ -207,7 +234,7 @@ fn conclude(
     environment.seen_at = now;
     let is_over = environment.is_released() || claims.request == RequestKind::Release;
     let fork = environment.chain.fork(claims.jti).filter(|_| !is_over);
-    let answer = issuing::answer(&context.keys, claims, outcome, fork, now)?;
+    let answer = issuing::answer(&context.keys, claims, environment, outcome, fork, now)?;
     change.put_environment(environment)?;
     change.add_request(&AnsweredRequest {
         id: claims.jti,
@@ -238,6 +265,7 @@ fn link<'a>(
         previous: claims.previous,
         previous_known,
         unsettled: &claims.unsettled,
+        reserved: &claims.reserved,
         activates: claims.request == RequestKind::Activate,
     })
 }
@@ -250,6 +278,9 @@ fn act(
     context: &Context,
 ) -> Result<(Outcome, Option<&'static str>), AnswerError> {
     let (keys, now) = (&context.keys, context.now);
+    if request.claims.floor.is_some_and(|floor| case.environment.count_on_from(floor)) {
+        case.event.get_or_insert("sequence-caught-up");
+    }
     if request.claims.request == RequestKind::Release && !case.environment.is_released() {
         // A copy that gives up takes nothing from the machine that the customer named.
         if case.environment.chain.close_superseded(request.claims.jti) {
@@ -265,7 +296,10 @@ fn act(
     if ca != named {
         forget_other_authority(subscription, environment, now);
     }
-    let holds = holds(environment, request.claims.held.as_deref());
+    let holds = match request.claims.held.as_deref() {
+        Some(held) if !is_believed(held, keys) => Holds::Nothing,
+        held => holds(environment, held),
+    };
     Ok(match decide(subscription, environment, holds, now)? {
         Decision::Issue => {
             let id = Portal::new_id(now)?;
@@ -286,11 +320,7 @@ fn act(
 
 /// A document signed by a key that was revoked since is worth nothing to the agent: it is made anew.
 pub(super) fn forget_disbelieved(environment: &mut Environment, keys: &KeyRing) {
-    let believed = |current: &CurrentDocument| {
-        Unverified::parse(current.text())
-            .is_ok_and(|document| keys.trust().portal_key(&document.kid()).is_ok())
-    };
-    if !environment.current.as_ref().is_some_and(believed) {
+    if !environment.current.as_ref().is_some_and(|current| is_believed(current.text(), keys)) {
         environment.current = None;
     }
 }
@@ -316,6 +346,12 @@ fn forget_other_authority(
     if issues {
         environment.current = None;
     }
+}
+
+/// Whether a document's signer is still believed.
+fn is_believed(text: &str, keys: &KeyRing) -> bool {
+    Unverified::parse(text.trim())
+        .is_ok_and(|document| keys.trust().portal_key(&document.kid()).is_ok())
 }
 
 fn current(environment: &Environment) -> Outcome {

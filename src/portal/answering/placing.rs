@@ -103,7 +103,7 @@ fn filled(
         sequence: earlier.map_or(Sequence(0), |earlier| earlier.sequence),
         current: None,
         made_from: Revision::NONE,
-        chain: Chain::default(),
+        chain: earlier.map_or_else(Chain::default, |earlier| earlier.chain.begun_again()),
         activated_at: now,
         seen_at: now,
         released_at: None,

@@ -3,7 +3,7 @@
 use super::{AnswerError, Case, Request};
 use crate::{
     codes::SerialNumber,
-    license::RequestClaims,
+    license::{RequestClaims, RequestKind},
     portal::{
         domain::{Environment, Known, Likeness, facts, same_machine},
         store::{Change, View},
@@ -73,7 +73,15 @@ pub(super) fn enroll(
 ) -> Result<(), AnswerError> {
     let sent = facts(&request.claims.evidence);
     let environment = &case.environment;
-    if sent.is_empty() || environment.is_released() || environment.chain.is_forked() {
+    if environment.is_released() || environment.chain.is_forked() {
+        return Ok(());
+    }
+    if sent.is_empty() {
+        // A machine that was moved to does not know the Activation Code, which keys the digests. Those of the machine that it
+        // was moved from must not speak against it later.
+        if case.enrolls && request.claims.request == RequestKind::Move {
+            change.put_evidence(environment.id, &[])?;
+        }
         return Ok(());
     }
     let known = change.evidence(environment.id)?;

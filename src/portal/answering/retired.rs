@@ -27,7 +27,7 @@ pub(super) fn answer(
         serial_number: environment.serial_number,
         key: environment.key.map(|key| key.thumbprint()),
     };
-    let answer = issuing::answer(&context.keys, claims, outcome, None, context.now)?;
+    let answer = issuing::answer(&context.keys, claims, &environment, outcome, None, context.now)?;
     change.add_request(&AnsweredRequest {
         id: claims.jti,
         key: request.key.thumbprint(),

@@ -8,8 +8,8 @@ use crate::{
     portal::{
         attempts::Subject,
         domain::{
-            Chain, Environment, Heir, Likeness, PendingRebind, Refusal, Revision, Shown, SlotAfter,
-            StoredCode, Subscription, Warrant, moving, rebind,
+            Chain, Environment, Ground, Heir, Likeness, PendingRebind, Refusal, Revision, Shown,
+            SlotAfter, StoredCode, Subscription, Warrant, moving, rebind,
         },
         store::{Change, Event, RetiredKey, View},
     },
@@ -67,7 +67,10 @@ pub(super) fn moved(
     let taken = taken.iter().find(|e| !e.is_released() && e.id != environment.id).map(|e| e.id);
     let slot = releasing::slot_of(change, subscription, environment, context)?;
     let heir = heir(change, environment, request)?;
-    moving(subscription, environment, &heir, taken, slot, context.now)?;
+    let mut chain = environment.chain.clone();
+    chain.receive(&link(change, environment.id, &request.claims)?, context.now);
+    let named = chain.survivor().is_some() && chain.speaks(request.claims.jti);
+    moving(subscription, environment, &heir, Ground { named, taken, slot }, context.now)?;
     if slot == SlotAfter::Counted {
         change.add_offline_release(subscription.id, environment.id, context.now)?;
     }

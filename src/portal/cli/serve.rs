@@ -3,10 +3,13 @@
 use super::{operator, output::Output};
 use crate::{
     api::{ServerOptions, serve},
-    portal::{Options, Portal, PortalError, SystemClock, store::WriterKind},
+    portal::{
+        Options, Portal, PortalError, SystemClock,
+        store::{KEPT_READERS, WriterKind},
+    },
 };
 use clap::{Args, ValueEnum};
-use std::{io, net::SocketAddr, path::Path, sync::Arc};
+use std::{io, net::SocketAddr, num::NonZero, path::Path, sync::Arc};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -43,7 +46,11 @@ impl Serve {
         self.start_log();
         let options = Options { actor: operator(), writer: WriterKind::Thread };
         let portal = Portal::open(dir, options, Arc::new(SystemClock))?;
+        // Threads that verify requests: more than there are processors would only get into each other's way, and each has
+        // a connection to the database.
+        let processors = std::thread::available_parallelism().map_or(2, NonZero::get);
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            .max_blocking_threads(processors.clamp(2, KEPT_READERS))
             .enable_all()
             .build()
             .map_err(PortalError::Runtime)?;

@@ -53,6 +53,8 @@ pub struct Link<'a> {
     pub previous_known: bool,
     /// Those sent since.
     pub unsettled: &'a [RequestId],
+    /// Those that may have been sent as well: the asker could store nothing, and was started again.
+    pub reserved: &'a [RequestId],
     /// Whether the asker has shown the Activation Code, as one does that lost its store.
     pub activates: bool,
 }
@@ -79,8 +81,11 @@ impl Chain {
         if self.has_overtaken(link.id) {
             return Step::Overtaken;
         }
-        let follows =
-            |head: RequestId| link.previous == Some(head) || link.unsettled.contains(&head);
+        let follows = |head: RequestId| {
+            link.previous == Some(head)
+                || link.unsettled.contains(&head)
+                || link.reserved.contains(&head)
+        };
         let next = Branch { head: link.id, since: now, answered_at: now, survivor: false };
         let step = if self.branches.is_empty() {
             self.branches.push(next);
@@ -101,6 +106,13 @@ impl Chain {
         }
         self.close_silent(link.id, now);
         step
+    }
+
+    /// The chain of an environment that was released and is activated again. What the old one left behind stays so: a request of
+    /// then that comes late was slow, and is no copy.
+    #[must_use]
+    pub fn begun_again(&self) -> Self {
+        Self { branches: Vec::new(), overtaken: self.overtaken.clone() }
     }
 
     /// Closes the branch that has just sent the request `spoke`, if another one was named as the survivor. False where it is

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 /// What the asker holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
-    /// No license.
+    /// No license, or one that a key signed which was revoked since.
     Nothing,
     /// The environment's newest document.
     Current,
@@ -58,6 +58,10 @@ pub fn decide(
             if environment.chain.is_forked() && holds == Holds::Nothing =>
         {
             Ok(Decision::SendCurrent)
+        }
+        // The key that signed it was revoked: it is made anew, or both would lose what they have.
+        (Standing::Active, None) if environment.chain.is_forked() && holds == Holds::Nothing => {
+            Ok(Decision::Issue)
         }
         (Standing::Active, _) if environment.chain.is_forked() => Ok(Decision::NothingNew),
         (Standing::Active, Some(CurrentDocument::License(_)))

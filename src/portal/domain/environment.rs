@@ -8,6 +8,9 @@ use crate::{
 use jiff::Timestamp;
 use uuid::Uuid;
 
+/// Documents that a backup may lack; an agent that claims to know of more is not believed.
+const MOST_FORGOTTEN: u64 = 1_000_000;
+
 /// An environment. Released ones are kept: the same hardware that comes back is the same environment, and its
 /// documents go on counting.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +51,18 @@ impl Environment {
     #[must_use]
     pub const fn next_sequence(&self) -> Sequence {
         Sequence(self.sequence.0.saturating_add(1))
+    }
+
+    /// Counts on from the highest sequence that its agent knows, where the portal has forgotten some: restored from a backup, it
+    /// would go on below a release or a revocation of its own, and its agent would take nothing of it ever again. False where
+    /// there is nothing to catch up with.
+    pub fn count_on_from(&mut self, known: Sequence) -> bool {
+        let forgotten = known.0.saturating_sub(self.sequence.0);
+        let is_behind = (1..=MOST_FORGOTTEN).contains(&forgotten);
+        if is_behind {
+            (self.sequence, self.current) = (known, None);
+        }
+        is_behind
     }
 
     /// Takes the document that was made for it, from that revision of the subscription.

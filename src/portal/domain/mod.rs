@@ -22,8 +22,8 @@ pub use place::{Asked, Known, Likeness, Place, check_free, check_standing, place
 pub use refusal::Refusal;
 pub use subscription::{RebindPolicy, Revision, Standing, Subscription, Terms, TermsError};
 pub use succession::{
-    CODE_ATTEMPTS, Heir, PendingRebind, Shown, SlotAfter, StoredCode, Warrant, YEAR, moving,
-    rebind, slot_after,
+    CODE_ATTEMPTS, Ground, Heir, PendingRebind, Shown, SlotAfter, StoredCode, Warrant, YEAR,
+    moving, rebind, slot_after,
 };
 
 #[cfg(test)]

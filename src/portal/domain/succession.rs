@@ -129,8 +129,18 @@ pub fn rebind(
     }
 }
 
-/// Whether a move, to which the bound key consents, is done. `taken` is another environment that has the Serial Number of
-/// the new hardware, `slot` what an off-line release would do to the slot.
+/// What is known of the place that an environment is moved to, and of the one that it is moved from.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground {
+    /// Whether the request goes on from the branch that the customer named among several.
+    pub named: bool,
+    /// The environment that has the Serial Number of the new hardware.
+    pub taken: Option<Uuid>,
+    /// What an off-line release would do to the slot.
+    pub slot: SlotAfter,
+}
+
+/// Whether a move, to which the bound key consents, is done.
 ///
 /// A move follows no request: a machine that was lost is moved from its backup, however old. Nobody copies by it, because
 /// the old key is retired for everyone who has it.
@@ -141,21 +151,20 @@ pub fn moving(
     subscription: &Subscription,
     environment: &Environment,
     heir: &Heir<'_>,
-    taken: Option<Uuid>,
-    slot: SlotAfter,
+    ground: Ground,
     now: Timestamp,
 ) -> Result<(), Refusal> {
     check_heir(subscription, environment, heir, now)?;
-    if environment.chain.is_forked_at(now) {
+    if environment.chain.is_forked_at(now) && !ground.named {
         return Err(Refusal::Forked { environment: environment.id });
     }
     if heir.overridden && !subscription.terms.allow_override {
         return Err(Refusal::OverrideNotAllowed);
     }
-    if let Some(environment) = taken.filter(|taken| *taken != environment.id) {
+    if let Some(environment) = ground.taken.filter(|taken| *taken != environment.id) {
         return Err(Refusal::SerialNumberTaken { environment });
     }
-    match slot {
+    match ground.slot {
         // The license at the old place may run until then: until then there is no second one.
         SlotAfter::HeldUntil(until) => {
             let allowed = subscription.terms.offline_releases_a_year;

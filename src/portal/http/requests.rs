@@ -48,16 +48,19 @@ async fn answer(access: Access, bytes: Vec<u8>) -> Result<String, Problem> {
     if portal.store().is_inline() {
         return portal.handle_request(&bytes);
     }
-    tokio::task::spawn_blocking(move || portal.handle_request(&bytes)).await.unwrap_or_else(
-        |error| {
-            tracing::error!(%error, "a request was not answered");
-            Err(Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "portal-failed",
-                "The portal failed",
-                "the portal failed while it answered: the same request may be sent again",
-            ))
-        },
+    let opening = portal.clone();
+    let opened = tokio::task::spawn_blocking(move || opening.open_request(&bytes));
+    let opened = opened.await.map_err(|error| failed(&error))??;
+    portal.answer_opened(opened).await
+}
+
+fn failed(error: &dyn std::error::Error) -> Problem {
+    tracing::error!(%error, "a request was not answered");
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "portal-failed",
+        "The portal failed",
+        "the portal failed while it answered: the same request may be sent again",
     )
 }
 

@@ -126,6 +126,9 @@ impl Change<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn put_environment(&self, put: &Environment) -> Result<(), StoreError> {
+        if self.update_in_place(put)? {
+            return Ok(());
+        }
         let insert = || {
             let sql = format!(
                 "INSERT INTO environments ({COLUMNS}) \
@@ -138,10 +141,7 @@ impl Change<'_> {
                  activated_at = excluded.activated_at, seen_at = excluded.seen_at, \
                  released_at = excluded.released_at, slot_held_until = excluded.slot_held_until"
             );
-            let kind = put.current.as_ref().map(|current| match current {
-                CurrentDocument::License(_) => "license",
-                CurrentDocument::Revocation(_) => "revocation",
-            });
+            let kind = put.current.as_ref().map(kind);
             self.0.0.prepare_cached(&sql)?.execute(params![
                 put.id.to_string(),
                 put.subscription_id.to_string(),
@@ -161,6 +161,42 @@ impl Change<'_> {
             ])
         };
         insert().map(drop).map_err(StoreError::during("store an environment"))
+    }
+
+    /// Stores what changes with every request, where nothing else has changed: SQLite writes an index anew for each of its
+    /// columns that a statement sets, whether or not the value is another.
+    fn update_in_place(&self, put: &Environment) -> Result<bool, StoreError> {
+        let update = || {
+            let sql = "UPDATE environments SET key = ?8, sequence = ?9, document_kind = ?10, document = ?11, \
+                       made_from = ?12, chain = ?13, seen_at = ?14 \
+                       WHERE id = ?1 AND serial_number = ?2 AND name = ?3 AND purpose = ?4 AND activated_at = ?5 \
+                       AND released_at IS ?6 AND slot_held_until IS ?7";
+            self.0.0.prepare_cached(sql)?.execute(params![
+                put.id.to_string(),
+                put.serial_number.to_string(),
+                put.name,
+                put.purpose.as_str(),
+                put.activated_at.as_second(),
+                put.released_at.map(Timestamp::as_second),
+                put.slot_held_until.map(Timestamp::as_second),
+                put.key.as_ref().map(to_json).transpose()?,
+                integer(put.sequence.0),
+                put.current.as_ref().map(kind),
+                put.current.as_ref().map(CurrentDocument::text),
+                integer(put.made_from.0),
+                to_json(&put.chain)?,
+                put.seen_at.as_second(),
+            ])
+        };
+        let updated = update().map_err(StoreError::during("store an environment"))?;
+        Ok(updated == 1)
+    }
+}
+
+const fn kind(document: &CurrentDocument) -> &'static str {
+    match document {
+        CurrentDocument::License(_) => "license",
+        CurrentDocument::Revocation(_) => "revocation",
     }
 }
 

@@ -25,6 +25,10 @@ pub enum StoreError {
     #[error("the database undid the change because another one in its batch failed: try again")]
     Undone,
     #[error(
+        "the portal failed amid a change, which is undone: its log says where; please report it"
+    )]
+    Failed,
+    #[error(
         "the store has stopped: look for its last words in the log, then start the portal again"
     )]
     Stopped,
@@ -40,6 +44,7 @@ impl StoreError {
             Self::Newer { .. } => "store-newer",
             Self::Damaged => "store-damaged",
             Self::Undone => "store-undone",
+            Self::Failed => "store-change-failed",
             Self::Stopped => "store-stopped",
         }
     }

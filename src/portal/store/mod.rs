@@ -32,8 +32,8 @@ use std::{
 };
 use writer::Writer;
 
-/// Connections for reading that are kept open.
-const KEPT_READERS: usize = 8;
+/// Connections for reading that are kept open; more readers at once open theirs anew each time.
+pub(in crate::portal) const KEPT_READERS: usize = 32;
 
 /// The portal's database. Several processes may have it open: each transaction takes the lock of the file.
 pub struct Store {
@@ -119,6 +119,21 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         self.writer.write(work)
+    }
+
+    /// The same for `async` callers: no thread waits. The change is done even where nobody waits for it any more.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); [`StoreError::Busy`] where more changes wait than there is room for.
+    pub async fn write_later<T, E>(
+        &self,
+        work: impl FnOnce(&Change<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.write_later(work).await
     }
 
     /// Whether changes are done on the caller's own thread.

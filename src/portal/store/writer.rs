@@ -4,9 +4,11 @@
 use super::{Change, StoreError, View};
 use rusqlite::Connection;
 use std::{
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
 };
+use tokio::sync::oneshot;
 
 /// Changes that wait; further callers wait for a place.
 const QUEUE: usize = 1_024;
@@ -36,17 +38,29 @@ pub(super) trait Job: Send {
     fn settle(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-struct Call<F, T, E> {
+struct Call<F, T, E, R> {
     work: Option<F>,
     outcome: Option<Result<T, E>>,
-    reply: mpsc::SyncSender<Result<T, E>>,
+    reply: R,
 }
 
-impl<F, T, E> Job for Call<F, T, E>
+/// A change to do, and what to do with its outcome.
+fn job<F, T, E, R>(work: F, reply: R) -> Box<dyn Job>
+where
+    F: FnOnce(&Change<'_>) -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    R: FnOnce(Result<T, E>) + Send + 'static,
+{
+    Box::new(Call { work: Some(work), outcome: None, reply })
+}
+
+impl<F, T, E, R> Job for Call<F, T, E, R>
 where
     F: FnOnce(&Change<'_>) -> Result<T, E> + Send,
     T: Send,
     E: From<StoreError> + Send,
+    R: FnOnce(Result<T, E>) + Send,
 {
     fn run(&mut self, change: &Change<'_>) -> bool {
         let outcome = self.work.take().map(|work| work(change));
@@ -61,10 +75,9 @@ where
             (Some(Err(refused)), _) => Err(refused),
             (Some(outcome), Ok(())) => outcome,
             (_, Err(error)) => Err(error.into()),
-            (None, Ok(())) => Err(StoreError::Undone.into()),
+            (None, Ok(())) => Err(StoreError::Failed.into()),
         };
-        // An asker that has gone away has no use for it.
-        drop(self.reply.try_send(result));
+        (self.reply)(result);
     }
 }
 
@@ -97,18 +110,37 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
     {
         let (reply, answer) = mpsc::sync_channel(1);
-        let job = Box::new(Call { work: Some(work), outcome: None, reply });
+        // An asker that has gone away has no use for it.
+        let job = job(work, move |result| drop(reply.try_send(result)));
         match self {
-            Self::Inline(connection) => {
-                let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-                commit_together(&connection, vec![job]);
-            }
+            Self::Inline(connection) => alone(connection, job),
             Self::Thread { queue, .. } => {
                 let queue = queue.as_ref().ok_or(StoreError::Stopped)?;
                 queue.send(job).map_err(|_| StoreError::Stopped)?;
             }
         }
         answer.recv().map_err(|_| StoreError::Stopped)?
+    }
+
+    pub(super) async fn write_later<F, T, E>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Change<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = job(work, move |result| drop(reply.send(result)));
+        match self {
+            Self::Inline(connection) => alone(connection, job),
+            Self::Thread { queue, .. } => {
+                let queue = queue.as_ref().ok_or(StoreError::Stopped)?;
+                queue.try_send(job).map_err(|error| match error {
+                    mpsc::TrySendError::Full(_) => StoreError::Busy { doing: "queue a change" },
+                    mpsc::TrySendError::Disconnected(_) => StoreError::Stopped,
+                })?;
+            }
+        }
+        answer.await.map_err(|_| StoreError::Stopped)?
     }
 }
 
@@ -122,6 +154,11 @@ impl Drop for Writer {
             }
         }
     }
+}
+
+fn alone(connection: &Mutex<Connection>, job: Box<dyn Job>) {
+    let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+    commit_together(&connection, vec![job]);
 }
 
 fn run(connection: &Connection, jobs: &mpsc::Receiver<Box<dyn Job>>) {
@@ -161,7 +198,12 @@ fn commit_together(connection: &Connection, batch: Vec<Box<dyn Job>>) {
 
 fn in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
     execute(connection, "SAVEPOINT job", "begin a change")?;
-    let keep = job.run(&Change(View(connection)));
+    // A fault in one change must end neither the others of its batch nor the writer.
+    let run = AssertUnwindSafe(|| job.run(&Change(View(connection))));
+    let keep = panic::catch_unwind(run).unwrap_or_else(|_| {
+        tracing::error!("a change has failed by a fault of the portal; it is undone");
+        false
+    });
     // On a full disk, among others, SQLite rolls back the whole transaction by itself.
     if connection.is_autocommit() {
         return Err(StoreError::Undone);

@@ -93,6 +93,30 @@ fn what_a_revoked_key_signed_is_made_anew() {
     assert!(!stage.portal.keys().key_set().unwrap().contains(old.as_str()));
 }
 
+/// Nothing later is issued to a fork; but trust travels with every answer, and would take from both what they have.
+#[test]
+fn what_a_revoked_key_signed_is_made_anew_for_both_branches_of_a_fork() {
+    let stage = Stage::new();
+    let sold = stage.sell();
+    let mut one = Agent::new("a", Purpose::Production);
+    one.activate(&stage, &sold.activation_code).unwrap();
+    let mut two = one.copy();
+    one.refresh(&stage).unwrap();
+    two.refresh(&stage).unwrap();
+    assert!(stage.portal.environments(None).unwrap()[0].chain.is_forked());
+    let old = stage.portal.keys().signing().thumbprint();
+    let new = stage.portal.directory().create_signing_key().unwrap();
+    let revoke = vec![old.to_string()];
+    install(&stage, &TrustChange { add: vec![new.public()], revoke, ..Default::default() });
+    for agent in [&mut one, &mut two] {
+        let answer = agent.refresh(&stage).unwrap();
+        assert!(answer.fork.is_some());
+        assert_eq!(answer.license.unwrap().claims().seq, Sequence(2));
+        // And no more than that.
+        assert!(agent.refresh(&stage).unwrap().license.is_none());
+    }
+}
+
 #[test]
 fn a_trust_document_that_takes_something_back_is_refused() {
     let stage = Stage::new();

@@ -3,6 +3,7 @@
 mod answers;
 mod chain;
 mod forks;
+mod hostile;
 mod keys;
 mod moving;
 mod offline;

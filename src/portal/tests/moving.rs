@@ -69,6 +69,61 @@ fn a_machine_that_is_lost_is_moved_from_its_old_backup() {
 }
 
 #[test]
+fn a_machine_that_knows_no_code_leaves_no_old_hardware_behind() {
+    let stage = Stage::new();
+    let (old, mut new) = two_machines(&stage);
+    let facts = || {
+        let id = old.id.unwrap();
+        stage.portal.store().read(|view| view.evidence(id)).unwrap()
+    };
+    assert_eq!(facts().len(), 2);
+    // Without the Activation Code there are no digests.
+    new.evidence.clear();
+    let claims = new.succeed(RequestKind::Move, &old.key);
+    new.send(&stage, &claims).unwrap();
+    assert_eq!(facts(), []);
+    // Its key is lost later: the hardware of the first machine does not speak against it.
+    let sold = stage.portal.subscriptions().unwrap().remove(0);
+    let code = stage.one_time_code(new.id);
+    let mut anew = new.installed_anew();
+    anew.evidence = vec![fact("smbios-uuid", 8), fact("board-serial", 9)];
+    let claims = anew.rebind(&sold.activation_code, Some(&code));
+    anew.send(&stage, &claims).unwrap();
+    assert_eq!(facts().len(), 2);
+}
+
+#[test]
+fn a_named_survivor_on_other_hardware_is_moved() {
+    let stage = Stage::new();
+    let (mut old, mut copy) = two_machines(&stage);
+    copy.key = old.key.clone();
+    old.refresh(&stage).unwrap();
+    copy.refresh(&stage).unwrap();
+    let mut heir = copy.copy();
+    heir.key = crate::license::KeyPair::generate().unwrap();
+    let claims = heir.succeed(RequestKind::Move, &old.key);
+    assert_eq!(heir.send(&stage, &claims).unwrap_err().code(), "environment-forked");
+    stage.portal.name_survivor(old.id.unwrap(), copy.previous.unwrap().0).unwrap();
+    let claims = heir.succeed(RequestKind::Move, &old.key);
+    let license = heir.send(&stage, &claims).unwrap().license.unwrap();
+    license.check_binding(heir.serial, &heir.key.thumbprint()).unwrap();
+    assert!(matches!(old.refresh(&stage).unwrap().outcome, Outcome::Retired { .. }));
+}
+
+#[test]
+fn an_answer_names_its_environment_and_the_newest_sequence() {
+    let stage = Stage::new();
+    let (mut old, mut new) = two_machines(&stage);
+    let answer = old.refresh(&stage).unwrap();
+    assert_eq!((answer.environment_id, answer.issued), (old.id, Some(Sequence(1))));
+    let claims = new.succeed(RequestKind::Move, &old.key);
+    let answer = new.send(&stage, &claims).unwrap();
+    assert_eq!((answer.environment_id, answer.issued), (old.id, Some(Sequence(2))));
+    let told = old.refresh(&stage).unwrap();
+    assert_eq!((told.environment_id, told.issued), (old.id, None));
+}
+
+#[test]
 fn hardware_may_be_several_environments_one_after_the_other() {
     let stage = Stage::new();
     let (old, mut new) = two_machines(&stage);

@@ -9,7 +9,8 @@ use std::{
 use uuid::Uuid;
 
 /// Where problem types come from. In these files nothing else is written as they are.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
+    "src/agent/following.rs",
     "src/agent/member/calls.rs",
     "src/agent/members.rs",
     "src/license/error.rs",

@@ -206,7 +206,9 @@ impl Agent {
             },
             previous: self.previous,
             unsettled: Vec::new(),
+            reserved: Vec::new(),
             held: self.held.clone(),
+            floor: None,
             trust_version: 0,
             ca: None,
         }

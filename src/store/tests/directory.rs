@@ -79,6 +79,36 @@ fn a_damaged_key_is_named_and_never_replaced() {
 }
 
 #[test]
+fn a_next_key_waits_beside_the_environment_key_and_takes_its_place_once() {
+    let place = Place::new();
+    let first = place.directory.environment_key().unwrap().thumbprint();
+    let thumbprint = || place.directory.environment_key().unwrap().thumbprint();
+    let next = || place.directory.next_key().unwrap().map(|key| key.thumbprint());
+    assert_eq!(next(), None);
+    let made = place.directory.make_next_key().unwrap().thumbprint();
+    assert_eq!((next(), thumbprint()), (Some(made.clone()), first));
+    assert_eq!(mode(&place, "environment.key.next"), 0o600);
+    for _ in 0..2 {
+        place.directory.promote_next_key().unwrap();
+        assert_eq!((next(), thumbprint()), (None, made.clone()));
+    }
+    assert_eq!(mode(&place, "environment.key"), 0o600);
+    place.directory.make_next_key().unwrap();
+    place.directory.forget_next_key().unwrap();
+    assert_eq!((next(), thumbprint()), (None, made));
+}
+
+#[test]
+fn a_damaged_next_key_is_set_aside() {
+    let place = Place::new();
+    for damage in DAMAGES {
+        fs::write(place.path("environment.key.next"), damage).unwrap();
+        assert!(place.directory.next_key().unwrap().is_none(), "{damage:?}");
+        assert_eq!(fs::read(place.path("environment.key.next.damaged")).unwrap(), damage);
+    }
+}
+
+#[test]
 fn a_damaged_secret_is_set_aside_for_a_new_one() {
     let place = Place::new();
     for damage in DAMAGES {
@@ -128,6 +158,8 @@ fn a_file_is_replaced_whole_and_for_its_owner_alone() {
     write_durably(&path, b"second").unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"second");
     assert_eq!(mode(&place, "file"), 0o600);
+    write_durably_for_group(&path, b"third").unwrap();
+    assert_eq!((fs::read(&path).unwrap(), mode(&place, "file")), (b"third".to_vec(), 0o640));
     assert_eq!(place.files("").len(), 1, "{:?}", place.files(""));
 }
 

@@ -35,6 +35,16 @@ impl FlakyStore {
         self.inner().commits
     }
 
+    /// All that is stored, to be put back.
+    pub(crate) fn snapshot(&self) -> MemoryStore {
+        self.inner().store.clone()
+    }
+
+    /// Puts that in the place of what is stored.
+    pub(crate) fn restore(&self, snapshot: MemoryStore) {
+        self.inner().store = snapshot;
+    }
+
     /// What is stored.
     pub(crate) fn state(&self) -> AgentState {
         self.inner().store.load().unwrap()

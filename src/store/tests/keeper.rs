@@ -111,3 +111,40 @@ fn on_the_disk_too_nothing_is_stored_twice() {
     let mut store = place.open().store;
     assert_eq!((store.load().unwrap(), details(&mut store).len()), (state(5), 5));
 }
+
+#[test]
+fn ids_are_drawn_from_what_is_stored_each_once() {
+    let (store, mut keeper) = keeper();
+    assert_eq!(keeper.draw(7), None);
+    keeper.commit(state(1), []);
+    store.fail(true);
+    // What only memory has is unknown after a restart.
+    let mut changed = state(2);
+    changed.chain.reserve = Reserve::default();
+    keeper.commit(changed.clone(), []);
+    let drawn = [keeper.draw(7), keeper.draw(7), keeper.draw(7)];
+    assert_eq!(drawn, [Some(request(99)), Some(request(98)), None]);
+    assert!(keeper.has_drawn(request(98)));
+    store.fail(false);
+    assert!(keeper.retry());
+    assert_eq!(keeper.draw(0), None);
+    keeper.commit(state(3), []);
+    assert_eq!(keeper.draw(0), Some(request(98)), "stored anew");
+}
+
+#[test]
+fn what_is_committed_only_where_it_is_stored_leaves_no_trace_where_it_is_not() {
+    let (store, mut keeper) = keeper();
+    assert!(keeper.commit_if_stored(state(1), event("one")));
+    store.fail(true);
+    assert!(!keeper.commit_if_stored(state(1), event("two")));
+    // A copy beside the database may have taken it: the revision is spent.
+    assert_eq!(keeper.state(), &AgentState { revision: 2, ..state(1) });
+    assert!(keeper.failure().is_some());
+    store.fail(false);
+    assert!(keeper.commit_if_stored(state(1), event("three")));
+    assert_eq!(
+        stored(&store),
+        (AgentState { revision: 3, ..state(1) }, vec!["one".to_owned(), "three".to_owned()])
+    );
+}

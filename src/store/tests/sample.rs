@@ -7,7 +7,10 @@ use crate::{
         TimeMark,
     },
     identity::{Enrolled, Group, Source, Verdict},
-    license::{Environment, Fork, ForkState, KeyPair, Purpose, RequestId, RequestKind, Sequence},
+    license::{
+        Environment, Fork, ForkState, KeyPair, Purpose, RequestId, RequestKind, Retirement,
+        Sequence,
+    },
     store::*,
 };
 use jiff::Timestamp;
@@ -17,6 +20,11 @@ use uuid::Uuid;
 
 pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_780_000_000 + seconds).unwrap()
+}
+
+/// A small one: it must share a page of the database with the rest, for truncation to show.
+fn reserve() -> Reserve {
+    serde_json::from_value(serde_json::json!([request(98), request(99)])).unwrap()
 }
 
 pub(super) fn request(number: u128) -> RequestId {
@@ -55,11 +63,25 @@ pub(super) fn state(revision: u64) -> AgentState {
             name: "Production".to_owned(),
             purpose: Purpose::Production,
         }),
+        ended: [(Uuid::from_u128(8), Sequence(revision))].into(),
+        retired: Some(Retired {
+            by: Retirement::Move,
+            serial_number: SerialNumber::mint("smbios-uuid", "another"),
+            key: Some(crate::license::KeyPair::from_seed(&[2; 32]).thumbprint()),
+            at: at(8),
+        }),
+        offer: Some(Offer { id: request(3), made_at: at(9), request: Some("move".to_owned()) }),
+        rebind_waits: true,
+        pending_license: Some(PendingLicense {
+            sequence: Sequence(revision + 1),
+            refused: Some("it does not fit".to_owned()),
+        }),
         trust: Some("trust".to_owned()),
         root: Some(crate::license::KeyPair::from_seed(&[1; 32]).public()),
         chain: Chain {
             previous: Some(request(1)),
             unsettled: vec![request(2)],
+            reserve: reserve(),
             pending: Some(pending),
         },
         fork: Some(Fork { since: at(5), state: ForkState::Open }),

@@ -1,9 +1,10 @@
 //! What comes over a controller: renewals, revocations, a portal that is gone, `kill -9`.
 
 use super::conditions;
-use crate::stage::{Controller, Running, Server, Vendor};
+use crate::stage::{Controller, PATIENCE, Running, Server, Vendor};
 use entitled::codes::ActivationCode;
 use serde_json::Value;
+use std::os::unix::net::UnixDatagram;
 
 /// A vendor with one subscription, and a controller that is activated.
 struct Site {
@@ -33,6 +34,26 @@ impl Site {
 
     fn generation(&self) -> u64 {
         self.status()["generation"].as_u64().unwrap()
+    }
+}
+
+#[test]
+fn the_service_manager_is_told_at_the_first_start_and_at_each_later_one() {
+    let vendor = Vendor::new();
+    let controller = Controller::new(&vendor, &vendor.serve());
+    let manager = UnixDatagram::bind(controller.path("notify")).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    for start in ["first", "second"] {
+        let mut command = controller.command();
+        command.env("NOTIFY_SOCKET", controller.path("notify"));
+        let daemon = controller.start_with(command);
+        let mut told = [0; 4096];
+        let mut ready = || {
+            let length = manager.recv(&mut told).unwrap_or_else(|error| panic!("{start}: {error}"));
+            std::str::from_utf8(&told[..length]).unwrap().lines().any(|line| line == "READY=1")
+        };
+        while !ready() {}
+        daemon.stop();
     }
 }
 
@@ -229,4 +250,28 @@ fn answers_that_no_portal_gives_change_nothing() {
     controller.write("entitled.toml", &settings);
     let _daemon = controller.start();
     controller.socket.wait_for("active", |status| status["state"] == "active");
+}
+
+/// Before a license is installed too: nobody could install one in a service that the service manager takes for failed.
+#[test]
+fn the_service_manager_is_told_of_every_start() {
+    let vendor = Vendor::new();
+    let server = vendor.serve();
+    let controller = Controller::new(&vendor, &server);
+    let told = UnixDatagram::bind(controller.path("notify")).unwrap();
+    told.set_nonblocking(true).unwrap();
+    for start in ["the first", "the second"] {
+        let mut command = controller.command();
+        command.env("NOTIFY_SOCKET", controller.path("notify"));
+        // It answers when this returns; what it told before that lies in the socket.
+        drop(controller.start_with(command));
+        let mut message = [0; 4_096];
+        let messages = std::iter::from_fn(|| {
+            let length = told.recv(&mut message).ok()?;
+            Some(String::from_utf8_lossy(&message[..length]).into_owned())
+        });
+        let messages: Vec<_> = messages.collect();
+        let ready = messages.iter().any(|m| m.lines().any(|line| line == "READY=1"));
+        assert!(ready, "{start}: {messages:?}");
+    }
 }

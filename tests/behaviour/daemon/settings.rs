@@ -111,3 +111,117 @@ fn an_address_that_can_not_be_used_stops_no_agent() {
     assert!(told["message"].as_str().unwrap().contains("portal.example"), "{told}");
     running.stop();
 }
+
+fn told(status: &serde_json::Value) -> Option<(String, String)> {
+    let conditions = status["conditions"].as_array().unwrap();
+    let told = conditions.iter().find(|condition| condition["type"] == "ConfigInvalid")?;
+    let text = |name: &str| told[name].as_str().unwrap().to_owned();
+    Some((text("reason"), text("message")))
+}
+
+#[test]
+fn a_start_with_bad_settings_serves_the_last_good_ones() {
+    let vendor = Vendor::new();
+    let server = vendor.serve();
+    let (_, code) = vendor.sell();
+    let controller = Controller::new(&vendor, &server);
+    let start = || {
+        let mut command = controller.command();
+        // Where the settings can't be read, this says where the last good ones are.
+        command.arg("--state-dir").arg(controller.path("state"));
+        controller.start_with(command)
+    };
+    let daemon = start();
+    assert_eq!(controller.ctl.run_with(&["activate"], &code.expose()).code, 0);
+    daemon.stop();
+    let file = controller.settings();
+    let good = std::fs::read_to_string(&file).unwrap();
+    let missing = controller.path("no-such-ca.pem").display().to_string();
+    let faults = [
+        // With its line, and the key that was meant.
+        (
+            good.replace("[portal]\n", "[portal]\nca_fil = 'x'\n"),
+            ["line 6", "did you mean ca_file?"],
+        ),
+        (good.replace("[portal]\n", "[portal]\nurl = 7\n#"), ["line 6", "expected a string"]),
+        (good.replace(&server.url, "http://portal.example"), ["https", "portal.example"]),
+        (
+            good.replace("[portal]\n", &format!("[portal]\nca_file = '{missing}'\n")),
+            [&missing, "ca_file"],
+        ),
+        (format!("{good}[log]\nlevel = 'loud'\n"), ["log.level", "loud"]),
+    ];
+    for (text, parts) in &faults[..] {
+        controller.write("entitled.toml", text);
+        let daemon = start();
+        // Each start again: bad settings are never kept as good ones.
+        controller.ctl.out(&["refresh"]);
+        let status = controller.socket.status();
+        assert_eq!(status["state"], "active");
+        let (reason, message) = told(&status).unwrap_or_else(|| panic!("{text}: {status:#}"));
+        assert_eq!(reason, "LastGoodUsed");
+        for part in parts.iter().chain([&file.to_str().unwrap()]) {
+            assert!(message.contains(part), "no {part} in: {message}");
+        }
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_reload_refuses_bad_settings_and_goes_on_with_the_old_ones() {
+    let vendor = Vendor::new();
+    let server = vendor.serve();
+    let (_, code) = vendor.sell();
+    let controller = Controller::new(&vendor, &server);
+    let daemon = controller.start();
+    assert_eq!(controller.ctl.run_with(&["activate"], &code.expose()).code, 0);
+    let file = controller.settings();
+    let good = std::fs::read_to_string(&file).unwrap();
+    for (text, part) in [
+        (good.replace("[portal]\n", "[portal]\nurll = 'x'\n"), "did you mean url?"),
+        (good.replace(&server.url, "http://portal.example"), "portal.example"),
+    ] {
+        controller.write("entitled.toml", &text);
+        daemon.signal(rustix::process::Signal::HUP);
+        let status = controller.socket.wait_for("told", |status| told(status).is_some());
+        let (reason, message) = told(&status).unwrap();
+        assert_eq!(reason, "ReloadRefused");
+        assert!(message.contains(part) && message.contains(file.to_str().unwrap()), "{message}");
+        controller.ctl.out(&["refresh"]);
+        controller.write("entitled.toml", &good);
+        daemon.signal(rustix::process::Signal::HUP);
+        controller.socket.wait_for("mended", |status| told(status).is_none());
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_key_that_others_may_read_is_told_with_its_mend() {
+    use std::os::unix::fs::PermissionsExt;
+    let vendor = Vendor::new();
+    let server = vendor.serve();
+    let controller = Controller::new(&vendor, &server);
+    assert!(!controller.start().stop().contains("chmod"));
+    let key = controller.path("state/environment.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let said = controller.start().stop();
+    assert!(
+        said.contains(&format!("chmod 600 {}", key.display())) && said.contains("0644"),
+        "{said}"
+    );
+}
+
+#[test]
+fn without_a_portal_the_couriers_way_is_told() {
+    let vendor = Vendor::new();
+    let server = vendor.serve();
+    let controller = Controller::new(&vendor, &server);
+    let good = std::fs::read_to_string(controller.settings()).unwrap();
+    controller.write("entitled.toml", &good.replace(&format!("url = '{}'", server.url), ""));
+    let _daemon = controller.start();
+    for command in ["activate", "refresh", "release"] {
+        let (_, code) = vendor.sell();
+        let done = controller.ctl.run_with(&[command], &code.expose());
+        done.failed(1, &format!("`entitlectl request {command}`"));
+    }
+}

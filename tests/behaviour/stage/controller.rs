@@ -23,6 +23,11 @@ impl Controller {
 
     /// A controller with further settings.
     pub(crate) fn with(vendor: &Vendor, server: &Server, more: &str) -> Self {
+        Self::at(vendor, &server.url, more)
+    }
+
+    /// The same with another address of the portal's.
+    pub(crate) fn at(vendor: &Vendor, url: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run/entitled.sock");
         let (socket, ctl) = (Socket::new(&path), Ctl::new(&path));
@@ -36,7 +41,7 @@ impl Controller {
             at("state"),
             at("run"),
             at("roots.d"),
-            server.url
+            url
         );
         controller.write("entitled.toml", &settings);
         controller

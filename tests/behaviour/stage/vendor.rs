@@ -104,14 +104,22 @@ impl Server {
     }
 
     pub(crate) async fn post(&self, body: impl Into<reqwest::Body>) -> (u16, String) {
-        let answer = reqwest::Client::new()
+        self.try_post(body).await.unwrap()
+    }
+
+    /// The same, where the server may be killed meanwhile.
+    pub(crate) fn try_post<B: Into<reqwest::Body>>(
+        &self,
+        body: B,
+    ) -> impl Future<Output = reqwest::Result<(u16, String)>> + use<B> {
+        let request = reqwest::Client::new()
             .post(format!("{}/v1/requests", self.url))
             .header("content-type", "application/jose")
-            .body(body)
-            .send()
-            .await
-            .unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+            .body(body);
+        async move {
+            let answer = request.send().await?;
+            Ok((answer.status().as_u16(), answer.text().await?))
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {

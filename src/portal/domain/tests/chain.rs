@@ -23,6 +23,7 @@ pub(super) fn link(this: u128, previous: Option<u128>) -> Link<'static> {
         previous: previous.map(id),
         previous_known: previous.is_some(),
         unsettled: &[],
+        reserved: &[],
         activates: false,
     }
 }
@@ -46,6 +47,23 @@ fn a_lost_answer_is_no_fork() {
     let unsettled = [id(2), id(3)];
     let next = Link { unsettled: &unsettled, ..link(4, Some(1)) };
     assert_eq!(chain.receive(&next, day(2)), Step::Continues);
+}
+
+#[test]
+fn what_may_have_been_sent_is_no_fork_and_may_be_sent_yet() {
+    let mut chain = Chain::default();
+    chain.receive(&link(1, None), day(0));
+    // Neither 51 nor 52 could be stored, and the asker was started again: it names what they may have been.
+    chain.receive(&link(51, Some(1)), day(1));
+    chain.receive(&link(52, Some(51)), day(2));
+    let reserved = [id(50), id(51), id(52), id(53)];
+    let next = Link { reserved: &reserved, ..link(2, Some(1)) };
+    assert_eq!(chain.receive(&next, day(3)), Step::Continues);
+    assert_eq!(chain.receive(&link(53, Some(2)), day(4)), Step::Continues);
+    assert!(!chain.is_forked());
+    // One that the chain has left behind is a fork whatever else is named.
+    let restored = Link { reserved: &[id(60)], ..link(61, Some(1)) };
+    assert_eq!(chain.receive(&restored, day(5)), Step::Forks);
 }
 
 #[test]
@@ -121,7 +139,7 @@ proptest! {
         for (n, (request_lost, answer_lost, days)) in losses.into_iter().enumerate() {
             today += days;
             let this = id(2 + n as u128);
-            let link = Link { id: this, previous, previous_known: true, unsettled: &unsettled, activates: false };
+            let link = Link { id: this, previous, previous_known: true, unsettled: &unsettled, reserved: &[], activates: false };
             if !request_lost {
                 prop_assert_eq!(chain.receive(&link, day(today)), Step::Continues);
             }

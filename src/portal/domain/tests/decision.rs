@@ -2,7 +2,7 @@
 
 use super::samples::*;
 use crate::{
-    license::RequestId,
+    license::{RequestId, Sequence},
     portal::domain::{
         CurrentDocument, Decision, Environment, Holds, Link, Refusal, Revision, Standing,
         Subscription, decide,
@@ -59,8 +59,14 @@ fn a_fork_gets_nothing_later_but_what_was_issued_and_the_revocation() {
     let mut forked = environment("a", 1);
     for n in 1..3 {
         let id = RequestId(Uuid::from_u128(n));
-        let link =
-            Link { id, previous: None, previous_known: false, unsettled: &[], activates: false };
+        let link = Link {
+            id,
+            previous: None,
+            previous_known: false,
+            unsettled: &[],
+            reserved: &[],
+            activates: false,
+        };
         forked.chain.receive(&link, at(IN_TERM));
     }
     let renewed = Subscription { revision: Revision(4), ..subscription() };
@@ -68,6 +74,29 @@ fn a_fork_gets_nothing_later_but_what_was_issued_and_the_revocation() {
     assert_eq!(decide(&renewed, Holds::Current), Ok(Decision::NothingNew));
     assert_eq!(decide(&renewed, Holds::Other), Ok(Decision::NothingNew));
     assert_eq!(decide(&renewed, Holds::Nothing), Ok(Decision::SendCurrent));
+    // Whose license was signed by a key that was revoked since has nothing; nor has the portal, until it made it anew.
+    let mut disbelieved = forked.clone();
+    disbelieved.current = None;
+    let of_none = |holds| super::super::decide(&renewed, &disbelieved, holds, at(IN_TERM));
+    assert_eq!(of_none(Holds::Nothing), Ok(Decision::Issue));
+    assert_eq!(of_none(Holds::Other), Ok(Decision::NothingNew));
     let ended = Subscription { standing: revoked(), ..renewed };
     assert_eq!(decide(&ended, Holds::Current), Ok(Decision::Revoke));
+}
+
+#[test]
+fn a_portal_that_forgot_some_counts_on_from_what_its_agent_knows() {
+    let behind = |known| {
+        let mut e = environment("a", 1);
+        let caught_up = e.count_on_from(Sequence(known));
+        assert_eq!(e.current.is_none(), caught_up);
+        (caught_up, e.sequence.0)
+    };
+    assert_eq!(behind(3), (false, 4));
+    assert_eq!(behind(4), (false, 4));
+    assert_eq!(behind(5), (true, 5));
+    assert_eq!(behind(1_000_004), (true, 1_000_004));
+    // Nobody makes an environment count to where there is no next.
+    assert_eq!(behind(1_000_005), (false, 4));
+    assert_eq!(behind(u64::MAX), (false, 4));
 }

@@ -110,6 +110,7 @@ impl Life {
             previous: self.previous,
             previous_known: true,
             unsettled: &unsettled,
+            reserved: &[],
             activates: false,
         };
         let step = chain.receive(&request, day(today));

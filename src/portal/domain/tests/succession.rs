@@ -4,8 +4,8 @@ use super::samples::*;
 use crate::{
     license::RequestId,
     portal::domain::{
-        Environment, Heir, Link, RebindPolicy, Shown, SlotAfter, Standing, Subscription, Warrant,
-        moving, rebind, slot_after,
+        Environment, Ground, Heir, Link, RebindPolicy, Shown, SlotAfter, Standing, Subscription,
+        Warrant, moving, rebind, slot_after,
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -22,8 +22,14 @@ fn forked() -> Environment {
     let mut forked = environment("a", 1);
     for n in 1..3 {
         let id = RequestId(Uuid::from_u128(n));
-        let link =
-            Link { id, previous: None, previous_known: false, unsettled: &[], activates: false };
+        let link = Link {
+            id,
+            previous: None,
+            previous_known: false,
+            unsettled: &[],
+            reserved: &[],
+            activates: false,
+        };
         forked.chain.receive(&link, at(IN_TERM));
     }
     forked
@@ -100,7 +106,7 @@ fn an_heir_has_a_new_key_and_an_environment_that_stands() {
         let warrant = Warrant::Consent { speaks: true };
         let found = rebind(&s, &environment, &heir, true, warrant, at(now)).map_err(|r| r.code());
         assert_eq!(found, wanted, "rebind, {:?} {now}", s.standing);
-        let found = moving(&s, &environment, &heir, None, SlotAfter::Free, at(now));
+        let found = moving(&s, &environment, &heir, FREE, at(now));
         assert_eq!(found.map_err(|r| r.code()), wanted, "move, {:?} {now}", s.standing);
     }
 }
@@ -118,6 +124,9 @@ fn a_rebind_is_for_the_same_hardware() {
         assert_eq!(found.map_err(|r| r.code()), Err("hardware-differs"));
     }
 }
+
+/// Nothing in the way.
+const FREE: Ground = Ground { named: false, taken: None, slot: SlotAfter::Free };
 
 #[test]
 fn a_move_is_a_table() {
@@ -139,12 +148,16 @@ fn a_move_is_a_table() {
         (forked(),            plain,      None,  SlotAfter::Free,    Err("environment-forked")),
     ];
     for (environment, heir, taken, slot, wanted) in table {
-        let found = moving(&s, &environment, &heir, taken, slot, at(IN_TERM)).map_err(|r| r.code());
+        let ground = Ground { taken, slot, ..FREE };
+        let found = moving(&s, &environment, &heir, ground, at(IN_TERM)).map_err(|r| r.code());
         assert_eq!(found, wanted, "{taken:?} {slot:?}");
     }
     // 14 days later the fork is closed.
     let later = at(IN_TERM) + SignedDuration::from_hours(14 * 24);
-    assert_eq!(moving(&s, &forked(), &plain, None, SlotAfter::Free, later), Ok(()));
+    assert_eq!(moving(&s, &forked(), &plain, FREE, later), Ok(()));
+    // The customer may name a branch that runs on other hardware.
+    let named = Ground { named: true, ..FREE };
+    assert_eq!(moving(&s, &forked(), &plain, named, at(IN_TERM)), Ok(()));
 }
 
 #[test]

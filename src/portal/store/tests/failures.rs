@@ -2,10 +2,11 @@
 
 use super::{KINDS, add, all_sold, event, store, subscription};
 use crate::portal::store::{Change, Store, StoreError, WriterKind, connection::open};
+use futures_util::{FutureExt, future::join_all};
 use rusqlite::Connection;
 use std::{
     os::unix::fs::PermissionsExt,
-    sync::{Arc, Barrier},
+    sync::{Arc, Barrier, mpsc},
 };
 
 #[test]
@@ -80,6 +81,50 @@ fn one_refused_change_in_a_batch_does_not_touch_the_others() {
     assert_eq!(stored, 20);
     assert_eq!(all_sold(&store).len(), 20);
     assert_eq!(store.read(|v| v.audit(None, 99)).unwrap().len(), 20);
+}
+
+/// The writer waits until all have queued up, so that they are one batch.
+#[tokio::test]
+async fn neither_a_refusal_nor_a_fault_in_a_batch_touches_the_others() {
+    let (_folder, store) = store(WriterKind::Thread);
+    let (open, gate) = mpsc::channel();
+    let first = store.write_later(move |_| {
+        gate.recv().unwrap();
+        Ok::<_, StoreError>(())
+    });
+    let batch = join_all((0..30).map(|n| {
+        store.write_later(move |c: &Change<'_>| {
+            c.add_subscription(&subscription(n))?;
+            c.audit_event(&event("added"))?;
+            match n % 3 {
+                0 => Err(StoreError::Stopped),
+                1 => panic!("a fault of the program"),
+                _ => Ok(n),
+            }
+        })
+    }));
+    let (_, told, _) = tokio::join!(first, batch, async { open.send(()) });
+    for (n, told) in told.iter().enumerate() {
+        match n % 3 {
+            0 => assert!(matches!(told, Err(StoreError::Stopped)), "{told:?}"),
+            1 => assert!(matches!(told, Err(StoreError::Failed)), "{told:?}"),
+            _ => assert_eq!(told.as_ref().ok(), u8::try_from(n).ok().as_ref()),
+        }
+    }
+    assert_eq!(all_sold(&store).len(), 10);
+    assert_eq!(store.read(|v| v.audit(None, 99)).unwrap().len(), 10);
+    add(&store, subscription(99)).unwrap();
+}
+
+/// An asker that goes away takes nothing with it: its request will be sent again, and gets what was stored.
+#[tokio::test]
+async fn a_change_that_nobody_waits_for_is_done() {
+    let (_folder, store) = store(WriterKind::Thread);
+    let gone = store.write_later(|c: &Change<'_>| c.add_subscription(&subscription(1)));
+    assert!(gone.now_or_never().is_none(), "it is not waited for");
+    // Changes are done in their order.
+    add(&store, subscription(2)).unwrap();
+    assert_eq!(all_sold(&store).len(), 2);
 }
 
 /// A full disk: SQLite may undo the whole transaction by itself, so nobody may be told that it was stored.
