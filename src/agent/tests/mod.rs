@@ -46,6 +46,7 @@ mod front;
 mod hardware;
 mod idling;
 mod installing;
+mod membership;
 mod moving;
 mod overriding;
 mod pending;

@@ -210,6 +210,7 @@ impl Stage {
             metrics: Arc::new(Metrics::default()),
             service_manager: ServiceManager::none(),
             standing: Vec::new(),
+            members: None,
             reloads: mpsc::channel(1).1,
             seed: self.seed,
         }
