@@ -7,7 +7,7 @@ use crate::{
     health::{Metrics, ServiceManager},
     identity::Hardware,
     store::{DirectoryLock, Keeper, SqliteStore, StateDirectory, StoreError},
-    upstream::{HttpPortal, Portal},
+    upstream::{HttpPortal, Portal, new_request_id},
 };
 use std::{future::Future, io, path::PathBuf, sync::Arc, thread};
 use tokio::sync::{mpsc, watch};
@@ -115,6 +115,7 @@ impl Daemon {
             standing,
             reloads,
             seed,
+            chance: new_request_id().0.as_u64_pair().1,
         });
         let sockets = Sockets::open(&paths, &handle)?;
         let reloader = Reloader { running, reloads: reload_sender };

@@ -45,6 +45,8 @@ pub(super) struct Stage {
     pub peril: Arc<Peril>,
     /// The agent's own.
     pub seed: u64,
+    /// How often the agent was started.
+    starts: u64,
     pub hardware: Arc<Machine>,
     pub store: FlakyStore,
     pub directory: StateDirectory,
@@ -99,6 +101,7 @@ impl Stage {
             other_way: None,
             peril: Arc::default(),
             seed: 7,
+            starts: 0,
             portal,
             subscription,
             hardware: Arc::new(Machine::default()),
@@ -124,6 +127,7 @@ impl Stage {
             other_way: None,
             peril: Arc::default(),
             seed: 8,
+            starts: 0,
             portal: self.portal.clone(),
             subscription: self.subscription.clone(),
             hardware: Arc::new(hardware),
@@ -171,6 +175,7 @@ impl Stage {
 
     pub(super) async fn start_with(&mut self, store: Box<dyn Store>, recovered: Option<String>) {
         assert!(self.running.is_none(), "an agent runs already");
+        self.starts += 1;
         let parts = self.parts(store, recovered);
         let (agent, handle) = Agent::new(parts);
         let (stop, stopped) = oneshot::channel::<()>();
@@ -206,6 +211,7 @@ impl Stage {
             standing: Vec::new(),
             reloads: mpsc::channel(1).1,
             seed: self.seed,
+            chance: (self.seed + self.starts).wrapping_mul(0x9E37_79B9_7F4A_7C15),
         }
     }
 

@@ -20,6 +20,13 @@ pub(super) struct Highest {
     entries: usize,
 }
 
+impl Highest {
+    /// A process ends that could store nothing: what it showed last may be shown again. What is stored goes on.
+    pub(super) fn forget_what_is_not_stored(&mut self) {
+        (self.generation, self.trust) = (0, 0);
+    }
+}
+
 impl Life {
     pub(super) fn check(&mut self) {
         let truth = self.stage.world.truth();
@@ -57,7 +64,9 @@ impl Life {
         let status = self.stage.status();
         // A revoked key, where nothing was entitled and nothing is issued that would take its place: nothing is lost by that.
         let was_over = self.is_term_over() || self.stage.state().revocation.is_some();
-        let is_over = was_over && expected(&self.stage, &self.hardware) == Expected::NotEntitled;
+        // While the disk fails, what is stored does not tell of the key.
+        let is_over = was_over
+            && (self.disk_fails || expected(&self.stage, &self.hardware) == Expected::NotEntitled);
         let may_be_gone = self.may_be_released || self.state_was_lost || is_over;
         assert!(status.license.is_some() || may_be_gone, "{status:#?}");
     }
