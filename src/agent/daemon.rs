@@ -12,7 +12,7 @@ use crate::{
     license::Roots,
     members::{Authority, Host, Latest, Listener, MembersError, Presence},
     store::{DirectoryLock, Keeper, SqliteStore, StateDirectory, StoreError},
-    upstream::{HttpPortal, Portal},
+    upstream::{HttpPortal, Portal, new_request_id},
 };
 use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, thread};
 use tokio::sync::{mpsc, watch};
@@ -261,6 +261,7 @@ fn controller(
         members,
         reloads: beginning.reloads,
         seed,
+        chance: new_request_id().0.as_u64_pair().1,
     });
     Ok((Loop::Controller(Box::new(agent), listener), handle))
 }

@@ -11,8 +11,8 @@ use crate::{
     entitlement::LicenseSource,
     identity::Source,
     license::{
-        OpenedAnswer, RebindCode, RequestId, RequestKind, RequestedEnvironment, open_answer,
-        sign_request,
+        OpenedAnswer, RebindCode, RequestClaims, RequestId, RequestKind, RequestedEnvironment,
+        Unverified, open_answer, sign_request,
     },
     store::{Action, AgentState, PendingRequest},
     upstream::{Draft, ExchangeError, new_request_id},
@@ -80,13 +80,20 @@ impl Agent {
         // It would be unknown after a restart: an id that was stored before takes its place, unless it was itself, with an
         // offer. Where none is left, the portal may see a fork after that restart; but the cure is never locked.
         let is_offered = state.offer.as_ref().is_some_and(|offer| offer.id == asking.id);
-        let drawn = if is_offered { None } else { self.parts.keeper.draw(asking.id.0.as_u128()) };
+        let drawn = if is_offered { None } else { self.draw() };
         let id = drawn.unwrap_or(asking.id);
         let request = self.signed(&state, id, asking)?;
         let text = request.text.clone();
         let event = self.event_by(actor, Action::Requested, asking.told(id));
         self.conclude(with_request(state, request), vec![event]);
         Ok(text)
+    }
+
+    /// An id that was stored before. Which one, differs between one process and the next.
+    fn draw(&mut self) -> Option<RequestId> {
+        let chance = self.parts.chance;
+        self.parts.chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.parts.keeper.draw(u128::from(chance >> 32))
     }
 
     /// The request under that id, as `state` has it made.
@@ -253,21 +260,26 @@ impl Agent {
         }
     }
 
-    /// Asks again for a refresh whose id an earlier process had used: neither could store anything, and both drew from the
-    /// same reserve.
+    /// Asks again under another id, where an earlier process had used this one: neither could store anything, and both drew
+    /// from the same reserve.
     fn asked_again(&mut self, error: &ExchangeError) -> bool {
         let used = matches!(error.code(), "request-id-reused" | "request-overtaken");
         let mut state = self.draft();
-        let drawn = state.chain.pending.as_ref().is_some_and(|pending| {
-            pending.kind == RequestKind::Refresh && self.parts.keeper.has_drawn(pending.id)
-        });
-        let Some(environment) = state.environment.clone().filter(|_| used && drawn) else {
+        let Some(pending) = state.chain.pending.clone().filter(|_| used) else { return false };
+        let by_key = matches!(
+            pending.kind,
+            RequestKind::Activate | RequestKind::Refresh | RequestKind::Release
+        );
+        let request =
+            Unverified::parse(&pending.text).and_then(|text| text.peek::<RequestClaims>());
+        let (Ok(request), true) = (request, by_key && self.parts.keeper.has_drawn(pending.id))
+        else {
             return false;
         };
         state.chain.give_up();
         let event = self.event(Action::Refused, format!("{}: {error}", error.code()));
         self.conclude(state, vec![event]);
-        self.ask(&Asking::new(RequestKind::Refresh, environment.into()), "agent").is_ok()
+        self.ask(&Asking::new(pending.kind, request.environment), "agent").is_ok()
     }
 
     fn not_answered(&mut self, error: &ExchangeError, uptime: Duration) -> Problem {

@@ -92,7 +92,11 @@ impl Agent {
         );
         let enrolled = Enrolled::enroll(&minted, survey, &self.parts.secret, now);
         state.hardware = Some(HardwareStanding::of_new(enrolled.overridden));
+        state.left.extend(state.enrolled.as_ref().map(|old| old.serial_number));
+        state.left.remove(&enrolled.serial_number);
         state.enrolled = Some(enrolled);
+        // Whatever waits to be sent asks for the other hardware. The Activation Code is kept for whoever asks for this one.
+        state.chain.give_up();
         let event = self.event(Action::Reenrolled, detail);
         self.conclude(state, vec![event]);
         true

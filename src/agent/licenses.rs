@@ -147,6 +147,8 @@ impl Agent {
             let next = self.next_key.as_ref().map(KeyPair::public);
             cnf.jwk == self.parts.key.public() || Some(cnf.jwk) == next
         });
+        // Unless it was asked for on other hardware, before this one was enrolled in its place.
+        let is_ours = is_ours && !state.left.contains(&named);
         match enrolled {
             Some(_) if state.license.is_none() && (is_candidate || is_ours) => Ok(named),
             Some(enrolled) => Ok(enrolled),

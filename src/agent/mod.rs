@@ -98,6 +98,8 @@ pub struct Parts {
     pub reloads: mpsc::Receiver<Reload>,
     /// Differs between agents, so that they do not ask one portal in one second.
     pub seed: u64,
+    /// Differs between processes of one agent: they draw from the same reserve of request ids.
+    pub chance: u64,
 }
 
 /// The agent.

@@ -20,6 +20,8 @@ pub struct Keeper {
     reserve: Vec<RequestId>,
     /// Those of them that this process has used.
     drawn: Vec<RequestId>,
+    /// The same of reserves before this one: what bears such an id may wait to be sent yet.
+    drawn_before: Vec<RequestId>,
 }
 
 impl Keeper {
@@ -36,8 +38,19 @@ impl Keeper {
             tracing::error!(%error, "what is known of the members can't be read");
             Roster::default()
         });
-        let (waiting, changes, drawn) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { state, store, waiting, roster, changes, failed: None, reserve, drawn })
+        let (waiting, changes) = (Vec::new(), Vec::new());
+        let (drawn, drawn_before) = (Vec::new(), Vec::new());
+        Ok(Self {
+            state,
+            store,
+            waiting,
+            roster,
+            changes,
+            failed: None,
+            reserve,
+            drawn,
+            drawn_before,
+        })
     }
 
     /// The state.
@@ -104,7 +117,7 @@ impl Keeper {
 
     /// Whether that id was drawn from the reserve, and may have been used by an earlier process.
     pub fn has_drawn(&self, id: RequestId) -> bool {
-        self.drawn.contains(&id)
+        self.drawn.contains(&id) || self.drawn_before.contains(&id)
     }
 
     /// Tries again to store what waits; true where nothing waits any more.
@@ -132,7 +145,10 @@ impl Keeper {
                 self.changes.clear();
                 if self.reserve != self.state.chain.reserve.ids() {
                     self.reserve = self.state.chain.reserve.ids().to_vec();
-                    self.drawn.clear();
+                    // Of the last reserve alone: what came before that was answered, or given up.
+                    if !self.drawn.is_empty() {
+                        self.drawn_before = std::mem::take(&mut self.drawn);
+                    }
                 }
                 if self.failed.take().is_some() {
                     tracing::info!("the state is stored again");

@@ -2,13 +2,14 @@
 
 use super::{Offer, PendingLicense, Reserve, Retired};
 use crate::{
+    codes::SerialNumber,
     entitlement::{Condition, HardwareStanding, Lease, LicenseSource, State, TimeMark},
     identity::Enrolled,
     license::{Environment, Fork, PublicKey, RequestId, RequestKind, Sequence, Thumbprint},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// The agent's state. Each member is stored under its name; a member that an older agent did not store is its default.
@@ -21,6 +22,9 @@ pub struct AgentState {
     pub enrolled: Option<Enrolled>,
     /// What the last survey said, so that a restart changes nothing before the next one.
     pub hardware: Option<HardwareStanding>,
+    /// Serial Numbers of other hardware that was enrolled here before, with nothing licensed: what was asked for there may be
+    /// answered yet, and is not for this hardware.
+    pub left: BTreeSet<SerialNumber>,
     /// The license that is held.
     pub license: Option<HeldLicense>,
     /// The revocation document, where the license was revoked.

@@ -2,8 +2,10 @@
 
 use super::stage::*;
 use crate::{
+    api::Command,
     entitlement::{ConditionType, Reason, State},
     identity::{Outcome, Verdict},
+    license::{AnswerClaims, Outcome as Answered, Unverified},
 };
 use jiff::SignedDuration;
 
@@ -160,4 +162,51 @@ async fn a_lost_secret_makes_no_other_machine() {
     stage.hardware.is_another();
     stage.start().await;
     assert_eq!(verdict(&stage), Verdict::DifferentMachine);
+}
+
+/// An activation was asked for on one machine and is answered on another, where the disk went: it makes that one no other.
+#[tokio::test(start_paused = true)]
+async fn a_license_that_other_hardware_asked_for_is_not_taken_for_this_one() {
+    let mut stage = Stage::started().await;
+    let first = stage.status().serial_number;
+    stage.link.lose_answers();
+    assert_eq!(stage.activate().await.unwrap_err().code(), "portal-unreachable");
+    let asked = stage.link.sent().pop().unwrap();
+    assert_eq!(stage.environment().serial_number, first.unwrap());
+    stage.hardware.is_another();
+    stage.restart().await;
+    assert_ne!(stage.status().serial_number, first);
+    stage.link.mend();
+    stage.link.forget_sent();
+    stage.pass(HOUR * 3).await;
+    assert_eq!(stage.status().state, State::Unlicensed);
+    assert_eq!(stage.link.sent(), [""; 0]);
+
+    // Neither by a courier, with or without the answer around it.
+    let answer = stage.portal.handle_request(asked.as_bytes()).unwrap();
+    let claims: AnswerClaims = Unverified::parse(&answer).unwrap().peek().unwrap();
+    let Answered::License(license) = claims.outcome else { panic!("{claims:?}") };
+    let trust = std::fs::read_to_string(stage.portal.directory().trust()).unwrap();
+    for text in [answer.clone(), format!("{trust}\n{license}")] {
+        let refused = stage.install(text).await.unwrap_err();
+        assert_eq!(refused.code(), "document-serial");
+        assert_names_mend(&refused);
+    }
+    assert_eq!(stage.status().state, State::Unlicensed);
+
+    // On the first machine it is as good as ever.
+    stage.hardware.is_the_first();
+    stage.restart().await;
+    assert_eq!(stage.status().serial_number, first);
+    stage.install(answer).await.unwrap();
+    assert_eq!((stage.status().state, verdict(&stage)), (State::Active, Verdict::Unchanged));
+    stage.assert_no_fork();
+
+    // Another one gets an environment of its own.
+    stage.change(Command::Release).await.unwrap();
+    stage.hardware.is_another();
+    stage.restart().await;
+    stage.activate().await.unwrap();
+    assert_eq!(stage.status().state, State::Active);
+    assert_ne!(stage.status().serial_number, first);
 }

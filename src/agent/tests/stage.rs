@@ -47,6 +47,8 @@ pub(super) struct Stage {
     pub peril: Arc<Peril>,
     /// The agent's own.
     pub seed: u64,
+    /// How often the agent was started.
+    starts: u64,
     pub hardware: Arc<Machine>,
     pub store: FlakyStore,
     pub directory: StateDirectory,
@@ -103,6 +105,7 @@ impl Stage {
             other_way: None,
             peril: Arc::default(),
             seed: 7,
+            starts: 0,
             portal,
             subscription,
             hardware: Arc::new(Machine::default()),
@@ -130,6 +133,7 @@ impl Stage {
             peril: Arc::default(),
             seed: 8,
             overridden: None,
+            starts: 0,
             portal: self.portal.clone(),
             subscription: self.subscription.clone(),
             hardware: Arc::new(hardware),
@@ -177,6 +181,7 @@ impl Stage {
 
     pub(super) async fn start_with(&mut self, store: Box<dyn Store>, recovered: Option<String>) {
         assert!(self.running.is_none(), "an agent runs already");
+        self.starts += 1;
         let parts = self.parts(store, recovered);
         let (agent, handle) = Agent::new(parts);
         let (stop, stopped) = oneshot::channel::<()>();
@@ -213,6 +218,7 @@ impl Stage {
             members: None,
             reloads: mpsc::channel(1).1,
             seed: self.seed,
+            chance: (self.seed + self.starts).wrapping_mul(0x9E37_79B9_7F4A_7C15),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::stage::*;
 use crate::{
+    api::Command,
     entitlement::{ConditionType, State},
     license::Sequence,
     portal::domain::Terms,
@@ -110,6 +111,25 @@ async fn an_id_that_an_earlier_process_used_is_passed_over() {
     stage.pass(MINUTE).await;
     stage.restart().await;
     stage.refresh().await.unwrap();
+    stage.assert_no_fork();
+}
+
+/// The same for what an operator asks: it is not refused for an id that was nobody's choice.
+#[tokio::test(start_paused = true)]
+async fn an_id_that_an_earlier_process_used_refuses_no_release_and_no_activation() {
+    let mut stage = Stage::activated().await;
+    stage.store.fail(true);
+    for _ in 0..28 {
+        stage.refresh().await.unwrap();
+    }
+    stage.kill().await;
+    stage.start().await;
+    stage.change(Command::Release).await.unwrap();
+    stage.activate().await.unwrap();
+    assert_eq!(stage.status().state, State::Active);
+    stage.store.fail(false);
+    stage.pass(MINUTE).await;
+    assert_eq!(stage.conditions(), []);
     stage.assert_no_fork();
 }
 

@@ -17,6 +17,8 @@ const SILENCE: SignedDuration = SignedDuration::from_hours(14 * 24);
 const MOST_BRANCHES: usize = 8;
 /// Overtaken requests that are remembered; an asker names as many at the most.
 const MOST_OVERTAKEN: usize = 64;
+/// The same of doubted ones: what a few starts name.
+const MOST_DOUBTED: usize = 128;
 
 /// Where the requests of an environment stand: one branch, or several after a fork.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,9 @@ pub struct Chain {
     /// and is no copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     overtaken: Vec<RequestId>,
+    /// Requests that an asker may have sent before it was started again without knowing: no copies either, if they come late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    doubted: Vec<RequestId>,
 }
 
 /// One line of requests.
@@ -97,6 +102,9 @@ impl Chain {
             let survivor = self.survivor().is_some();
             self.branches = vec![Branch { survivor, ..next }];
             Step::Restarts
+        } else if self.doubted.contains(&link.id) {
+            // An asker that goes on with one of them names the head: this one is of the process before it.
+            return Step::Overtaken;
         } else {
             self.branches.push(next);
             Step::Forks
@@ -112,7 +120,7 @@ impl Chain {
     /// then that comes late was slow, and is no copy.
     #[must_use]
     pub fn begun_again(&self) -> Self {
-        Self { branches: Vec::new(), overtaken: self.overtaken.clone() }
+        Self { branches: Vec::new(), ..self.clone() }
     }
 
     /// Closes the branch that has just sent the request `spoke`, if another one was named as the survivor. False where it is
@@ -132,10 +140,8 @@ impl Chain {
 
     fn overtake(&mut self, link: &Link<'_>) {
         let named = link.unsettled.iter().filter(|id| **id != link.id);
-        let new: Vec<_> = named.filter(|id| !self.overtaken.contains(id)).copied().collect();
-        self.overtaken.extend(new);
-        let excess = self.overtaken.len().saturating_sub(MOST_OVERTAKEN);
-        self.overtaken.drain(..excess);
+        remember(&mut self.overtaken, named, MOST_OVERTAKEN);
+        remember(&mut self.doubted, link.reserved.iter(), MOST_DOUBTED);
     }
 
     /// Whether more than one branch lives: nothing later is issued until one of them is closed.
@@ -211,6 +217,18 @@ impl Chain {
             self.branches.remove(oldest);
         }
     }
+}
+
+/// Adds what is new, and forgets the oldest beyond `most`.
+fn remember<'a>(
+    known: &mut Vec<RequestId>,
+    named: impl Iterator<Item = &'a RequestId>,
+    most: usize,
+) {
+    let new: Vec<_> = named.filter(|id| !known.contains(id)).copied().collect();
+    known.extend(new);
+    let excess = known.len().saturating_sub(most);
+    known.drain(..excess);
 }
 
 impl Branch {

@@ -50,6 +50,7 @@ pub(super) fn state(revision: u64) -> AgentState {
             holds_until: Some(at(1_000)),
             changed_since: Some(at(2)),
         }),
+        left: [SerialNumber::mint("smbios-uuid", "yet another")].into(),
         license: Some(HeldLicense {
             text: format!("license {revision}"),
             source: LicenseSource::Portal,

@@ -20,6 +20,13 @@ pub(super) struct Highest {
     entries: usize,
 }
 
+impl Highest {
+    /// A process ends that could store nothing: what it showed last may be shown again. What is stored goes on.
+    pub(super) fn forget_what_is_not_stored(&mut self) {
+        (self.generation, self.trust) = (0, 0);
+    }
+}
+
 impl Life {
     pub(super) fn check(&mut self) {
         let truth = self.stage.world.truth();

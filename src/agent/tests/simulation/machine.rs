@@ -60,7 +60,8 @@ impl Life {
     }
 
     pub(super) async fn activate(&mut self) {
-        if !self.is_itself() {
+        // Where nothing is licensed, other hardware is enrolled as what it is; back on its own, that is to be noticed first.
+        if !self.is_itself() || !self.is_enrolled() {
             return self.pass_time().await;
         }
         let code = Some(self.stage.subscription.activation_code.clone());
@@ -79,7 +80,6 @@ impl Life {
 
     /// Dies somewhere within what it does, as of a power cut; again perhaps while it starts.
     pub(super) async fn die(&mut self) {
-        self.mend_disk().await;
         let place = self.chance.of(&Place::ALL);
         let most = match place {
             Place::AtTheClock => 80,
@@ -88,6 +88,7 @@ impl Life {
         };
         let after = self.chance.below(most);
         self.tell("peril", &format!("{place:?} after {after}"));
+        self.mend_a_disk_that_failed_for_long().await;
         self.stage.peril.await_at(place, after);
         match self.chance.below(6) {
             0..3 => self.refresh().await,
@@ -100,6 +101,7 @@ impl Life {
         }
         let moment = Duration::from_millis(self.chance.below(40_000));
         self.stage.pass(moment).await;
+        self.forget_what_is_not_stored();
         if self.stage.has_died() {
             self.tell(&format!("death at {place:?}"), "");
             self.stage.bury().await;
@@ -132,10 +134,34 @@ impl Life {
     }
 
     pub(super) async fn restart(&mut self) {
-        // What stands in memory alone is lost with the process: the disk takes it first.
-        self.mend_disk().await;
+        self.mend_a_disk_that_failed_for_long().await;
         self.tell("restart", "");
+        self.forget_what_is_not_stored();
         self.stage.restart().await;
+    }
+
+    /// No more requests can be kept in reserve than so many: beyond that a process that ends is a fork to the portal.
+    async fn mend_a_disk_that_failed_for_long(&mut self) {
+        if self.disk_fails && self.asked() - self.asked_before > 16 {
+            self.mend_disk().await;
+        }
+    }
+
+    /// What stands in memory alone is lost with the process; but the portal takes its successor for no copy.
+    fn forget_what_is_not_stored(&mut self) {
+        if !self.disk_fails {
+            return;
+        }
+        self.tell("memory lost", "");
+        self.highest.forget_what_is_not_stored();
+        self.hardware.blur();
+        // A license that came while nothing could be stored is to be asked for again.
+        self.state_was_lost |= self.stage.state().license.is_none();
+    }
+
+    /// Requests that were made so far.
+    fn asked(&self) -> usize {
+        self.network.count_sent() + self.carried
     }
 
     /// A clock is set wrong, and mended within the day.
@@ -169,6 +195,7 @@ impl Life {
         } else {
             self.tell("disk fails", "");
             self.disk_fails = true;
+            self.asked_before = self.asked();
             self.stage.store.fail(true);
         }
     }
@@ -211,6 +238,11 @@ impl Life {
         matches!(self.hardware.kind, Kind::Itself | Kind::WithAnotherDisk)
     }
 
+    /// Whether the agent knows the machine as the one that it was at first.
+    pub(super) fn is_enrolled(&self) -> bool {
+        self.stage.status().serial_number == Some(self.serial_number)
+    }
+
     /// A request goes by hand, and its answer comes by hand, while the way may be open as well.
     pub(super) async fn courier(&mut self) {
         let kind = RequestKind::Refresh;
@@ -225,6 +257,7 @@ impl Life {
             assert!(known.contains(&problem.code()), "{problem:?}");
             return;
         };
+        self.carried += 1;
         let hours = u32::try_from(self.chance.below(30) + 1).unwrap();
         self.stage.leap(HOUR * hours).await;
         if let Ok(answer) = self.stage.portal.handle_request(request.as_bytes()) {

@@ -92,6 +92,11 @@ impl Network {
         std::mem::take(&mut self.inner().notes)
     }
 
+    /// How many requests were sent, each counted once.
+    pub(super) fn count_sent(&self) -> usize {
+        self.inner().sent.len()
+    }
+
     /// What happened here.
     pub(super) fn tally(&self) -> Tally {
         self.inner().tally.clone()
@@ -99,11 +104,15 @@ impl Network {
 }
 
 impl Inner {
-    fn note(&mut self, request: &str, what: &str) {
-        let number = self.sent.iter().position(|sent| sent == request).unwrap_or_else(|| {
+    fn number(&mut self, request: &str) -> usize {
+        self.sent.iter().position(|sent| sent == request).unwrap_or_else(|| {
             self.sent.push(request.to_owned());
             self.sent.len() - 1
-        });
+        })
+    }
+
+    fn note(&mut self, request: &str, what: &str) {
+        let number = self.number(request);
         let claims: RequestClaims = Unverified::parse(request).unwrap().peek().unwrap();
         self.notes.push(format!("    request {number} to {}: {what}", claims.request.as_str()));
     }
@@ -208,6 +217,7 @@ impl Portal for Network {
         let (inner, peril) = (Arc::clone(&self.inner), Arc::clone(&self.peril));
         Box::pin(async move {
             peril.pass(Place::BeforeSending);
+            inner.lock().unwrap().number(&request);
             let pause = inner.lock().unwrap().pause();
             tokio::time::sleep(pause).await;
             let answer = {

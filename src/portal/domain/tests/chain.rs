@@ -61,6 +61,10 @@ fn what_may_have_been_sent_is_no_fork_and_may_be_sent_yet() {
     assert_eq!(chain.receive(&next, day(3)), Step::Continues);
     assert_eq!(chain.receive(&link(53, Some(2)), day(4)), Step::Continues);
     assert!(!chain.is_forked());
+    // A courier was under way with one that nobody remembers having made.
+    assert_eq!(chain.receive(&link(50, Some(52)), day(4)), Step::Overtaken);
+    assert_eq!(chain.receive(&link(54, Some(53)), day(4)), Step::Continues);
+    assert!(!chain.is_forked());
     // One that the chain has left behind is a fork whatever else is named.
     let restored = Link { reserved: &[id(60)], ..link(61, Some(1)) };
     assert_eq!(chain.receive(&restored, day(5)), Step::Forks);
