@@ -12,6 +12,8 @@ pub mod entitlement;
 pub mod health;
 pub mod identity;
 pub mod license;
+pub mod members;
 pub mod portal;
+pub mod problem;
 pub mod store;
 pub mod upstream;

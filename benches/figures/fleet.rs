@@ -113,6 +113,7 @@ impl Agent {
             reserved: Vec::new(),
             floor: None,
             trust_version,
+            ca: None,
         };
         Ok(sign_request(&claims, &self.key)?)
     }

@@ -61,6 +61,10 @@ impl Agent {
                 });
                 answer(reply, events);
             }
+            Command::MakeToken(order) => answer(reply, self.make_token(&order, &actor)),
+            Command::Members => answer(reply, self.member_lines()),
+            Command::RemoveMember { member } => answer(reply, self.remove_member(&member, &actor)),
+            Command::Join(_) => answer(reply, Err(not_a_member())),
             Command::ReportUsage(report) => {
                 let uptime = self.uptime();
                 let license = self.holdings.license.as_ref();
@@ -86,9 +90,7 @@ impl Agent {
             | Command::Request(_) => true,
             // A license is for a Serial Number; once there is one, a probe that hangs locks no cure.
             Command::Install { .. } => self.parts.keeper.state().enrolled.is_none(),
-            Command::ConsentToMove { .. } | Command::Events { .. } | Command::ReportUsage(_) => {
-                false
-            }
+            _ => false,
         };
         needs_hardware && self.survey.is_none() && self.surveying.is_some()
     }
@@ -157,6 +159,11 @@ impl Agent {
 fn refused_document(faults: &Faults) -> Problem {
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     Problem::new(status, faults.code(), "The document was refused", faults.to_string())
+}
+
+fn not_a_member() -> Problem {
+    let detail = "this agent is set to be a controller: set `role = \"member\"` in its settings and restart it, then join";
+    Problem::new(StatusCode::CONFLICT, "not-a-member", "This is no member", detail)
 }
 
 fn answer(reply: Waiting, result: Result<Reply, Problem>) {

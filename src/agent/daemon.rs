@@ -1,16 +1,24 @@
 //! One agent as a process serves it: its state directory, its sockets, and the loop.
 
-use super::{Agent, Clock, DaemonSettings, Parts, Reload, reload, sockets::Sockets};
+use super::{
+    Agent, Clock, DaemonSettings, MemberAgent, MemberParts, Members, Parts, Reload, member::Uplink,
+    reload, sockets::Sockets,
+};
 use crate::{
     api::AgentHandle,
-    entitlement::{ConditionType, Finding},
+    entitlement::{ConditionType, Finding, Role},
     health::{Metrics, ServiceManager},
     identity::Hardware,
+    license::Roots,
+    members::{Authority, Host, Latest, Listener, MembersError, Presence},
     store::{DirectoryLock, Keeper, SqliteStore, StateDirectory, StoreError},
     upstream::{HttpPortal, Portal},
 };
-use std::{future::Future, io, path::PathBuf, sync::Arc, thread};
+use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, thread};
 use tokio::sync::{mpsc, watch};
+
+/// What members ask waits for the loop; more waits in its connection.
+const MEMBERS_WAITING: usize = 64;
 
 /// Why a daemon can't start.
 #[derive(Debug, thiserror::Error)]
@@ -41,11 +49,17 @@ pub enum DaemonError {
 
 /// An agent with its sockets bound, ready to run.
 pub struct Daemon {
-    agent: Agent,
+    agent: Loop,
     handle: AgentHandle,
     sockets: Sockets,
     reloader: Reloader,
     _lock: DirectoryLock,
+}
+
+/// The loop of a role, with what runs beside it.
+enum Loop {
+    Controller(Box<Agent>, Option<Listener>),
+    Member(Box<MemberAgent>, Box<Uplink>),
 }
 
 /// How a running daemon is given new settings.
@@ -66,8 +80,22 @@ impl Reloader {
     }
 }
 
+/// What both roles begin with.
+struct Beginning {
+    settings: DaemonSettings,
+    directory: StateDirectory,
+    keeper: Keeper,
+    recovered: Option<String>,
+    roots: Roots,
+    standing: Vec<Finding>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    service_manager: ServiceManager,
+    reloads: mpsc::Receiver<Reload>,
+}
+
 impl Daemon {
-    /// Opens the state and binds the sockets. Nothing is asked of the hardware or the portal yet.
+    /// Opens the state and binds the sockets. Nothing is asked of the hardware, the portal or the controller yet.
     ///
     /// # Errors
     /// Where the state can't be opened, or a socket can't be bound.
@@ -80,44 +108,28 @@ impl Daemon {
         let directory = StateDirectory::open(&settings.state_directory)?;
         let lock = directory.lock()?;
         let opened = SqliteStore::open(&directory)?;
-        let running = settings.clone();
         let (roots, mut standing) = reload::roots(&settings.root_folders);
-        standing.extend(settings.standing);
-        let portal = settings.portal.as_ref().map(HttpPortal::new).transpose();
-        // What is held is served all the same; `--check-config` and a reload refuse such settings.
-        let portal = portal.unwrap_or_else(|error| {
-            tracing::error!("{error}");
-            let kind = ConditionType::ConfigInvalid;
-            standing.push(Finding::new(kind, "Portal", error.to_string()));
-            None
-        });
-        let key = directory.environment_key()?;
-        let seed = seed_of(&key.thumbprint());
+        standing.extend(settings.standing.iter().cloned());
         let (reload_sender, reloads) = mpsc::channel(1);
-        let paths = settings.sockets;
-        let (agent, handle) = Agent::new(Parts {
-            product: settings.product,
-            environment_name: settings.environment_name,
-            purpose: settings.purpose,
-            identity_override: settings.identity_override,
-            configured_code: settings.activation_code,
-            roots,
-            key,
-            secret: directory.local_secret()?,
+        let reloader = Reloader { running: settings.clone(), reloads: reload_sender };
+        let paths = settings.sockets.clone();
+        let beginning = Beginning {
+            directory,
             keeper: Keeper::load(Box::new(opened.store))?,
             recovered: opened.recovered,
-            directory: Some(directory),
-            hardware,
-            portal: portal.map(|portal| Arc::new(portal) as Arc<dyn Portal>),
+            roots,
+            standing,
             clock,
             metrics: Arc::new(Metrics::default()),
             service_manager,
-            standing,
             reloads,
-            seed,
-        });
+            settings,
+        };
+        let (agent, handle) = match beginning.settings.role {
+            Role::Controller => controller(beginning, hardware)?,
+            Role::Member => member(beginning),
+        };
         let sockets = Sockets::open(&paths, &handle)?;
-        let reloader = Reloader { running, reloads: reload_sender };
         Ok(Self { agent, handle, sockets, reloader, _lock: lock })
     }
 
@@ -139,24 +151,177 @@ impl Daemon {
         let Self { agent, handle, sockets, reloader, _lock } = self;
         drop((handle, reloader));
         let (order, stopped) = watch::channel(false);
+        let stopped_members = stopped.clone();
         // A thread of their own: answers do not wait for the loop, which waits for the disk.
         let serving = thread::Builder::new()
             .name("sockets".to_owned())
             .spawn(move || sockets.serve(&stopped))?;
-        agent.run(stop).await;
-        // The thread may have ended by itself; then nobody listens.
+        let members = agent.run(stop, stopped_members).await;
+        // The threads may have ended by themselves; then nobody listens.
         let _ = order.send(true);
         let joined = tokio::task::spawn_blocking(move || serving.join()).await;
         if !matches!(joined, Ok(Ok(()))) {
             tracing::error!("the sockets' thread ended badly");
         }
+        if let Some(members) = members {
+            let joined = tokio::task::spawn_blocking(move || members.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the members' thread ended badly");
+            }
+        }
         Ok(())
     }
 }
 
+impl Loop {
+    /// Runs the loop until `stop` is done. Members have a thread of their own: a thousand handshakes keep neither the loop
+    /// nor the sockets waiting. It ends when `stopped` says so, and is given back to be joined.
+    async fn run(
+        self,
+        stop: impl Future<Output = ()>,
+        stopped: watch::Receiver<bool>,
+    ) -> Option<thread::JoinHandle<()>> {
+        match self {
+            Self::Controller(agent, listener) => {
+                let members = listener.and_then(|listener| {
+                    let thread = thread::Builder::new().name("members".to_owned());
+                    let serving = thread.spawn(move || serve_members(listener, stopped));
+                    serving
+                        .inspect_err(|error| tracing::error!(%error, "members can't be served"))
+                        .ok()
+                });
+                agent.run(stop).await;
+                members
+            }
+            Self::Member(agent, uplink) => {
+                let uplink = tokio::spawn(uplink.run());
+                agent.run(stop).await;
+                uplink.abort();
+                None
+            }
+        }
+    }
+}
+
+fn serve_members(listener: Listener, mut stopped: watch::Receiver<bool>) {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(listener.serve(async move {
+            // An error means that the other end is gone, which is a stop as well.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        })),
+        Err(error) => tracing::error!(%error, "members can't be served"),
+    }
+}
+
+fn controller(
+    beginning: Beginning,
+    hardware: Arc<dyn Hardware>,
+) -> Result<(Loop, AgentHandle), DaemonError> {
+    let Beginning { settings, directory, mut standing, clock, metrics, .. } = beginning;
+    let portal = settings.portal.as_ref().map(HttpPortal::new).transpose();
+    // What is held is served all the same; `--check-config` and a reload refuse such settings.
+    let portal = portal.unwrap_or_else(|error| {
+        tracing::error!("{error}");
+        let kind = ConditionType::ConfigInvalid;
+        standing.push(Finding::new(kind, "Portal", error.to_string()));
+        None
+    });
+    let key = directory.environment_key()?;
+    let seed = seed_of(key.thumbprint().as_str());
+    let served = settings
+        .members_listen
+        .map(|address| serve_from(address, &directory, Arc::clone(&clock), Arc::clone(&metrics)));
+    let (members, listener) = match served.transpose() {
+        Ok(served) => served.unzip(),
+        Err(error) => {
+            tracing::error!("{error}");
+            let kind = ConditionType::ConfigInvalid;
+            standing.push(Finding::new(kind, "Members", error.to_string()));
+            (None, None)
+        }
+    };
+    let (agent, handle) = Agent::new(Parts {
+        product: settings.product,
+        environment_name: settings.environment_name,
+        purpose: settings.purpose,
+        identity_override: settings.identity_override,
+        configured_code: settings.activation_code,
+        roots: beginning.roots,
+        key,
+        secret: directory.local_secret()?,
+        keeper: beginning.keeper,
+        recovered: beginning.recovered,
+        directory: Some(directory),
+        hardware,
+        portal: portal.map(|portal| Arc::new(portal) as Arc<dyn Portal>),
+        clock,
+        metrics,
+        service_manager: beginning.service_manager,
+        standing,
+        members,
+        reloads: beginning.reloads,
+        seed,
+    });
+    Ok((Loop::Controller(Box::new(agent), listener), handle))
+}
+
+/// Binds the members' port. The authority is made at the first time.
+fn serve_from(
+    address: SocketAddr,
+    directory: &StateDirectory,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> Result<(Members, Listener), MembersError> {
+    let key = directory.authority_key();
+    let key = key.map_err(|error| MembersError::Authority { reason: error.to_string() })?;
+    let authority = Authority::of(&key)?;
+    let presence = Arc::<Presence>::default();
+    let latest = Arc::new(watch::Sender::new(Latest::default()));
+    let (sender, asked) = mpsc::channel(MEMBERS_WAITING);
+    let host = Host {
+        presence: Arc::clone(&presence),
+        latest: Arc::clone(&latest),
+        asked: sender,
+        metrics,
+        clock: Arc::new(move || clock.read().clock),
+    };
+    let listener = Listener::bind(address, &authority, host)?;
+    if let Ok(address) = listener.address() {
+        tracing::info!(%address, "members are served");
+    }
+    Ok((Members { authority, presence, latest, asked }, listener))
+}
+
+fn member(beginning: Beginning) -> (Loop, AgentHandle) {
+    let Beginning { settings, directory, keeper, clock, .. } = beginning;
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let (heard_sender, heard) = mpsc::channel(1);
+    let (orders, obeyed) = mpsc::unbounded_channel();
+    let uplink = Uplink::new(obeyed, heard_sender, Arc::clone(&clock), name.clone());
+    let id = keeper.state().membership.as_ref().map(|membership| membership.id.to_string());
+    let (agent, handle) = MemberAgent::new(MemberParts {
+        product: settings.product,
+        roots: beginning.roots,
+        directory,
+        keeper,
+        recovered: beginning.recovered,
+        clock,
+        metrics: beginning.metrics,
+        service_manager: beginning.service_manager,
+        standing: beginning.standing,
+        controllers: settings.controllers,
+        token_file: settings.token_file,
+        reloads: beginning.reloads,
+        heard,
+        orders,
+        seed: seed_of(id.as_ref().unwrap_or(&name)),
+    });
+    (Loop::Member(Box::new(agent), Box::new(uplink)), handle)
+}
+
 /// A number that differs between environments and stays the same for one.
-fn seed_of(thumbprint: &crate::license::Thumbprint) -> u64 {
-    thumbprint.as_str().bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+fn seed_of(text: &str) -> u64 {
+    text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
     })
 }

@@ -187,7 +187,7 @@ impl Agent {
         }
     }
 
-    fn change(&self) -> Change {
+    pub(super) fn change(&self) -> Change {
         Change {
             state: self.draft(),
             holdings: self.holdings.clone(),
@@ -198,7 +198,12 @@ impl Agent {
     }
 
     /// Takes a verified trust document; true where it is news.
-    fn take_trust(&mut self, change: &mut Change, trust: VerifiedTrust, actor: &str) -> bool {
+    pub(super) fn take_trust(
+        &mut self,
+        change: &mut Change,
+        trust: VerifiedTrust,
+        actor: &str,
+    ) -> bool {
         let news = change.state.trust.as_deref() != Some(trust.text());
         if news {
             let detail = format!("trust document {}", trust.version());
@@ -211,7 +216,7 @@ impl Agent {
     }
 
     /// Makes a change the current state, with the documents in it.
-    fn adopt(&mut self, change: Change) {
+    pub(super) fn adopt(&mut self, change: Change) {
         let Change { state, time, events, replaces_key, .. } = change;
         self.time = time;
         self.holdings = Holdings::of(&state, &self.parts.product, &self.parts.roots);

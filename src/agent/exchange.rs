@@ -123,6 +123,7 @@ impl Agent {
             chain: &state.chain,
             held,
             trust_version: self.holdings.trust_version(),
+            ca: self.authority(),
             floor: state.highest_sequence(),
             now,
         };

@@ -8,8 +8,13 @@ use crate::{
     },
     store::Action,
 };
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::oneshot;
+
+/// So far a clock may fall behind what it said before without anything being wrong with that: what is observed trails it by
+/// a day.
+const BEHIND: SignedDuration = SignedDuration::from_hours(25);
 
 impl Agent {
     /// Begins to read the hardware, beside the loop: a probe may hang.
@@ -28,11 +33,12 @@ impl Agent {
 
     /// Takes a survey: enrols the machine, or judges whether it is still the same.
     pub(super) fn surveyed(&mut self, survey: Survey) {
-        let judged_by = if self.parts.keeper.state().enrolled.is_none() {
-            self.enroll(&survey);
-            None
-        } else {
-            self.compare(&survey)
+        let judged_by = match &self.parts.keeper.state().enrolled {
+            Some(enrolled) if !self.is_named_anew(enrolled) => self.compare(&survey),
+            _ => {
+                self.enroll(&survey);
+                None
+            }
         };
         let survey = self.survey.insert(survey).clone();
         // What changed is enrolled by now: the report shows what the verdict was found by.
@@ -100,6 +106,26 @@ impl Agent {
         }
     }
 
+    /// Whether the operator set, changed or took away the override, and nothing rests on the Serial Number yet. Once an
+    /// environment was asked for under it, the license says what it is.
+    fn is_named_anew(&self, enrolled: &Enrolled) -> bool {
+        let state = self.parts.keeper.state();
+        let is_asked_for = state.environment.is_some() || state.chain.pending.is_some();
+        let wanted = self.parts.identity_override.as_deref().map(mint_override);
+        let is_in_use = match wanted {
+            Some(Ok(minted)) => enrolled.serial_number == minted.serial_number,
+            Some(Err(_)) => true,
+            None => !enrolled.overridden,
+        };
+        if !is_in_use && is_asked_for && self.survey.is_none() {
+            tracing::warn!(
+                "the setting identity.override is not as it was when the environment was activated: the Serial Number stays {}",
+                enrolled.serial_number
+            );
+        }
+        !is_in_use && !is_asked_for
+    }
+
     /// Judges a survey by what is enrolled, and returns what that was.
     fn compare(&mut self, survey: &Survey) -> Option<Enrolled> {
         let mut state = self.draft();
@@ -111,10 +137,12 @@ impl Agent {
             let detail = "the secret that the digests were keyed by is lost, and the Serial Number is this machine's: the hardware was enrolled again";
             events.push(self.event(Action::Reenrolled, detail));
         }
+        enrolled.last_full_match = come(enrolled.last_full_match, now);
         let judgement = judge(enrolled, survey, &self.parts.secret, now);
         let judged_by = enrolled.clone();
         let before = state.hardware;
         let changed_before = before.and_then(|before| before.changed_since);
+        let changed_before = changed_before.map(|since| come(since, now));
         let changed_since = match judgement.verdict {
             Verdict::DifferentMachine => changed_before.or(Some(now)),
             // Unreadable is not changed: nor is it changed back.
@@ -147,4 +175,9 @@ impl Agent {
         self.conclude(state, events);
         Some(judged_by)
     }
+}
+
+/// A time that was noted, or now, where it has not come by far: a clock ran ahead, and a grace would last until then.
+fn come(noted: Timestamp, now: Timestamp) -> Timestamp {
+    if noted.duration_since(now) > BEHIND { now } else { noted }
 }

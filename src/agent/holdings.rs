@@ -4,7 +4,7 @@ use crate::{
     codes::SerialNumber,
     entitlement::Held,
     license::{
-        Retirement, RevocationClaims, Roots, Unverified, VerifiedLicense, VerifiedTrust,
+        PublicKey, Retirement, RevocationClaims, Roots, Unverified, VerifiedLicense, VerifiedTrust,
         verify_license,
     },
     store::AgentState,
@@ -27,16 +27,8 @@ impl Holdings {
     pub(super) fn of(state: &AgentState, product: &str, roots: &Roots) -> Self {
         let retired = state.retired.as_ref().map(|retired| (retired.by, retired.serial_number));
         let mut holdings = Self { released: state.released, retired, ..Self::default() };
-        let mut kept = Roots::none();
-        let roots = match state.root {
-            // A package that is being replaced, or a file system that is not mounted, takes no license away.
-            Some(root) if roots.is_empty() => {
-                kept.add(root);
-                &kept
-            }
-            _ => roots,
-        };
-        let verified = holdings.verify(state, product, roots);
+        let roots = believed_roots(roots, state.root);
+        let verified = holdings.verify(state, product, &roots);
         if let Err(error) = verified {
             tracing::error!(%error, "a stored document can't be verified");
             holdings.problem = Some(error.to_string());
@@ -80,4 +72,14 @@ impl Holdings {
     pub(super) fn trust_version(&self) -> u64 {
         self.trust.as_ref().map_or(0, |trust| trust.claims().version)
     }
+}
+
+/// The vendor's root keys, or the one that was kept where their files are missing: a package that is being replaced, or a
+/// file system that is not mounted, takes no license away.
+pub(super) fn believed_roots(roots: &Roots, kept: Option<PublicKey>) -> Roots {
+    let mut believed = roots.clone();
+    if let Some(kept) = kept.filter(|_| roots.is_empty()) {
+        believed.add(kept);
+    }
+    believed
 }

@@ -11,9 +11,12 @@ mod clock;
 mod daemon;
 mod documents;
 mod exchange;
+mod following;
 mod hardware;
 mod holdings;
 mod licenses;
+mod member;
+mod members;
 mod moving;
 mod publish;
 mod reload;
@@ -27,6 +30,8 @@ mod usage;
 
 pub use clock::{Clock, SystemClock};
 pub use daemon::{Daemon, DaemonError, Reloader};
+pub use member::{Heard, Joining, MemberAgent, MemberParts, Order};
+pub use members::Members;
 pub use reload::{NewSettings, Reload};
 pub use run::stop_signal;
 pub use settings::DaemonSettings;
@@ -87,6 +92,8 @@ pub struct Parts {
     pub service_manager: ServiceManager,
     /// Conditions that hold since the start, such as bad settings.
     pub standing: Vec<Finding>,
+    /// What it has to do with members; none where it serves none.
+    pub members: Option<Members>,
     /// New settings, as they come.
     pub reloads: mpsc::Receiver<Reload>,
     /// Differs between agents, so that they do not ask one portal in one second.

@@ -3,9 +3,12 @@
 use super::Agent;
 use crate::{
     api::{Published, PublishedLicense},
-    entitlement::{ConditionType, Evaluation, Finding, Inputs, Status, evaluate, merge},
+    entitlement::{
+        ConditionType, EffectiveTime, Evaluation, Finding, Inputs, Reading, State, Status,
+        TimeMark, evaluate, merge,
+    },
     license::{Fork, ForkState},
-    store::{Action, AgentState, Event, PendingLicense, StatusMark},
+    store::{Action, AgentState, Event, PendingLicense, RosterChange, StatusMark},
 };
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -45,10 +48,16 @@ impl Agent {
     /// Puts `state` in the place of the current one: the status that follows from it is made, both are stored with
     /// their audit entries in one transaction, and the status is published. Returns the time of the next change that
     /// the calendar brings.
-    pub(super) fn conclude(
+    pub(super) fn conclude(&mut self, state: AgentState, events: Vec<Event>) -> Option<Timestamp> {
+        self.conclude_with(state, events, Vec::new())
+    }
+
+    /// The same with changes of the members' roster.
+    pub(super) fn conclude_with(
         &mut self,
         mut state: AgentState,
         mut events: Vec<Event>,
+        changes: Vec<RosterChange>,
     ) -> Option<Timestamp> {
         let now = self.now();
         events.iter().for_each(note);
@@ -57,10 +66,13 @@ impl Agent {
         let time_moved = moved(self.parts.keeper.state().time, state.time);
         let same = AgentState { time: self.parts.keeper.state().time, ..state.clone() };
         let failed_before = self.parts.keeper.failure().is_some();
-        if !events.is_empty() || time_moved || same != *self.parts.keeper.state() {
-            self.parts.keeper.commit(state, events);
+        let changes_roster = !changes.is_empty();
+        if !events.is_empty() || changes_roster || time_moved || same != *self.parts.keeper.state()
+        {
+            self.parts.keeper.commit_with(state, events, changes);
         }
         self.publish(status);
+        self.tell_members(now);
         if self.parts.keeper.failure().is_some() != failed_before {
             // The store's own trouble is part of the status: once more, with it.
             let state = self.draft();
@@ -119,15 +131,7 @@ impl Agent {
     /// Conditions that the evaluation does not know of.
     fn own_findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let reading = self.parts.clock.read();
-        if let Some(behind) = self.time.behind(reading) {
-            // Not by how much: that changes with every look, and each change of a message is a new generation.
-            let known = in_seconds(reading.clock.checked_add(behind).unwrap_or(Timestamp::MAX));
-            let message = format!(
-                "the clock of this machine is more than an hour behind {known}, which is known to have passed: set it, `timedatectl` shows it"
-            );
-            findings.push(Finding::new(ConditionType::ClockSkewed, "Behind", message));
-        }
+        findings.extend(clock_finding(&self.time, self.parts.clock.read()));
         if let Some(reason) = &self.unreachable {
             let kind = ConditionType::PortalUnreachable;
             findings.push(Finding::new(kind, "ExchangeFailed", reason.clone()));
@@ -161,6 +165,7 @@ impl Agent {
                 claims: license.claims().clone(),
                 text: license.text().to_owned(),
                 trust: trust.text().to_owned(),
+                revocation: self.parts.keeper.state().revocation.clone(),
             });
         self.parts.metrics.show(&status);
         let hardware = self.report.clone();
@@ -202,6 +207,17 @@ pub(super) fn note(Event { actor, action, detail, .. }: &Event) {
 /// Whole seconds, as documents have them.
 pub(super) fn in_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// That the clock of this machine is behind what is known to have passed.
+pub(super) fn clock_finding(time: &EffectiveTime, reading: Reading) -> Option<Finding> {
+    let behind = time.behind(reading)?;
+    // Not by how much: that changes with every look, and each change of a message is a new generation.
+    let known = in_seconds(reading.clock.checked_add(behind).unwrap_or(Timestamp::MAX));
+    let message = format!(
+        "the clock of this machine is more than an hour behind {known}, which is known to have passed: set it, `timedatectl` shows it"
+    );
+    Some(Finding::new(ConditionType::ClockSkewed, "Behind", message))
 }
 
 /// That the portal saw two machines, or two times of one machine, go on from one request.
@@ -252,7 +268,7 @@ fn pending_finding(pending: &PendingLicense) -> Finding {
 
 /// A digest of what a change of makes a new generation: everything but what is known of the last and the
 /// next contact, and how far each gauge stands.
-fn digest(status: &Status) -> String {
+pub(super) fn digest(status: &Status) -> String {
     let mut lasting = status.clone();
     lasting.generation = 0;
     lasting.since = Timestamp::UNIX_EPOCH;
@@ -271,8 +287,8 @@ fn digest(status: &Status) -> String {
     format!("{:032x}", u128::from_be_bytes(half))
 }
 
-fn describe(before: &StatusMark, after: &Status) -> String {
-    let from = before.state.map_or("nothing", crate::entitlement::State::as_str);
+pub(super) fn describe(before: &StatusMark, after: &Status) -> String {
+    let from = before.state.map_or("nothing", State::as_str);
     let conditions: Vec<_> = after.conditions.iter().map(|c| c.kind.as_str()).collect();
     let with =
         if conditions.is_empty() { "no conditions".to_owned() } else { conditions.join(", ") };
@@ -280,7 +296,7 @@ fn describe(before: &StatusMark, after: &Status) -> String {
 }
 
 /// Whether the mark of time moved far enough to be worth a write of its own.
-fn moved(stored: crate::entitlement::TimeMark, current: crate::entitlement::TimeMark) -> bool {
+pub(super) fn moved(stored: TimeMark, current: TimeMark) -> bool {
     let far = |stored: Option<Timestamp>, current: Option<Timestamp>| match (stored, current) {
         (Some(stored), Some(current)) => {
             stored.duration_since(current).abs() >= SignedDuration::from_hours(1)

@@ -25,9 +25,9 @@ pub struct NewSettings {
     purpose: Purpose,
     identity_override: Option<String>,
     configured_code: Option<ActivationCode>,
-    roots: Roots,
+    pub(super) roots: Roots,
     portal: Option<Arc<dyn Portal>>,
-    standing: Vec<Finding>,
+    pub(super) standing: Vec<Finding>,
 }
 
 impl Reload {
@@ -37,6 +37,9 @@ impl Reload {
             ("product", settings.product != running.product),
             ("state_directory", settings.state_directory != running.state_directory),
             ("runtime_directory", settings.sockets != running.sockets),
+            ("role", settings.role != running.role),
+            ("members.listen", settings.members_listen != running.members_listen),
+            ("member.controllers", settings.controllers != running.controllers),
         ];
         if let Some((name, _)) = fixed.into_iter().find(|(_, changed)| *changed) {
             let reason = format!(

@@ -1,9 +1,10 @@
 //! The loop.
 
-use super::{Agent, documents::refresh_due};
+use super::{Agent, Members, documents::refresh_due};
 use crate::{
     entitlement::{ConditionType, Finding},
     identity::Survey,
+    members::Asked,
     store::{Action, Event},
     upstream::ExchangeError,
 };
@@ -49,6 +50,7 @@ impl Agent {
                     Some(call) => self.call(call),
                     None => break,
                 },
+                Some(asked) = member_asked(&mut self.parts.members) => self.asked(asked),
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -56,6 +58,7 @@ impl Agent {
     }
 
     fn start(&mut self) {
+        self.know_members();
         let mut events = Vec::new();
         if let Some(recovered) = self.parts.recovered.take() {
             events.push(self.tell_recovery(recovered));
@@ -140,6 +143,14 @@ async fn exchanged(
 ) -> Result<String, ExchangeError> {
     match exchange {
         Some(exchange) => exchange.await,
+        None => pending().await,
+    }
+}
+
+/// What a member asks; never, where none are served.
+async fn member_asked(members: &mut Option<Members>) -> Option<Asked> {
+    match members {
+        Some(members) => members.asked.recv().await,
         None => pending().await,
     }
 }

@@ -2,15 +2,26 @@
 
 use super::SocketPaths;
 use crate::{
-    codes::ActivationCode, entitlement::Finding, license::Purpose, upstream::PortalSettings,
+    codes::ActivationCode,
+    entitlement::{Finding, Role},
+    license::Purpose,
+    upstream::PortalSettings,
 };
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// What a daemon is started with.
 #[derive(Debug, Clone)]
 pub struct DaemonSettings {
     /// The product.
     pub product: String,
+    /// What this server is in its environment.
+    pub role: Role,
+    /// On a controller: where members are served; none where they are not.
+    pub members_listen: Option<SocketAddr>,
+    /// On a member: addresses of the controller.
+    pub controllers: Vec<String>,
+    /// On a member: the file that holds a join token.
+    pub token_file: Option<PathBuf>,
     /// The environment's name.
     pub environment_name: String,
     /// What the environment is for.

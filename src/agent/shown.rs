@@ -124,6 +124,7 @@ impl Agent {
             status: serde_json::to_value(status).ok()?,
             license: license.text.clone(),
             trust: license.trust.clone(),
+            revocation: license.revocation.clone(),
         };
         let signed = sign(&claims, &self.parts.key);
         let signed =
@@ -155,6 +156,17 @@ pub(super) struct KeyProver {
     pub(super) product: String,
     pub(super) key: SharedKey,
     pub(super) clock: Arc<dyn Clock>,
+}
+
+/// A member has no environment key.
+pub(super) struct MemberProver;
+
+impl Prover for MemberProver {
+    fn prove(&self, _challenge: &str, _published: &Published) -> Result<String, Problem> {
+        let status = StatusCode::NOT_FOUND;
+        let detail = "this server is a member, and the environment key is its controller's: verify the statement (/v1/statement), or ask the controller for a proof";
+        Err(Problem::new(status, "not-a-controller", "This is no controller", detail))
+    }
 }
 
 impl Prover for KeyProver {

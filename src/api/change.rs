@@ -178,7 +178,7 @@ async fn events(
     let command = Command::Events { limit: limit.unwrap_or(100).min(10_000) };
     match agent.call(peer.actor(), command).await? {
         Reply::Events(events) => Ok(Json(events)),
-        Reply::Done(_) | Reply::Document(_) => Err(unexpected()),
+        _ => Err(unexpected()),
     }
 }
 
@@ -223,7 +223,7 @@ async fn request(
     let request = RequestByHand { kind, code, name, purpose, rebind_code };
     match agent.call(peer.actor(), Command::Request(request)).await? {
         Reply::Document(text) => Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text)),
-        Reply::Done(_) | Reply::Events(_) => Err(unexpected()),
+        _ => Err(unexpected()),
     }
 }
 
@@ -271,7 +271,7 @@ async fn usage(
 pub(super) fn done(reply: Result<Reply, Problem>) -> Result<Json<Done>, Problem> {
     match reply? {
         Reply::Done(done) => Ok(Json(*done)),
-        Reply::Events(_) | Reply::Document(_) => Err(unexpected()),
+        _ => Err(unexpected()),
     }
 }
 

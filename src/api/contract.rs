@@ -11,9 +11,12 @@ use crate::{
 };
 use axum::http::StatusCode;
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// What everyone may read, made when it changes and not when it is asked for.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct PublishedLicense {
     pub text: String,
     /// The trust document that names the key which signed it.
     pub trust: String,
+    /// The revocation document, where it was revoked.
+    pub revocation: Option<String>,
 }
 
 /// What the agent can be asked to do. Each is answered when it is done.
@@ -93,6 +98,97 @@ pub enum Command {
     },
     /// To take note of usage.
     ReportUsage(UsageReport),
+    /// On a controller: to make a token for servers to join with.
+    MakeToken(TokenOrder),
+    /// On a controller: to list the members.
+    Members,
+    /// On a controller: to remove a member.
+    RemoveMember {
+        /// Its id or its name.
+        member: String,
+    },
+    /// On a member: to join an environment.
+    Join(JoinOrder),
+}
+
+/// A token to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenOrder {
+    /// How long it is good for.
+    pub time_to_live: Duration,
+    /// How many servers may join with it.
+    pub uses: u32,
+    /// From which addresses they must come.
+    pub from: Option<String>,
+}
+
+/// An environment to be joined.
+#[derive(Clone)]
+pub struct JoinOrder {
+    /// Addresses of its controller; none: those of the settings.
+    pub controllers: Vec<String>,
+    /// The token.
+    pub token: Zeroizing<String>,
+}
+
+impl fmt::Debug for JoinOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinOrder").field("controllers", &self.controllers).finish_non_exhaustive()
+    }
+}
+
+/// A token that was made.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MadeToken {
+    /// Names it in the audit.
+    pub id: String,
+    /// The token: a secret, told this once.
+    #[schema(value_type = String)]
+    pub token: Zeroizing<String>,
+    /// Until when it is good, by effective time.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+    /// How many servers may join with it.
+    pub uses: u32,
+    /// From which addresses they must come; `null`: from all.
+    pub from: Option<String>,
+}
+
+impl fmt::Debug for MadeToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MadeToken").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A member as it is listed. What is not known since the controller started is `null`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MemberLine {
+    /// Its id.
+    pub id: Uuid,
+    /// What it calls itself.
+    pub name: String,
+    /// From where it came last.
+    pub address: String,
+    /// The version of its agent.
+    pub version: Option<String>,
+    /// When it joined.
+    #[schema(value_type = String, format = DateTime)]
+    pub joined_at: Timestamp,
+    /// When it was last heard of.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_seen: Option<Timestamp>,
+    /// Whether it hears of changes now.
+    pub connected: bool,
+    /// The generation of the statement that it holds.
+    pub generation: Option<u64>,
+    /// How far its clock is ahead of the controller's, seconds.
+    pub clock_offset_seconds: Option<i64>,
+    /// How long it goes on without the controller.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub lease_ends_at: Option<Timestamp>,
+    /// When its certificate expires.
+    #[schema(value_type = String, format = DateTime)]
+    pub certificate_expires_at: Timestamp,
 }
 
 /// A request for a courier.
@@ -132,6 +228,10 @@ pub enum Reply {
     Document(String),
     /// What happened, newest first.
     Events(Vec<StoredEvent>),
+    /// A token.
+    Token(MadeToken),
+    /// The members.
+    Members(Vec<MemberLine>),
 }
 
 /// A change that was made.

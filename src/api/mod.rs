@@ -10,17 +10,17 @@ mod connection;
 mod contract;
 mod crowd;
 mod front;
+mod members;
 mod moving;
 mod plain;
-mod problem;
 mod read;
 mod routers;
 mod server;
 
+pub use crate::problem::{PROBLEM_MEDIA_TYPE, Problem};
 pub use contract::{
-    AgentHandle, Call, Command, Done, Prover, Published, PublishedLicense, Reply, RequestByHand,
-    UsageReport,
+    AgentHandle, Call, Command, Done, JoinOrder, MadeToken, MemberLine, Prover, Published,
+    PublishedLicense, Reply, RequestByHand, TokenOrder, UsageReport,
 };
-pub use problem::{PROBLEM_MEDIA_TYPE, Problem};
 pub use routers::{admin_router, openapi, read_router, usage_router};
 pub use server::{Listener, Peer, ServerOptions, serve, serve_status};

@@ -93,6 +93,6 @@ fn text(body: Bytes) -> Result<String, Problem> {
 fn document(reply: Result<Reply, Problem>) -> Result<Document, Problem> {
     match reply? {
         Reply::Document(text) => Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text)),
-        Reply::Done(_) | Reply::Events(_) => Err(unexpected()),
+        _ => Err(unexpected()),
     }
 }

@@ -280,7 +280,7 @@ async fn license(From(agent): From<AgentHandle>, headers: HeaderMap) -> Result<R
     if accept.contains(MEDIA_TYPE) {
         return Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], license.text).into_response());
     }
-    let super::PublishedLicense { claims, text, trust } = license;
+    let super::PublishedLicense { claims, text, trust, .. } = license;
     Ok(Json(License { claims, license: text, trust }).into_response())
 }
 

@@ -3,7 +3,7 @@
 use super::{
     AgentHandle, Problem,
     asked::{LARGEST_BODY, whole},
-    change, read,
+    change, members, read,
 };
 use axum::{
     Json, Router,
@@ -46,7 +46,10 @@ pub fn openapi() -> OpenApi {
 }
 
 fn all_routes() -> OpenApiRouter<AgentHandle> {
-    read_routes().merge(change::admin_routes()).merge(change::usage_routes())
+    read_routes()
+        .merge(change::admin_routes())
+        .merge(members::routes())
+        .merge(change::usage_routes())
 }
 
 fn read_routes() -> OpenApiRouter<AgentHandle> {

@@ -160,6 +160,10 @@ fn daemon_settings(settings: Settings) -> DaemonSettings {
     let portal = portal_settings(&settings);
     DaemonSettings {
         product: settings.product,
+        role: settings.role,
+        members_listen: settings.members_listen,
+        controllers: settings.controllers,
+        token_file: settings.token_file,
         environment_name: settings.environment_name,
         purpose: settings.purpose,
         identity_override: settings.identity_override,

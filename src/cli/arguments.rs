@@ -3,7 +3,7 @@
 use super::{CliError, DONE, output::print};
 use crate::license::Purpose;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser};
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// What the exit codes mean; shown by `--help`.
 pub const EXIT_CODES: &str = "\
@@ -86,6 +86,15 @@ pub(super) enum Command {
     },
     /// Show every change of the status as it happens
     Watch,
+    /// Make tokens for servers to join with, list members, remove one
+    Member {
+        #[command(subcommand)]
+        command: MemberCommand,
+    },
+    /// List the members of this environment
+    Members,
+    /// Join an environment as a member, with a token from its controller
+    Join(JoinOptions),
     /// Check as a monitor does: one line, performance data, exit code
     #[command(after_help = CHECK_EXIT_CODES)]
     Check(CheckOptions),
@@ -188,6 +197,43 @@ pub(super) enum LicenseCommand {
     },
     /// Look into a file and verify it, without the agent
     Inspect(InspectOptions),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MemberCommand {
+    /// Print a token for servers to join this environment with; it is a secret
+    Token(TokenOptions),
+    /// List the members of this environment
+    List,
+    /// Remove a member: its connections end, and its certificate opens nothing any more
+    Remove {
+        /// Its name, or its id
+        member: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct TokenOptions {
+    /// How long it is good for, such as 30m, 1h or 7d
+    #[arg(long, default_value = "1h", value_parser = time_to_live, value_name = "TIME")]
+    pub(super) ttl: Duration,
+    /// How many servers may join with it
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub(super) uses: u32,
+    /// From which addresses they must come, such as 10.1.0.0/16 [default: from all]
+    #[arg(long, value_name = "RANGE")]
+    pub(super) from: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct JoinOptions {
+    /// The controller, host or host:port; further addresses of it are tried in their order [default: as the agent's settings
+    /// say]
+    #[arg(value_name = "ADDRESS")]
+    pub(super) controllers: Vec<String>,
+    /// A file that holds the token [default: the credential join-token of the service, else standard input]
+    #[arg(long, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -308,6 +354,25 @@ fn days(text: &str) -> Result<i64, String> {
         .map_err(|_| format!("expected a number of days such as 30d, found {text:?}"))
 }
 
+/// `90s`, `30m`, `1h` or `7d`.
+fn time_to_live(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("expected a time such as 30m, 1h or 7d, found {text:?}");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let number = text.strip_suffix(unit).unwrap_or_default();
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    if number == 0 {
+        return Err(wrong());
+    }
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
 pub(super) fn completions(shell: clap_complete::Shell) -> Result<u8, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "entitlectl", &mut script);
@@ -322,6 +387,16 @@ mod tests {
     #[test]
     fn the_definitions_are_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        assert_eq!(time_to_live("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time_to_live("1h"), Ok(Duration::from_hours(1)));
+        assert_eq!(time_to_live("7d"), Ok(Duration::from_hours(168)));
+        for text in ["", "1", "h", "0h", "-1h", "1w", "1é"] {
+            assert!(time_to_live(text).is_err(), "{text}");
+        }
     }
 
     #[test]

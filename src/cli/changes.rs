@@ -23,7 +23,7 @@ use std::{
 use zeroize::Zeroizing;
 
 /// Longest Activation Code that is read, with all that may stand around it, bytes.
-const LONGEST_CODE: u64 = 4_096;
+pub(super) const LONGEST_CODE: u64 = 4_096;
 
 pub(super) async fn activate(
     agent: &Agent,
@@ -169,7 +169,7 @@ pub(super) fn read_document(file: &Path) -> Result<Zeroizing<String>, CliError> 
     read(file, MAX_DOCUMENT as u64 + 1)
 }
 
-fn read(path: &Path, most: u64) -> Result<Zeroizing<String>, CliError> {
+pub(super) fn read(path: &Path, most: u64) -> Result<Zeroizing<String>, CliError> {
     let error = |source| CliError::File { path: path.to_owned(), source };
     let mut bytes = Zeroizing::new(Vec::new());
     if path == Path::new("-") {
@@ -183,7 +183,7 @@ fn read(path: &Path, most: u64) -> Result<Zeroizing<String>, CliError> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-fn tell(output: Output, done: &Done) -> Result<u8, CliError> {
+pub(super) fn tell(output: Output, done: &Done) -> Result<u8, CliError> {
     output.answer(done, |done| {
         format!("{}\n\n{}", done.message, summary(&done.status, Timestamp::now()))
     })?;

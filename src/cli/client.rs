@@ -5,7 +5,7 @@ use crate::{
     api::{Done, PROBLEM_MEDIA_TYPE, Problem},
     entitlement::Status,
 };
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, header};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     io,
@@ -52,6 +52,28 @@ impl Agent {
     /// Asks for a change.
     pub(super) async fn change(&self, path: &str, body: &impl Serialize) -> Result<Done, CliError> {
         let response = self.send(&self.admin, Method::POST, path, |r| r.json(body)).await?;
+        decode(&self.admin, response).await
+    }
+
+    /// Asks for a change that is answered with more than the status.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, CliError> {
+        let response = self.send(&self.admin, Method::POST, path, |r| r.json(body)).await?;
+        decode(&self.admin, response).await
+    }
+
+    /// Removes a member.
+    pub(super) async fn remove_member(&self, member: &str) -> Result<Done, CliError> {
+        let mut url = Url::parse("http://localhost/v1/members").map_err(|error| {
+            CliError::Unreachable { path: self.admin.clone(), reason: error.to_string() }
+        })?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(member);
+        }
+        let response = self.send(&self.admin, Method::DELETE, url.path(), |r| r).await?;
         decode(&self.admin, response).await
     }
 

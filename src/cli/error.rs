@@ -1,6 +1,9 @@
 //! What a command could not do.
 
-use crate::{api::Problem, codes::CodeError, identity::MintError, license::DocumentError};
+use crate::{
+    api::Problem, codes::CodeError, identity::MintError, license::DocumentError,
+    members::TokenError,
+};
 use std::{io, path::PathBuf};
 
 /// What a command could not do.
@@ -57,6 +60,9 @@ pub enum CliError {
     /// A code.
     #[error(transparent)]
     Code(#[from] CodeError),
+    /// A join token.
+    #[error(transparent)]
+    Token(TokenError),
     /// A document.
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -90,6 +96,7 @@ impl CliError {
             Self::File { .. } => "file",
             Self::NoCode { .. } => "no-activation-code",
             Self::Code(error) => error.code(),
+            Self::Token(error) => error.code(),
             Self::Document(error) => error.code(),
             Self::Mint(error) => error.code(),
             Self::Output(_) => "output",

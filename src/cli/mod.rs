@@ -12,6 +12,7 @@ mod error;
 mod hardware;
 mod inspect;
 mod license;
+mod members;
 mod output;
 mod status;
 mod watch;
@@ -20,7 +21,7 @@ pub use arguments::{Arguments, EXIT_CODES};
 pub use error::CliError;
 pub use status::summary;
 
-use arguments::{Command, LicenseCommand};
+use arguments::{Command, LicenseCommand, MemberCommand};
 use client::Agent;
 use output::Output;
 use std::process::ExitCode;
@@ -58,6 +59,13 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Check(options) => {
             return Ok(ExitCode::from(check::check(&agent, output, &options).await));
         }
+        Command::Member { command } => match command {
+            MemberCommand::Token(options) => members::token(&agent, output, options).await?,
+            MemberCommand::List => members::list(&agent, output).await?,
+            MemberCommand::Remove { member } => members::remove(&agent, output, &member).await?,
+        },
+        Command::Members => members::list(&agent, output).await?,
+        Command::Join(options) => members::join(&agent, output, options).await?,
         Command::Doctor { config } => doctor::doctor(&agent, output, config).await?,
         Command::Completions { shell } => arguments::completions(shell)?,
     };

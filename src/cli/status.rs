@@ -1,7 +1,7 @@
 //! The status for people.
 
 use super::{CliError, DONE, NOT_ENTITLED, Output, client::Agent, output::shown};
-use crate::entitlement::{LicenseSource, LicenseStatus, LimitState, LimitStatus, Status};
+use crate::entitlement::{LicenseSource, LicenseStatus, LimitState, LimitStatus, Role, Status};
 use anstyle::{AnsiColor, Style};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write;
@@ -33,7 +33,8 @@ pub fn summary(status: &Status, now: Timestamp) -> String {
     page.rows("Features", &features);
     let limits: Vec<_> = status.limits.iter().map(|(name, value)| limit(name, value)).collect();
     page.rows("Limits", &limits);
-    page.row("Portal", &portal(status, now));
+    let upstream = if status.role == Role::Member { "Controller" } else { "Portal" };
+    page.row(upstream, &portal(status, now));
     if let Some(hardware) = &status.hardware {
         page.row("Hardware", &format!("{} ({} % agrees)", hardware.verdict, hardware.score));
     }
@@ -91,6 +92,7 @@ impl Page {
             LicenseSource::Portal => "from the portal",
             LicenseSource::File => "carried by hand",
             LicenseSource::Controller => "from the controller",
+            LicenseSource::Member => "from a member that had kept it",
         };
         self.row(
             "License",
@@ -137,7 +139,10 @@ fn limit(name: &str, limit: &LimitStatus) -> String {
 fn portal(status: &Status, now: Timestamp) -> String {
     let upstream = &status.upstream;
     let Some(url) = &upstream.url else {
-        return "none is set; licenses are carried by hand".to_owned();
+        return match status.role {
+            Role::Controller => "none is set; licenses are carried by hand".to_owned(),
+            Role::Member => "none is known; `entitlectl join ADDRESS`".to_owned(),
+        };
     };
     let heard = match upstream.last_contact {
         Some(at) => format!("last answered {}", ago(at, now)),
@@ -154,7 +159,7 @@ pub(super) fn day(at: Timestamp) -> String {
 }
 
 /// `2 hours ago`, `in 3 days`, `just now`.
-fn ago(at: Timestamp, now: Timestamp) -> String {
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     let distance = now.duration_since(at);
     let amount = distance.abs();
     if amount < SignedDuration::from_secs(2) {

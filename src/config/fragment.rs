@@ -14,6 +14,8 @@ use std::{
 pub struct Fragment {
     /// The product whose licenses count.
     pub product: Option<String>,
+    /// `controller` or `member`.
+    pub role: Option<String>,
     /// Where the agent's state is kept.
     pub state_directory: Option<PathBuf>,
     /// Where the sockets are.
@@ -28,8 +30,30 @@ pub struct Fragment {
     pub activation: ActivationFragment,
     /// The identity.
     pub identity: IdentityFragment,
+    /// On a controller: its members.
+    pub members: MembersFragment,
+    /// On a member: its controller.
+    pub member: MemberFragment,
     /// The log.
     pub log: LogFragment,
+}
+
+/// `[members]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MembersFragment {
+    /// The address and port on which members are served; without one they are not.
+    pub listen: Option<String>,
+}
+
+/// `[member]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemberFragment {
+    /// Addresses of the controller, tried in this order.
+    pub controllers: Option<Vec<String>>,
+    /// A file that holds a join token and nothing else.
+    pub token_file: Option<PathBuf>,
 }
 
 /// `[portal]`
@@ -120,6 +144,7 @@ impl Fragment {
     pub fn over(self, lower: Self) -> Self {
         Self {
             product: self.product.or(lower.product),
+            role: self.role.or(lower.role),
             state_directory: self.state_directory.or(lower.state_directory),
             runtime_directory: self.runtime_directory.or(lower.runtime_directory),
             root_directories: self.root_directories.or(lower.root_directories),
@@ -137,6 +162,11 @@ impl Fragment {
             },
             identity: IdentityFragment {
                 r#override: self.identity.r#override.or(lower.identity.r#override),
+            },
+            members: MembersFragment { listen: self.members.listen.or(lower.members.listen) },
+            member: MemberFragment {
+                controllers: self.member.controllers.or(lower.member.controllers),
+                token_file: self.member.token_file.or(lower.member.token_file),
             },
             log: LogFragment {
                 level: self.log.level.or(lower.log.level),

@@ -2,7 +2,7 @@
 //!
 //! [`Fragment`] is one file, all of it optional; fragments are laid over one another; [`Settings`] is the sum, checked.
 //! [`Sources`] says where they come from. `bin`, `agent` and `cli` call this; it calls `store` (to write durably),
-//! `identity` (for the override), `license` and `codes`.
+//! `entitlement` (for the role), `identity` (for the override), `license` and `codes`.
 
 mod error;
 mod fragment;

@@ -1,9 +1,10 @@
 //! Settings that are sound.
 
 use super::{ConfigError, Fragment, LOG_DIRECTIVES, LogFormat, log_directives};
-use crate::{codes::ActivationCode, identity::mint_override, license::Purpose};
+use crate::{codes::ActivationCode, entitlement::Role, identity::mint_override, license::Purpose};
 use std::{
     env, fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -11,8 +12,10 @@ use zeroize::Zeroizing;
 /// Folders of root keys: the vendor's package's, and the operator's.
 pub const ROOT_FOLDERS: [&str; 2] = ["/usr/share/entitled/roots.d", "/etc/entitled/roots.d"];
 
-/// Where systemd puts the service's credentials, and what the Activation Code is called there.
-const CREDENTIALS: (&str, &str) = ("CREDENTIALS_DIRECTORY", "activation-code");
+/// Where systemd puts the service's credentials, and what they are called there.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+const ACTIVATION_CODE: &str = "activation-code";
+const JOIN_TOKEN: &str = "join-token";
 /// Longest name of an environment, characters.
 const LONGEST_NAME: usize = 100;
 
@@ -21,6 +24,8 @@ const LONGEST_NAME: usize = 100;
 pub struct Settings {
     /// The product whose licenses count.
     pub product: String,
+    /// What this server is in its environment.
+    pub role: Role,
     /// Where the agent's state is kept.
     pub state_directory: PathBuf,
     /// Where the sockets are.
@@ -41,6 +46,12 @@ pub struct Settings {
     pub activation_code: Option<ActivationCode>,
     /// The operator's text in the place of hardware.
     pub identity_override: Option<String>,
+    /// On a controller: where members are served; none where they are not.
+    pub members_listen: Option<SocketAddr>,
+    /// On a member: addresses of the controller.
+    pub controllers: Vec<String>,
+    /// On a member: the file that holds a join token.
+    pub token_file: Option<PathBuf>,
     /// Directives of the log.
     pub log_level: String,
     /// How the log is written.
@@ -53,7 +64,8 @@ impl Settings {
     /// # Errors
     /// The first setting that is missing or wrong.
     pub fn from_fragment(fragment: Fragment) -> Result<Self, ConfigError> {
-        let Fragment { portal, environment, activation, identity, log, .. } = fragment;
+        let Fragment { portal, environment, activation, identity, members, member, log, .. } =
+            fragment;
         let product = fragment.product.ok_or(ConfigError::Missing {
             name: "product",
             mend: "set it to the name that the vendor gave, `product = \"…\"`",
@@ -61,6 +73,7 @@ impl Settings {
         let purpose = environment.purpose.unwrap_or(Purpose::Production);
         Ok(Self {
             product: not_empty("product", product)?,
+            role: role(fragment.role.as_deref())?,
             state_directory: absolute(
                 "state_directory",
                 fragment.state_directory.unwrap_or_else(|| "/var/lib/entitled".into()),
@@ -79,6 +92,9 @@ impl Settings {
             purpose,
             activation_code: activation_code(activation.code_file.as_deref())?,
             identity_override: identity.r#override.map(unique).transpose()?,
+            members_listen: members.listen.map(listen).transpose()?,
+            controllers: member.controllers.unwrap_or_default(),
+            token_file: member.token_file.or_else(|| credential(JOIN_TOKEN)),
             log_level: level(log.level)?,
             log_format: LogFormat::read(log.format.as_deref())?,
         })
@@ -130,6 +146,29 @@ fn name(text: String) -> Result<String, ConfigError> {
     Ok(text)
 }
 
+fn role(setting: Option<&str>) -> Result<Role, ConfigError> {
+    match setting {
+        None | Some("controller") => Ok(Role::Controller),
+        Some("member") => Ok(Role::Member),
+        Some(found) => Err(ConfigError::Value {
+            name: "role",
+            expected: "controller or member",
+            found: found.to_owned(),
+        }),
+    }
+}
+
+fn listen(text: String) -> Result<SocketAddr, ConfigError> {
+    let expected = "an address and a port such as 0.0.0.0:7443 or [::]:7443";
+    text.parse().map_err(|_| ConfigError::Value { name: "members.listen", expected, found: text })
+}
+
+/// The file of a credential that the service manager has put there.
+fn credential(name: &str) -> Option<PathBuf> {
+    let path = Path::new(&env::var_os(CREDENTIALS)?).join(name);
+    path.exists().then_some(path)
+}
+
 /// `Production` for `production`.
 fn title(purpose: Purpose) -> String {
     let word = purpose.as_str();
@@ -139,13 +178,8 @@ fn title(purpose: Purpose) -> String {
 
 /// The Activation Code from the file that is set, else from the service's credential.
 fn activation_code(file: Option<&Path>) -> Result<Option<ActivationCode>, ConfigError> {
-    let credential =
-        env::var_os(CREDENTIALS.0).map(|folder| Path::new(&folder).join(CREDENTIALS.1));
-    let path = match (file, credential) {
-        (Some(file), _) => file.to_owned(),
-        (None, Some(credential)) if credential.exists() => credential,
-        _ => return Ok(None),
-    };
+    let path = file.map(ToOwned::to_owned).or_else(|| credential(ACTIVATION_CODE));
+    let Some(path) = path else { return Ok(None) };
     let wrong = |reason: String| ConfigError::ActivationCode { path: path.clone(), reason };
     let text = Zeroizing::new(fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?);
     text.parse().map(Some).map_err(|error: crate::codes::CodeError| wrong(error.to_string()))

@@ -13,8 +13,9 @@ const LAST_GOOD: &str = "last-good.toml";
 
 /// Variables of the environment, and the setting that each stands for. `STATE_DIRECTORY` and `RUNTIME_DIRECTORY` are
 /// systemd's and count as defaults: settings go over them.
-const VARIABLES: [(&str, &[&str]); 12] = [
+const VARIABLES: [(&str, &[&str]); 15] = [
     ("ENTITLED_PRODUCT", &["product"]),
+    ("ENTITLED_ROLE", &["role"]),
     ("ENTITLED_STATE_DIRECTORY", &["state_directory"]),
     ("ENTITLED_RUNTIME_DIRECTORY", &["runtime_directory"]),
     ("ENTITLED_PORTAL_URL", &["portal", "url"]),
@@ -24,6 +25,8 @@ const VARIABLES: [(&str, &[&str]); 12] = [
     ("ENTITLED_ENVIRONMENT_PURPOSE", &["environment", "purpose"]),
     ("ENTITLED_ACTIVATION_CODE_FILE", &["activation", "code_file"]),
     ("ENTITLED_IDENTITY_OVERRIDE", &["identity", "override"]),
+    ("ENTITLED_MEMBERS_LISTEN", &["members", "listen"]),
+    ("ENTITLED_MEMBER_TOKEN_FILE", &["member", "token_file"]),
     ("ENTITLED_LOG_LEVEL", &["log", "level"]),
     ("ENTITLED_LOG_FORMAT", &["log", "format"]),
 ];

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     agent::{Daemon, DaemonError, DaemonSettings, SocketPaths, stop_signal},
     api::{ServerOptions, serve},
+    entitlement::Role,
     health::ServiceManager,
     identity::{Hardware, Machine},
     license::Purpose,
@@ -159,6 +160,10 @@ fn prepare_agent(
     let identity_override = override_for(directory, shown, &hardware.survey())?;
     let settings = DaemonSettings {
         product: PRODUCT.to_owned(),
+        role: Role::Controller,
+        members_listen: None,
+        controllers: Vec::new(),
+        token_file: None,
         environment_name: "Development".to_owned(),
         purpose: Purpose::Development,
         identity_override,

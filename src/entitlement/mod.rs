@@ -6,6 +6,7 @@
 
 mod conditions;
 mod evaluate;
+mod lease;
 mod limits;
 mod state;
 mod status;
@@ -13,6 +14,7 @@ mod time;
 
 pub use conditions::{Condition, ConditionStatus, ConditionType, Finding, merge};
 pub use evaluate::{Evaluation, HardwareStanding, Held, Inputs, evaluate};
+pub use lease::{Lease, within_lease};
 pub use limits::{LimitState, LimitStatus, limit_status};
 pub use state::{Reason, State};
 pub use status::{

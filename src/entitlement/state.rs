@@ -27,8 +27,8 @@ pub enum State {
     Expiring,
     /// Past the term, before the end of grace.
     Grace,
-    /// Grace is over, revoked, check-in overdue, or hardware grace over: running work goes on, new work is the
-    /// application's to refuse.
+    /// Grace is over, revoked, check-in overdue, hardware grace over, or a member's lease ran out: running work goes on,
+    /// new work is the application's to refuse.
     Restricted,
     /// The license is for other hardware or another key.
     Invalid,
@@ -109,4 +109,8 @@ pub enum Reason {
     OtherSerialNumber,
     /// The license is bound to another environment key.
     OtherKey,
+    /// A member heard nothing from its controller for longer than its lease.
+    LeaseEnded,
+    /// This server is to be a member and has not joined an environment.
+    NotJoined,
 }

@@ -80,6 +80,8 @@ pub enum LicenseSource {
     File,
     /// From the controller.
     Controller,
+    /// From a member that had heard of it, to a controller that was restored from a snapshot.
+    Member,
 }
 
 /// The license in short.

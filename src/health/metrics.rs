@@ -34,6 +34,12 @@ pub struct ExchangeResult {
     pub result: String,
 }
 
+/// Why something was refused between controller and members; a stable code.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalCause {
+    cause: String,
+}
+
 /// What monitors may count. One registry an agent: two in one process do not mix.
 pub struct Metrics {
     registry: Registry,
@@ -50,6 +56,9 @@ pub struct Metrics {
     used: Family<LimitLabel, Gauge>,
     exchanges: Family<ExchangeResult, Counter>,
     refused_documents: Counter,
+    members_watching: Gauge,
+    member_handshakes: Counter,
+    member_refusals: Family<RefusalCause, Counter>,
 }
 
 impl fmt::Debug for Metrics {
@@ -75,6 +84,9 @@ impl Default for Metrics {
             used: Family::default(),
             exchanges: Family::default(),
             refused_documents: Counter::default(),
+            members_watching: Gauge::default(),
+            member_handshakes: Counter::default(),
+            member_refusals: Family::default(),
         };
         metrics.registered()
     }
@@ -114,6 +126,17 @@ impl Metrics {
         r.register("portal_exchanges", help, self.exchanges.clone());
         let help = "Documents that were refused";
         r.register("refused_documents", help, self.refused_documents.clone());
+        self.with_members()
+    }
+
+    fn with_members(mut self) -> Self {
+        let r = &mut self.registry;
+        let help = "Members that watch the status now";
+        r.register("members_watching", help, self.members_watching.clone());
+        let help = "Handshakes with members that were finished";
+        r.register("member_handshakes", help, self.member_handshakes.clone());
+        let help = "What was refused between controller and members, by cause";
+        r.register("member_refusals", help, self.member_refusals.clone());
         self
     }
 
@@ -159,6 +182,26 @@ impl Metrics {
     /// Counts a refused document.
     pub fn refused_document(&self) {
         self.refused_documents.inc();
+    }
+
+    /// A member begins to watch, or does no more.
+    pub fn member_watches(&self, watches: bool) {
+        if watches {
+            self.members_watching.inc();
+        } else {
+            self.members_watching.dec();
+        }
+    }
+
+    /// Counts a finished handshake with a member.
+    pub fn member_handshake(&self) {
+        self.member_handshakes.inc();
+    }
+
+    /// Counts a refusal between controller and members.
+    pub fn member_refused(&self, cause: &str) {
+        let label = RefusalCause { cause: cause.to_owned() };
+        self.member_refusals.get_or_create(&label).inc();
     }
 
     /// All of them as OpenMetrics text.

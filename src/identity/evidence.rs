@@ -26,16 +26,21 @@ impl Group {
     /// Every group, in the order of reports.
     pub const ALL: [Self; 6] = [Self::U, Self::T, Self::S, Self::N, Self::D, Self::Noted];
 
-    /// What the group's one vote weighs when it is enrolled.
+    /// What the group's one vote weighs at the most, settled by measurement (docs/population.md). At 60 per cent it follows
+    /// that any one group may change where two others remain.
     pub const fn weight(self) -> u8 {
         match self {
-            Self::U => 40,
-            Self::T => 35,
-            Self::S | Self::N => 25,
-            Self::D => 15,
+            Self::U => 45,
+            Self::T | Self::N => 30,
+            Self::S => 25,
+            Self::D => 20,
             Self::Noted => 0,
         }
     }
+
+    /// What U weighs on bare metal. A hypervisor draws a guest's, and it is the guest's best evidence: there it suffices
+    /// against any other group. Firmware's may be that of a whole model, its serials too, and an update may lose it.
+    pub(super) const BARE_METAL_U: u8 = 30;
 
     /// The letter of the documents, or `noted`.
     pub const fn name(self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use super::{
     DigestedSurvey, Enrolled, FactComparison, LocalSecret, MachineKind, Outcome, Survey,
-    matching::{Decision, Tally, compare},
+    matching::{Decision, Tally, compare, votes},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -136,7 +136,7 @@ pub fn judge(
 pub fn judge_digested(enrolled: &Enrolled, survey: &DigestedSurvey, now: Timestamp) -> Judgement {
     let settling = survey.uptime_seconds.is_some_and(|seconds| seconds < SETTLING_SECONDS);
     let facts = compare(&enrolled.facts, &survey.facts, settling);
-    let tally = Tally::of(&facts);
+    let tally = Tally::of(&votes(&facts));
     let virtual_machine = enrolled.virtual_machine || survey.machine.is_virtual();
     let holds_until =
         enrolled.last_full_match.checked_add(DEGRADED_HOLDS).unwrap_or(Timestamp::MAX);

@@ -11,11 +11,11 @@ use super::{DigestedFact, EnrolledFact, FactDigest, FactState, Group, Source};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Per cent of the weight that must agree.
-const KEEP: u32 = 60;
+/// Per cent of the weight that must agree. Settled together with the weights of the groups, docs/population.md.
+pub(super) const KEEP: u32 = 60;
 
 /// What one fact says about the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Enrolled, and found again.
@@ -88,6 +88,25 @@ pub(super) enum Decision {
     Vetoed,
 }
 
+/// What one group says, and what its vote weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Vote {
+    pub(super) group: Group,
+    pub(super) outcome: Outcome,
+    pub(super) weight: u32,
+}
+
+/// The vote of each group that is enrolled and weighs anything.
+pub(super) fn votes(facts: &[FactComparison]) -> Vec<Vote> {
+    let vote = |group| {
+        let votes = |f: &&FactComparison| f.group == group && f.weight > 0 && f.enrolled.is_some();
+        let enrolled: Vec<_> = facts.iter().filter(votes).collect();
+        let weight = enrolled.iter().map(|fact| u32::from(fact.weight)).max()?;
+        Some(Vote { group, outcome: group_vote(&enrolled), weight })
+    };
+    Group::ALL.into_iter().filter_map(vote).collect()
+}
+
 /// The votes of the groups, as weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -98,29 +117,30 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn of(facts: &[FactComparison]) -> Self {
+    pub(super) fn of(votes: &[Vote]) -> Self {
         let mut tally =
             Self { agreeing: 0, against: 0, unreadable: 0, system_id: Outcome::Nothing };
-        for group in Group::ALL {
-            let votes =
-                |f: &&FactComparison| f.group == group && f.weight > 0 && f.enrolled.is_some();
-            let enrolled: Vec<_> = facts.iter().filter(votes).collect();
-            let weight = enrolled.iter().map(|fact| u32::from(fact.weight)).max().unwrap_or(0);
-            let vote = group_vote(&enrolled);
-            match vote {
+        for Vote { group, outcome, weight } in votes {
+            match outcome {
                 Outcome::Agrees => tally.agreeing += weight,
                 Outcome::Unreadable => tally.unreadable += weight,
                 Outcome::Differs | Outcome::Gone => tally.against += weight,
                 Outcome::New | Outcome::Nothing => {}
             }
-            if group == Group::U {
-                tally.system_id = vote;
+            if *group == Group::U {
+                tally.system_id = *outcome;
             }
         }
         tally
     }
 
     pub(super) fn decide(&self, virtual_machine: bool) -> Decision {
+        self.decide_at(virtual_machine, KEEP)
+    }
+
+    /// The same where `keep` per cent must agree.
+    pub(super) fn decide_at(&self, virtual_machine: bool, keep: u32) -> Decision {
+        let reaches = |part: u32, whole: u32| part * 100 >= whole * keep;
         let readable = self.agreeing + self.against;
         let enrolled = readable + self.unreadable;
         let veto = virtual_machine && self.system_id == Outcome::Differs;
@@ -143,10 +163,6 @@ impl Tally {
         let score = (self.agreeing * 100).checked_div(readable).unwrap_or(0);
         u8::try_from(score).unwrap_or(100)
     }
-}
-
-const fn reaches(part: u32, whole: u32) -> bool {
-    part * 100 >= whole * KEEP
 }
 
 /// One vote for a group. A cloud's instance id decides alone where it can be compared: it names the instance, while
@@ -268,7 +284,7 @@ pub fn recognise(
             why: None,
         })
         .collect();
-    let tally = Tally::of(&compare(known, &found, true));
+    let tally = Tally::of(&votes(&compare(known, &found, true)));
     let same_machine = tally.decide(virtual_machine) == Decision::Kept;
     Recognition { same_machine, score: tally.score() }
 }

@@ -83,14 +83,15 @@ impl Survey {
     }
 
     /// What the vote of the fact's group weighs on this machine: nothing for a serial that may be the host's, nor
-    /// for MAC addresses from which the UUID is made, because that would be one fact voting twice.
+    /// for MAC addresses from which the UUID is made, because that would be one fact voting twice; less for a UUID that is
+    /// firmware's.
     pub fn weight_of(&self, fact: &Fact) -> u8 {
-        let void = match fact.group() {
-            Group::S => self.machine.is_virtual(),
-            Group::N => self.uuid_is_made_from_a_mac(),
-            _ => false,
-        };
-        if void { 0 } else { fact.group().weight() }
+        match fact.group() {
+            Group::S if self.machine.is_virtual() => 0,
+            Group::N if self.uuid_is_made_from_a_mac() => 0,
+            Group::U if !self.machine.is_virtual() => Group::BARE_METAL_U,
+            group => group.weight(),
+        }
     }
 
     fn uuid_is_made_from_a_mac(&self) -> bool {

@@ -33,7 +33,7 @@ pub use request::{
     Activation, Candidate, EvidenceDigest, MachineFacts, RequestClaims, RequestId, RequestKind,
     RequestedEnvironment, UnverifiedRequest, sign_request, verify_request,
 };
-pub use statement::{ProofClaims, StatementClaims};
+pub use statement::{ProofClaims, StatementClaims, VerifiedStatement, verify_statement};
 pub use trust::{KeyStatus, PortalKey, Roots, TrustClaims, VerifiedTrust};
 pub use verify::{InstallCheck, OpenedAnswer, VerifiedLicense, open_answer, verify_license};
 

@@ -113,6 +113,9 @@ pub struct RequestClaims {
     /// The version of the trust document that is held; 0 for none.
     #[serde(default)]
     pub trust_version: u64,
+    /// The thumbprint of the environment's certificate authority, for the license to name; absent: it has no members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<Thumbprint>,
 }
 
 impl Document for RequestClaims {

@@ -1,6 +1,9 @@
 //! What the environment itself signs: statements of its status, and proofs that an answer is fresh.
 
-use super::Document;
+use super::{
+    Document, DocumentError, PublicKey, RevocationClaims, Roots, Unverified, VerifiedLicense,
+    VerifiedTrust, verify::verify_by_trust, verify_license,
+};
 use crate::codes::SerialNumber;
 use jiff::{Timestamp, fmt::serde::timestamp::second::required as numeric_date};
 use serde::{Deserialize, Serialize};
@@ -27,10 +30,104 @@ pub struct StatementClaims {
     pub license: String,
     /// The trust document.
     pub trust: String,
+    /// The revocation, where the license was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<String>,
 }
 
 impl Document for StatementClaims {
     const TYPE: &'static str = "entitled-statement+jwt";
+}
+
+/// A statement that the environment signed, with the documents in it verified up to a root key; had from
+/// [`verify_statement`] only.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifiedStatement {
+    claims: StatementClaims,
+    text: String,
+    key: PublicKey,
+    license: VerifiedLicense,
+    revocation: Option<RevocationClaims>,
+    trust: VerifiedTrust,
+}
+
+impl VerifiedStatement {
+    /// What it says.
+    pub const fn claims(&self) -> &StatementClaims {
+        &self.claims
+    }
+
+    /// The document as it came.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The environment key that signed it.
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// The license in it.
+    pub const fn license(&self) -> &VerifiedLicense {
+        &self.license
+    }
+
+    /// The revocation in it.
+    pub const fn revocation(&self) -> Option<&RevocationClaims> {
+        self.revocation.as_ref()
+    }
+
+    /// The trust document by which the others were verified.
+    pub const fn trust(&self) -> &VerifiedTrust {
+        &self.trust
+    }
+}
+
+/// Verifies a statement from the root keys down: the trust document, by it the license, and the statement by the key
+/// that the license is bound to; by `unbound` where it is bound to the Serial Number alone. Of the trust document in it and
+/// the held one the newer counts.
+///
+/// # Errors
+/// What is wrong with the statement or with a document in it; [`DocumentError::UnknownKey`] where no key is known that
+/// must have signed it.
+pub fn verify_statement(
+    text: &str,
+    product: &str,
+    roots: &Roots,
+    held: Option<&VerifiedTrust>,
+    unbound: Option<&PublicKey>,
+) -> Result<VerifiedStatement, DocumentError> {
+    let document = Unverified::parse(text)?;
+    // Not believed before its signature is checked below; the documents in it have signatures of their own.
+    let claims: StatementClaims = document.peek()?;
+    let carried = roots.verify_trust(&claims.trust, product, None)?;
+    let trust = held.filter(|held| held.version() > carried.version()).cloned().unwrap_or(carried);
+    let license = verify_license(&claims.license, product, &trust)?;
+    let bound = license.claims().cnf.map(|cnf| cnf.jwk);
+    let key = bound.as_ref().or(unbound);
+    let key = *key.ok_or_else(|| DocumentError::UnknownKey { kid: document.kid() })?;
+    document.check_signature(&key)?;
+    if claims.aud != product {
+        return Err(DocumentError::audience(product, &claims.aud));
+    }
+    let licensed = license.claims();
+    if claims.iss != licensed.sub {
+        return Err(DocumentError::Serial { expected: licensed.sub, found: claims.iss });
+    }
+    if claims.environment_id != licensed.environment.id {
+        return Err(DocumentError::Environment {
+            expected: licensed.environment.id.to_string(),
+            found: claims.environment_id.to_string(),
+            purpose: licensed.environment.purpose,
+        });
+    }
+    let revocation = claims.revocation.as_deref();
+    let revocation: Option<RevocationClaims> =
+        revocation.map(|text| verify_by_trust(text, &trust)).transpose()?;
+    if let Some(found) = revocation.as_ref().map(|r| r.sub).filter(|sub| *sub != licensed.sub) {
+        return Err(DocumentError::Serial { expected: licensed.sub, found });
+    }
+    Ok(VerifiedStatement { text: text.trim().to_owned(), claims, key, license, revocation, trust })
 }
 
 /// Shows that whoever answers holds the environment key now: the asker's challenge, signed.

@@ -192,7 +192,10 @@ pub fn open_answer(
     })
 }
 
-fn verify_by_trust<D: Document>(text: &str, trust: &VerifiedTrust) -> Result<D, DocumentError> {
+pub(super) fn verify_by_trust<D: Document>(
+    text: &str,
+    trust: &VerifiedTrust,
+) -> Result<D, DocumentError> {
     let document = Unverified::parse(text)?;
     // The type first: 'not a license' says more than 'an unknown key'.
     document.check_type::<D>()?;

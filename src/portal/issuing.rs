@@ -8,17 +8,18 @@ use super::{
 use crate::license::{
     AnswerClaims, Confirmation, DocumentError, Environment as LicensedEnvironment, Fork,
     LicenseClaims, Outcome, RequestClaims, RevocationClaims, Subscription as LicensedSubscription,
-    sign,
+    Thumbprint, sign,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// A license of the next sequence.
+/// A license of the next sequence, for an environment of that certificate authority.
 pub(super) fn license(
     keys: &KeyRing,
     subscription: &Subscription,
     environment: &Environment,
     jti: Uuid,
+    ca: Option<Thumbprint>,
     now: Timestamp,
 ) -> Result<String, DocumentError> {
     let terms = &subscription.terms;
@@ -53,7 +54,7 @@ pub(super) fn license(
         check_in_days: terms.check_in_days,
         hardware_grace_hours: terms.hardware_grace_hours,
         cnf: environment.key.map(|jwk| Confirmation { jwk }),
-        ca: None,
+        ca,
     };
     sign(&claims, keys.signing())
 }

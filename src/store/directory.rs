@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 
 const LOCK: &str = "entitled.lock";
 const ENVIRONMENT_KEY: &str = "environment.key";
+const AUTHORITY_KEY: &str = "environment-ca.key";
+const MEMBER_IDENTITY: &str = "member.pem";
 const NEXT_KEY: &str = "environment.key.next";
 const LOCAL_SECRET: &str = "hardware.secret";
 const ACTIVATION_CODE: &str = "activation-code";
@@ -93,6 +95,33 @@ impl StateDirectory {
             Some(key) => Ok(key),
             None => self.make_key(ENVIRONMENT_KEY),
         }
+    }
+
+    /// The key of the environment's certificate authority, made at the first call.
+    ///
+    /// # Errors
+    /// As [`environment_key`](Self::environment_key).
+    pub fn authority_key(&self) -> Result<KeyPair, StoreError> {
+        match self.read_key(AUTHORITY_KEY)? {
+            Some(key) => Ok(key),
+            None => self.make_key(AUTHORITY_KEY),
+        }
+    }
+
+    /// On a member: its key and its certificate with the authority's, PEM, once it has joined.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] and [`StoreError::Contents`].
+    pub fn member_identity(&self) -> Result<Option<Zeroizing<String>>, StoreError> {
+        Ok(files::read(&self.0.join(MEMBER_IDENTITY))?.map(Zeroizing::new))
+    }
+
+    /// Keeps a member's key and certificate, in one file: neither is of use without the other.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn keep_member_identity(&self, pem: &str) -> Result<(), StoreError> {
+        write_durably(&self.0.join(MEMBER_IDENTITY), pem.as_bytes())
     }
 
     /// The key that is to take the place of the environment key, once one was made. A damaged one is set aside.

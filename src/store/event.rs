@@ -44,6 +44,18 @@ pub enum Action {
     StoreRecovered,
     /// New settings were taken.
     SettingsTaken,
+    /// A token for members to join with was made.
+    TokenMade,
+    /// A server joined the environment: told on the controller and on the member.
+    MemberJoined,
+    /// A member was taken in by its certificate: no record was kept of it.
+    MemberAdopted,
+    /// A member was removed.
+    MemberRemoved,
+    /// A member's certificate was renewed.
+    CertificateRenewed,
+    /// A member's statement was newer than what the controller held, and was followed.
+    StatementFollowed,
 }
 
 impl Action {
@@ -68,6 +80,12 @@ impl Action {
             Self::StatusChanged => "status-changed",
             Self::StoreRecovered => "store-recovered",
             Self::SettingsTaken => "settings-taken",
+            Self::TokenMade => "token-made",
+            Self::MemberJoined => "member-joined",
+            Self::MemberAdopted => "member-adopted",
+            Self::MemberRemoved => "member-removed",
+            Self::CertificateRenewed => "certificate-renewed",
+            Self::StatementFollowed => "statement-followed",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The state in memory, with a store behind it that may fail.
 
-use super::{AgentState, Event, Store, StoreError, StoredEvent};
+use super::{AgentState, Event, Roster, RosterChange, Store, StoreError, StoredEvent};
 use crate::license::RequestId;
 
 /// Entries kept for a store that can't take them yet; the oldest go first.
@@ -11,6 +11,9 @@ pub struct Keeper {
     state: AgentState,
     store: Box<dyn Store>,
     waiting: Vec<Event>,
+    roster: Roster,
+    /// Changes of the roster that belong to the waiting entries.
+    changes: Vec<RosterChange>,
     /// What the last commit failed of.
     failed: Option<String>,
     /// The reserve of request ids as it is stored.
@@ -28,7 +31,13 @@ impl Keeper {
         let mut state = store.load()?;
         state.chain.reserve.inherit();
         let reserve = state.chain.reserve.ids().to_vec();
-        Ok(Self { state, store, waiting: Vec::new(), failed: None, reserve, drawn: Vec::new() })
+        // A roster that can't be read costs names: members show certificates, which are taken for what they are.
+        let roster = store.roster().unwrap_or_else(|error| {
+            tracing::error!(%error, "what is known of the members can't be read");
+            Roster::default()
+        });
+        let (waiting, changes, drawn) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { state, store, waiting, roster, changes, failed: None, reserve, drawn })
     }
 
     /// The state.
@@ -44,6 +53,25 @@ impl Keeper {
     /// Puts `state` in the place of the current one, with the audit entries that belong to it, in one transaction.
     /// True where it is stored; otherwise it stands in memory until [`retry`](Self::retry) stores it.
     pub fn commit(&mut self, state: AgentState, events: impl IntoIterator<Item = Event>) -> bool {
+        self.commit_with(state, events, [])
+    }
+
+    /// What is known of the environment's members.
+    pub const fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The same with changes of the roster.
+    pub fn commit_with(
+        &mut self,
+        state: AgentState,
+        events: impl IntoIterator<Item = Event>,
+        changes: impl IntoIterator<Item = RosterChange>,
+    ) -> bool {
+        for change in changes {
+            self.roster.apply(change.clone());
+            self.changes.push(change);
+        }
         let revision = self.state.revision + 1;
         self.state = AgentState { revision, ..state };
         self.waiting.extend(events);
@@ -98,9 +126,10 @@ impl Keeper {
     }
 
     fn store_now(&mut self) -> bool {
-        match self.store.commit(&self.state, &self.waiting) {
+        match self.store.commit_with(&self.state, &self.waiting, &self.changes) {
             Ok(()) => {
                 self.waiting.clear();
+                self.changes.clear();
                 if self.reserve != self.state.chain.reserve.ids() {
                     self.reserve = self.state.chain.reserve.ids().to_vec();
                     self.drawn.clear();

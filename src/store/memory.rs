@@ -1,12 +1,13 @@
 //! A store without a disk: for the simulation, for tests, and while the disk can't be used at all.
 
-use super::{AgentState, Event, Store, StoreError, StoredEvent};
+use super::{AgentState, Event, Roster, RosterChange, Store, StoreError, StoredEvent};
 
 /// Keeps everything in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     state: AgentState,
     events: Vec<StoredEvent>,
+    roster: Roster,
 }
 
 impl Store for MemoryStore {
@@ -14,8 +15,18 @@ impl Store for MemoryStore {
         Ok(self.state.clone())
     }
 
-    fn commit(&mut self, state: &AgentState, events: &[Event]) -> Result<(), StoreError> {
+    fn roster(&mut self) -> Result<Roster, StoreError> {
+        Ok(self.roster.clone())
+    }
+
+    fn commit_with(
+        &mut self,
+        state: &AgentState,
+        events: &[Event],
+        changes: &[RosterChange],
+    ) -> Result<(), StoreError> {
         self.state = state.clone();
+        changes.iter().cloned().for_each(|change| self.roster.apply(change));
         self.state.chain.reserve.leave();
         for event in events {
             let id = i64::try_from(self.events.len()).unwrap_or(i64::MAX) + 1;

@@ -11,6 +11,7 @@ mod files;
 mod keeper;
 mod memory;
 mod reserve;
+mod roster;
 mod sqlite;
 mod state;
 mod succession;
@@ -21,8 +22,9 @@ pub use files::{write_durably, write_durably_for_group};
 pub use keeper::Keeper;
 pub use memory::MemoryStore;
 pub use reserve::Reserve;
+pub use roster::{MemberRecord, Roster, RosterChange, TokenId, TokenRecord};
 pub use sqlite::{Opened, SqliteStore};
-pub use state::{AgentState, Chain, HeldLicense, PendingRequest, StatusMark};
+pub use state::{AgentState, Chain, HeldLicense, Membership, PendingRequest, StatusMark};
 pub use succession::{Offer, PendingLicense, Retired};
 
 use std::path::PathBuf;
@@ -31,8 +33,22 @@ use std::path::PathBuf;
 pub trait Store: Send {
     /// The whole state.
     fn load(&mut self) -> Result<AgentState, StoreError>;
-    /// Stores the state and the audit entries that belong to it, together or not at all.
-    fn commit(&mut self, state: &AgentState, events: &[Event]) -> Result<(), StoreError>;
+    /// What is known of the environment's members; nothing while it can't be read.
+    fn roster(&mut self) -> Result<Roster, StoreError>;
+    /// Stores the state, the audit entries that belong to it and changes of the roster, together or not at all.
+    fn commit_with(
+        &mut self,
+        state: &AgentState,
+        events: &[Event],
+        changes: &[RosterChange],
+    ) -> Result<(), StoreError>;
+    /// The same where the roster stays as it is.
+    ///
+    /// # Errors
+    /// As [`commit_with`](Self::commit_with).
+    fn commit(&mut self, state: &AgentState, events: &[Event]) -> Result<(), StoreError> {
+        self.commit_with(state, events, &[])
+    }
     /// The newest audit entries, at most `limit`, newest first.
     fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
     /// What had to be mended since the store was opened, told once.

@@ -3,7 +3,7 @@
 mod database;
 
 use super::{
-    AgentState, Event, StateDirectory, Store, StoreError, StoredEvent,
+    AgentState, Event, Roster, RosterChange, StateDirectory, Store, StoreError, StoredEvent,
     copy::{CopyContents, CopyFile},
 };
 use database::{Database, set_aside};
@@ -91,7 +91,7 @@ impl SqliteStore {
         match kept {
             Ok(Some(CopyContents { state: newer, waiting })) if newer.revision > state.revision => {
                 let recovered = found.describe(Some("the copy beside it"), None);
-                match self.write(&newer, &waiting) {
+                match self.write(&newer, &waiting, &[]) {
                     Ok(_) => Opened { store: self, recovered },
                     Err(error) => {
                         self.refusal = Some(error.to_string());
@@ -115,7 +115,12 @@ impl SqliteStore {
     }
 
     /// Writes to the database, which is opened where it could not be before.
-    fn write(&mut self, state: &AgentState, events: &[Event]) -> Result<bool, StoreError> {
+    fn write(
+        &mut self,
+        state: &AgentState,
+        events: &[Event],
+        changes: &[RosterChange],
+    ) -> Result<bool, StoreError> {
         let database = match &mut self.database {
             Some(database) => database,
             none => {
@@ -126,7 +131,7 @@ impl SqliteStore {
                 none.insert(database)
             }
         };
-        let written = database.write(state, events);
+        let written = database.write(state, events, changes);
         if written.as_ref().is_err_and(StoreError::is_damage) {
             // The next try sets it aside.
             self.database = None;
@@ -144,10 +149,19 @@ impl Store for SqliteStore {
         }
     }
 
-    fn commit(&mut self, state: &AgentState, events: &[Event]) -> Result<(), StoreError> {
+    fn roster(&mut self) -> Result<Roster, StoreError> {
+        self.database.as_ref().map_or_else(|| Ok(Roster::default()), Database::roster)
+    }
+
+    fn commit_with(
+        &mut self,
+        state: &AgentState,
+        events: &[Event],
+        changes: &[RosterChange],
+    ) -> Result<(), StoreError> {
         let ahead = self.ahead.iter().flat_map(|(_, waiting)| waiting);
         let events: Vec<Event> = ahead.chain(events).cloned().collect();
-        match self.write(state, &events) {
+        match self.write(state, &events, changes) {
             Ok(changed) => {
                 self.ahead = None;
                 self.refusal = None;

@@ -2,9 +2,9 @@
 
 use super::{Offer, PendingLicense, Reserve, Retired};
 use crate::{
-    entitlement::{Condition, HardwareStanding, LicenseSource, State, TimeMark},
+    entitlement::{Condition, HardwareStanding, Lease, LicenseSource, State, TimeMark},
     identity::Enrolled,
-    license::{Environment, Fork, PublicKey, RequestId, RequestKind, Sequence},
+    license::{Environment, Fork, PublicKey, RequestId, RequestKind, Sequence, Thumbprint},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,31 @@ pub struct AgentState {
     pub last_contact: Option<Timestamp>,
     /// The last status, so that its generation and its times go on.
     pub status: StatusMark,
+    /// On a member: the environment that it has joined, and what it has heard from there.
+    pub membership: Option<Membership>,
+}
+
+/// A member's place in its environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Its id, given by the controller.
+    pub id: Uuid,
+    /// Addresses of the controller, as `entitlectl join` was told them.
+    pub controllers: Vec<String>,
+    /// The thumbprint of the environment's certificate authority, which the join token pinned.
+    pub ca: Thumbprint,
+    /// The environment key, as the controller showed it when this member joined.
+    pub environment_key: PublicKey,
+    /// When the certificate was received, by effective time.
+    pub certified_at: Timestamp,
+    /// How long it is good for from then on, seconds.
+    pub certificate_life: u64,
+    /// The last statement that was accepted.
+    #[serde(default)]
+    pub statement: Option<String>,
+    /// How long that may be gone on with.
+    #[serde(default)]
+    pub lease: Option<Lease>,
 }
 
 impl AgentState {

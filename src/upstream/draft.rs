@@ -5,7 +5,7 @@ use crate::{
     identity::Survey,
     license::{
         Activation, Candidate, EvidenceDigest, MachineFacts, PublicKey, RebindCode, RequestClaims,
-        RequestId, RequestKind, RequestedEnvironment, Sequence,
+        RequestId, RequestKind, RequestedEnvironment, Sequence, Thumbprint,
     },
     store::Chain,
 };
@@ -42,6 +42,8 @@ pub struct Draft<'a> {
     pub held: Option<&'a str>,
     /// The version of the trust document that is held; 0 for none.
     pub trust_version: u64,
+    /// The thumbprint of the environment's certificate authority, where it has one.
+    pub ca: Option<Thumbprint>,
     /// The highest sequence of any document that was accepted.
     pub floor: Option<Sequence>,
     /// Effective time.
@@ -86,6 +88,7 @@ impl Draft<'_> {
             held: self.held.map(ToOwned::to_owned),
             floor: self.floor,
             trust_version: self.trust_version,
+            ca: self.ca,
         }
     }
 }

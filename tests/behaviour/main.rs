@@ -5,6 +5,7 @@ mod commands;
 mod daemon;
 mod dev;
 mod hostile;
+mod members;
 mod portal;
 mod sockets;
 mod stage;

@@ -220,3 +220,39 @@ async fn the_clocks_of_1969_2038_2106_and_2099_at_boot_leave_no_trace() {
         stage.assert_no_fork();
     }
 }
+
+/// Two years ahead for more than a day, until the portal signs the true time. Found by the simulation.
+async fn ahead(stage: &Stage, meanwhile: impl FnOnce(&Stage)) {
+    stage.world.set_clock(stage.world.truth() + SignedDuration::from_hours(24 * 730));
+    stage.idle(DAY + HOUR * 2).await;
+    meanwhile(stage);
+    stage.idle(HOUR * 2).await;
+    stage.world.mend_clock();
+    stage.refresh().await.unwrap();
+    assert_eq!(stage.status().state, State::Active);
+    // The next survey.
+    stage.idle(HOUR * 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_grace_of_other_hardware_does_not_last_until_a_time_that_a_wrong_clock_told() {
+    let stage = Stage::activated().await;
+    ahead(&stage, |stage| stage.hardware.is_another()).await;
+    assert_eq!(stage.conditions(), [ConditionType::HardwareChanged]);
+    stage.idle(HOUR * 68).await;
+    assert_eq!(stage.status().state, State::Active, "a grace it has");
+    stage.idle(HOUR * 6).await;
+    assert_eq!(stage.status().reason, Reason::HardwareChanged);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unreadable_hardware_is_not_put_up_with_until_a_time_that_a_wrong_clock_told() {
+    let stage = Stage::activated().await;
+    ahead(&stage, |_| ()).await;
+    stage.hardware.can_not_be_read();
+    stage.idle(DAY * 29).await;
+    assert_eq!(stage.status().state, State::Active);
+    assert_eq!(stage.conditions(), [ConditionType::HardwareUnreadable]);
+    stage.idle(DAY * 5).await;
+    assert_eq!(stage.status().reason, Reason::HardwareChanged);
+}

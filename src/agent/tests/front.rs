@@ -65,34 +65,37 @@ fn served(folder: &TempDir, agent: &AgentHandle) -> [std::path::PathBuf; 2] {
     [fronted, alone]
 }
 
+/// What came back, and whether the other end hung up on what was still being sent: then it may not all have come through.
+struct Said {
+    back: Vec<u8>,
+    hung_up: bool,
+}
+
 /// Sends bytes in pieces, and reads to the end.
-async fn said(path: &Path, bytes: &[u8], piece: usize) -> Vec<u8> {
+async fn said(path: &Path, bytes: &[u8], piece: usize) -> Said {
     let mut stream = UnixStream::connect(path).await.unwrap();
+    let mut hung_up = false;
     for piece in bytes.chunks(piece) {
-        // One who has heard enough hangs up.
-        if stream.write_all(piece).await.is_err() {
+        hung_up = stream.write_all(piece).await.is_err();
+        if hung_up {
             break;
         }
         tokio::task::yield_now().await;
     }
-    let _ = stream.shutdown().await;
+    hung_up |= stream.shutdown().await.is_err();
     let mut back = Vec::new();
     let end = timeout(Duration::from_mins(1), stream.read_to_end(&mut back));
-    let _ = end.await.expect("it never ended");
-    back
+    hung_up |= end.await.expect("it never ended").is_err();
+    Said { back, hung_up }
 }
 
-/// Answers as they can be compared: the lines of each head sorted, the time left out, and the refusal of a broken head: hyper
-/// reads one that came in part again only when it has ended, so whether it still says so depends on how the bytes came.
+/// Answers as they can be compared: the lines of each head sorted, the time left out. So is a last `400`: whether hyper says it or
+/// hangs up in silence depends on the pieces in which what is wrong arrives.
 fn comparable(back: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(back).to_lowercase();
-    let refusal = text.rfind("http/1.1 400 bad request\r\n").filter(|at| {
-        let refusal = &text[*at..];
-        refusal.contains("\r\ncontent-length: 0\r\n") && refusal.ends_with("\r\n\r\n")
-    });
-    let answers = &text[..refusal.unwrap_or(text.len())];
+    let text = String::from_utf8_lossy(back);
+    let text = text.split("HTTP/1.1 400 Bad Request").next().unwrap_or_default().to_lowercase();
     let mut lines: Vec<_> =
-        answers.lines().filter(|line| !line.starts_with("date:")).map(ToOwned::to_owned).collect();
+        text.lines().filter(|line| !line.starts_with("date:")).map(ToOwned::to_owned).collect();
     lines.sort();
     lines
 }
@@ -104,16 +107,25 @@ fn whatever_is_sent_is_answered_as_by_hyper_alone() {
     let folder = tempfile::tempdir().unwrap();
     let [fronted, alone] = runtime.block_on(async { served(&folder, stage.handle()) });
     let requests = proptest::collection::vec(any_request(), 1..4);
+    let compared = std::cell::Cell::new(0);
     let config =
         ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() };
     let ran = TestRunner::new(config).run(&(requests, 1..300_usize), |(requests, piece)| {
         let bytes = requests.concat();
+        let shown = String::from_utf8_lossy(&bytes).into_owned();
         let (front, hyper) = runtime.block_on(async {
             (said(&fronted, &bytes, piece).await, said(&alone, &bytes, piece).await)
         });
-        let shown = String::from_utf8_lossy(&bytes).into_owned();
-        prop_assert_eq!(comparable(&front), comparable(&hyper), "{}", shown);
+        let (one, other) = (comparable(&front.back), comparable(&hyper.back));
+        if front.hung_up || hyper.hung_up {
+            let (less, more) = if front.hung_up { (one, other) } else { (other, one) };
+            prop_assert!(hyper.hung_up || less.iter().all(|line| more.contains(line)), "{}", shown);
+            return Ok(());
+        }
+        compared.set(compared.get() + 1);
+        prop_assert_eq!(one, other, "{}", shown);
         Ok(())
     });
     ran.unwrap();
+    assert!(compared.get() > 200, "{} were compared", compared.get());
 }

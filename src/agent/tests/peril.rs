@@ -4,7 +4,7 @@
 use crate::{
     agent::Clock,
     entitlement::Reading,
-    store::{AgentState, Event, Store, StoreError, StoredEvent},
+    store::{AgentState, Event, Roster, RosterChange, Store, StoreError, StoredEvent},
 };
 use std::{
     panic::resume_unwind,
@@ -94,9 +94,18 @@ impl<S: Store> Store for PerilousStore<S> {
         self.store.load()
     }
 
-    fn commit(&mut self, state: &AgentState, events: &[Event]) -> Result<(), StoreError> {
+    fn roster(&mut self) -> Result<Roster, StoreError> {
+        self.store.roster()
+    }
+
+    fn commit_with(
+        &mut self,
+        state: &AgentState,
+        events: &[Event],
+        changes: &[RosterChange],
+    ) -> Result<(), StoreError> {
         self.peril.pass(Place::BeforeCommit);
-        let committed = self.store.commit(state, events);
+        let committed = self.store.commit_with(state, events, changes);
         self.peril.pass(Place::AfterCommit);
         committed
     }

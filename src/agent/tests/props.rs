@@ -43,6 +43,7 @@ pub(super) struct World {
     truth: Timestamp,
     error: Mutex<SignedDuration>,
     boot: Mutex<Duration>,
+    portal_behind: Mutex<SignedDuration>,
     readings: AtomicU64,
 }
 
@@ -50,7 +51,7 @@ impl World {
     pub(super) fn new(truth: Timestamp) -> Self {
         let start = Instant::now();
         let (error, boot, readings) = (Mutex::default(), Mutex::default(), AtomicU64::new(0));
-        Self { start, truth, error, boot, readings }
+        Self { start, truth, error, boot, portal_behind: Mutex::default(), readings }
     }
 
     pub(super) fn truth(&self) -> Timestamp {
@@ -64,6 +65,16 @@ impl World {
 
     pub(super) fn mend_clock(&self) {
         *self.error.lock().unwrap() = SignedDuration::ZERO;
+    }
+
+    /// What the portal's clock says.
+    pub(super) fn portal_time(&self) -> Timestamp {
+        self.truth() - *self.portal_behind.lock().unwrap()
+    }
+
+    /// The portal's clock is so far behind.
+    pub(super) fn set_portal_behind(&self, behind: SignedDuration) {
+        *self.portal_behind.lock().unwrap() = behind;
     }
 
     /// How often the machine's clock was read.
@@ -86,11 +97,18 @@ impl Clock for World {
 }
 
 /// What the hardware says when it is asked.
-pub(super) struct Machine(Mutex<Option<Vec<Fact>>>, AtomicBool);
+pub(super) struct Machine {
+    kind: Mutex<MachineKind>,
+    facts: Mutex<Option<Vec<Fact>>>,
+    /// Whether what root may read was collected anew.
+    has_news: AtomicBool,
+}
 
 impl Default for Machine {
     fn default() -> Self {
-        Self(Mutex::new(Some(facts("one", "one"))), AtomicBool::new(false))
+        let facts = Mutex::new(Some(facts("one", "one")));
+        let kind = Mutex::new(MachineKind::BareMetal);
+        Self { kind, facts, has_news: AtomicBool::new(false) }
     }
 }
 
@@ -105,27 +123,49 @@ fn facts(machine: &str, disk: &str) -> Vec<Fact> {
 }
 
 impl Machine {
+    fn set(&self, facts: Option<Vec<Fact>>) {
+        *self.facts.lock().unwrap() = facts;
+    }
+
     pub(super) fn is_collected_anew(&self) {
-        self.1.store(true, Ordering::Relaxed);
+        self.has_news.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn is_the_first(&self) {
-        *self.0.lock().unwrap() = Some(facts("one", "one"));
+        self.set(Some(facts("one", "one")));
     }
 
     pub(super) fn has_another_disk(&self) {
-        *self.0.lock().unwrap() = Some(facts("one", "another"));
+        self.set(Some(facts("one", "another")));
     }
 
     pub(super) fn is_another(&self) {
-        *self.0.lock().unwrap() = Some(facts("another", "another"));
+        self.set(Some(facts("another", "another")));
+    }
+
+    /// One part of it is replaced, or added.
+    pub(super) fn has_another(&self, source: Source) {
+        self.has_no(source);
+        let facts = &mut *self.facts.lock().unwrap();
+        facts.as_mut().unwrap().push(Fact::of(source, format!("another {source}")));
+    }
+
+    /// One part of it says nothing.
+    pub(super) fn has_no(&self, source: Source) {
+        let facts = &mut *self.facts.lock().unwrap();
+        facts.as_mut().unwrap().retain(|fact| fact.source != source);
+    }
+
+    /// Everything is seen from inside of a container.
+    pub(super) fn is_a_container(&self) {
+        *self.kind.lock().unwrap() = MachineKind::Container { engine: "docker".to_owned() };
     }
 
     /// Its board was replaced by one that was given the old one's UUID.
     pub(super) fn keeps_its_uuid_alone(&self) {
         let mut facts = facts("another", "another");
         facts[0] = Fact::of(Source::SmbiosUuid, "uuid of one".to_owned());
-        *self.0.lock().unwrap() = Some(facts);
+        self.set(Some(facts));
     }
 
     pub(super) fn can_not_be_read(&self) {
@@ -133,29 +173,29 @@ impl Machine {
             reading: identity::Reading::Unreadable { why: "permission denied".to_owned() },
             ..fact
         });
-        *self.0.lock().unwrap() = Some(unreadable.collect());
+        self.set(Some(unreadable.collect()));
     }
 
     pub(super) fn says_nothing(&self) {
-        *self.0.lock().unwrap() = Some(Vec::new());
+        self.set(Some(Vec::new()));
     }
 
     /// A probe fails so badly that there is no survey at all.
     pub(super) fn crashes_its_reader(&self) {
-        *self.0.lock().unwrap() = None;
+        self.set(None);
     }
 }
 
 impl Hardware for Machine {
     fn has_news(&self) -> bool {
-        self.1.load(Ordering::Relaxed)
+        self.has_news.load(Ordering::Relaxed)
     }
 
     fn survey(&self) -> Survey {
-        self.1.store(false, Ordering::Relaxed);
-        let facts = self.0.lock().unwrap().clone();
+        self.has_news.store(false, Ordering::Relaxed);
+        let facts = self.facts.lock().unwrap().clone();
         let facts = facts.expect("this probe crashes on purpose");
-        Survey::new(MachineKind::BareMetal, Some(Duration::from_hours(1)), facts)
+        Survey::new(self.kind.lock().unwrap().clone(), Some(Duration::from_hours(1)), facts)
     }
 }
 
@@ -223,10 +263,6 @@ impl Link {
     /// What was sent so far.
     pub(super) fn sent(&self) -> Vec<String> {
         self.sent.lock().unwrap().iter().map(|(_, request)| request.clone()).collect()
-    }
-
-    pub(super) fn count_sent(&self) -> usize {
-        self.sent.lock().unwrap().len()
     }
 
     /// The pauses between what was sent.

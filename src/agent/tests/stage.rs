@@ -11,7 +11,9 @@ use crate::{
     codes::ActivationCode,
     entitlement::{ConditionType, Status},
     health::{Metrics, ServiceManager},
-    license::{KeyPair, Purpose, RequestKind, Roots, Thumbprint},
+    license::{
+        KeyPair, Purpose, RebindCode, RequestClaims, RequestKind, Roots, Thumbprint, Unverified,
+    },
     portal::{
         Options, Portal, Vendor,
         domain::{Environment, Subscription},
@@ -50,6 +52,8 @@ pub(super) struct Stage {
     pub directory: StateDirectory,
     /// The Activation Code of the settings.
     pub configured: Option<ActivationCode>,
+    /// The override of the settings.
+    pub overridden: Option<String>,
     /// Whether the settings name a portal.
     pub is_on_line: bool,
     /// Whether the vendor's key files are there.
@@ -86,7 +90,7 @@ impl Stage {
         let folder = folder();
         let world = Arc::new(World::new(at("2026-03-01T00:00:00Z")));
         let clock = Arc::clone(&world);
-        let clock = Arc::new(move || clock.truth());
+        let clock = Arc::new(move || clock.portal_time());
         let vendor = Vendor { product: PRODUCT.to_owned(), issuer: "Acme".to_owned() };
         let place = folder.path().join("portal");
         Portal::init(&place, &vendor, &*clock).unwrap();
@@ -105,6 +109,7 @@ impl Stage {
             store: FlakyStore::default(),
             directory: StateDirectory::open(&folder.path().join("agent")).unwrap(),
             configured: None,
+            overridden: None,
             is_on_line: true,
             has_roots: true,
             running: None,
@@ -124,6 +129,7 @@ impl Stage {
             other_way: None,
             peril: Arc::default(),
             seed: 8,
+            overridden: None,
             portal: self.portal.clone(),
             subscription: self.subscription.clone(),
             hardware: Arc::new(hardware),
@@ -190,7 +196,7 @@ impl Stage {
             product: PRODUCT.to_owned(),
             environment_name: "Production".to_owned(),
             purpose: Purpose::Production,
-            identity_override: None,
+            identity_override: self.overridden.clone(),
             configured_code: self.configured.clone(),
             roots: if self.has_roots { self.roots() } else { Roots::none() },
             key: self.directory.environment_key().unwrap(),
@@ -204,6 +210,7 @@ impl Stage {
             metrics: Arc::new(Metrics::default()),
             service_manager: ServiceManager::none(),
             standing: Vec::new(),
+            members: None,
             reloads: mpsc::channel(1).1,
             seed: self.seed,
         }
@@ -242,6 +249,16 @@ impl Stage {
 
     pub(super) async fn restart(&mut self) {
         self.stop().await;
+        self.start().await;
+    }
+
+    /// The system is installed anew: nothing is left of the agent's state.
+    pub(super) async fn install_anew(&mut self) {
+        self.stop().await;
+        let path = self.directory.path().to_owned();
+        std::fs::remove_dir_all(&path).unwrap();
+        self.directory = StateDirectory::open(&path).unwrap();
+        self.store = FlakyStore::default();
         self.start().await;
     }
 
@@ -303,6 +320,14 @@ impl Stage {
     pub(super) async fn activate(&self) -> Result<Done, Problem> {
         let code = Some(self.subscription.activation_code.clone());
         self.change(Command::Activate { code, name: None, purpose: None }).await
+    }
+
+    pub(super) async fn rebind_by_code(
+        &self,
+        rebind_code: Option<RebindCode>,
+    ) -> Result<Done, Problem> {
+        let code = Some(self.subscription.activation_code.clone());
+        self.change(Command::Rebind { code, rebind_code }).await
     }
 
     pub(super) async fn refresh(&self) -> Result<Done, Problem> {
@@ -400,7 +425,7 @@ impl Stage {
         }
         let world = Arc::clone(&self.world);
         let options = Options { actor: "vendor".to_owned(), writer: WriterKind::Inline };
-        self.portal = Portal::open(to, options, Arc::new(move || world.truth())).unwrap();
+        self.portal = Portal::open(to, options, Arc::new(move || world.portal_time())).unwrap();
         self.link.lead_to(self.portal.clone());
         self.restored_portal = Some(copy);
     }
@@ -418,4 +443,9 @@ impl Stage {
         assert!(!self.environment().chain.is_forked(), "{events:?}");
         assert!(!events.iter().any(|event| event.starts_with("chain-")), "{events:?}");
     }
+}
+
+/// What a request says.
+pub(super) fn claims(request: &str) -> RequestClaims {
+    Unverified::parse(request).unwrap().peek().unwrap()
 }

@@ -191,7 +191,7 @@ pub(super) fn start() -> Timestamp {
     "2026-01-01T00:00:00Z".parse().unwrap()
 }
 
-/// A rack server with two ports: U 40, S 25, N 25, D 15.
+/// A rack server with two ports: U 30, S 25, N 30, D 20.
 pub(super) fn server() -> Tree {
     Tree::empty()
         .file("/proc/cpuinfo", BARE_CPU)
@@ -224,7 +224,7 @@ pub(super) fn laptop() -> Tree {
         .disk("214509A0", "eui.0025385a11b0c9e4")
 }
 
-/// A guest of QEMU under libvirt: U 40, N 25, D 15.
+/// A guest of QEMU under libvirt: U 45, N 30, D 20.
 pub(super) fn kvm() -> Tree {
     Tree::empty()
         .file("/proc/cpuinfo", GUEST_CPU)

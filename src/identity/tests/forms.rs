@@ -93,6 +93,9 @@ fn the_placeholders_of_the_documents() {
         "00020003-0004-0005-0006-000700080009",
         "12345678-1234-5678-90AB-CDDEEFAABBCC",
         "78563412-3412-7856-90ab-cddeefaabbcc",
+        "12345678-1234-1234-1234-123456681234",
+        "00010203-0405-0607-0809-0a0b0c0d0e0f",
+        "deadbeef-dead-beef-dead-beefdeadbeef",
         "Not Settable",
         "Not Present",
     ] {
@@ -110,6 +113,9 @@ fn the_placeholders_of_the_documents() {
         "XXXXXXXXXX",
         "0",
         "...",
+        "1234567812",
+        "#A123456789",
+        "c3d9b8674f4b94f6",
         "7783-7084-3265-9085-8269-3286-77",
     ] {
         assert!(is_placeholder(&placeholders::serial_reading(serial)), "{serial}");
@@ -118,6 +124,20 @@ fn the_placeholders_of_the_documents() {
     {
         assert!(is_placeholder(&placeholders::disk_reading(disk.to_owned())), "{disk}");
     }
+}
+
+#[test]
+fn what_every_machine_of_a_cloud_has_is_a_placeholder() {
+    // NVMe disks of Google Compute Engine name their model, twice; Linux makes the WWID from both.
+    for disk in [
+        "nvme_card-pd",
+        "nvme_card0",
+        "nvme.1ae0-6e766d655f636172642d7064-6e766d655f636172642d7064-00000001",
+    ] {
+        assert!(is_placeholder(&placeholders::disk_reading(disk.to_owned())), "{disk}");
+    }
+    // Its addresses are made from the IP address, and every customer's first machine has 10.128.0.2.
+    assert!(is_placeholder(&placeholders::mac_reading(canonical::mac("42:01:0A:80:00:02"))));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod forms;
 mod kinds;
 mod live;
 mod mints;
+mod parts;
 mod population;
 mod properties;
 mod reports;

@@ -2,8 +2,8 @@
 
 use super::captured::{secret, start};
 use crate::identity::{
-    Enrolled, Fact, Judgement, MachineKind, Reading, Source, Survey, Verdict, judge, mint_override,
-    recognise,
+    Enrolled, Fact, Group, Judgement, MachineKind, Reading, Source, Survey, Verdict, judge,
+    mint_override, recognise,
 };
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
@@ -89,6 +89,62 @@ proptest! {
         let covered = judged(&enrolled, &survey(&kind, &facts));
         if open.verdict != Verdict::DifferentMachine {
             prop_assert_ne!(covered.verdict, Verdict::DifferentMachine);
+        }
+    }
+
+    #[test]
+    fn a_fact_more_that_cannot_be_read_never_makes_another_machine(
+        kind in kind(), before in facts(), after in facts(), source in prop::sample::select(&SOURCES[..])
+    ) {
+        let enrolled = enroll(&survey(&kind, &before));
+        let without = judged(&enrolled, &survey(&kind, &after));
+        let mut facts = after;
+        facts.push(Fact::new(source, "hidden", Reading::unreadable("hidden")));
+        let with = judged(&enrolled, &survey(&kind, &facts));
+        if without.verdict != Verdict::DifferentMachine {
+            prop_assert_ne!(with.verdict, Verdict::DifferentMachine);
+        }
+    }
+
+    #[test]
+    fn a_placeholder_says_as_little_as_nothing(
+        kind in kind(), before in facts(), after in facts(), said in vec(prop::sample::select(&SOURCES[..]), 1..9)
+    ) {
+        let beside = |facts: &[Fact]| {
+            let placeholder = Reading::Placeholder { rule: "a text that many machines share" };
+            let facts = facts.iter().cloned();
+            let more = said.iter().map(|source| Fact::new(*source, "said", placeholder.clone()));
+            Survey::new(kind.clone(), None, facts.chain(more))
+        };
+        let (plain, with) = (survey(&kind, &before), beside(&before));
+        prop_assert_eq!(&enroll(&plain).facts, &enroll(&with).facts);
+        prop_assert_eq!(plain.candidates(), with.candidates());
+        let (one, other) = (judged(&enroll(&plain), &survey(&kind, &after)), judged(&enroll(&with), &beside(&after)));
+        prop_assert_eq!((one.verdict, one.reason, one.score), (other.verdict, other.reason, other.score));
+        prop_assert_eq!(one.reenrolled, other.reenrolled);
+    }
+
+    /// A machine may drift for ever, and each step of it is a full vote: counted here by hand, not by the code under test.
+    #[test]
+    fn no_chain_of_enrolments_has_a_step_below_sixty_per_cent(kind in kind(), looks in vec(facts(), 2..8)) {
+        let mut enrolled = enroll(&survey(&kind, &looks[0]));
+        for facts in &looks[1..] {
+            let judgement = judged(&enrolled, &survey(&kind, facts));
+            let now = survey(&kind, facts).digested(&secret()).facts;
+            let Some(again) = judgement.reenrolled.clone().filter(|_| is_kept(&judgement)) else { continue };
+            let (mut agreeing, mut readable) = (0, 0);
+            for group in Group::ALL {
+                let of_group = || enrolled.facts.iter().filter(move |f| f.group == group && f.weight > 0);
+                let Some(weight) = of_group().map(|f| u32::from(f.weight)).max() else { continue };
+                let hidden = facts.iter().any(|f| f.group() == group && matches!(f.reading, Reading::Unreadable { .. }));
+                let found = of_group().any(|f| {
+                    now.iter().any(|now| now.digest == Some(f.digest) && now.source == f.source)
+                });
+                readable += if hidden && !found { 0 } else { weight };
+                agreeing += if found { weight } else { 0 };
+            }
+            prop_assert!(agreeing * 100 >= readable * 60, "{agreeing} of {readable}");
+            enrolled = again;
         }
     }
 

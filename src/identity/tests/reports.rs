@@ -1,7 +1,7 @@
 //! What is stored, shown and sent.
 
 use super::captured::{docker, kvm, micro_vm, secret, server, start};
-use crate::identity::{Enrolled, HardwareReport, LocalSecret, Survey, Verdict, judge};
+use crate::identity::{Enrolled, Group, HardwareReport, LocalSecret, Survey, Verdict, judge};
 use jiff::SignedDuration;
 
 /// Whether any raw identifier of the survey is in a text.
@@ -96,5 +96,16 @@ fn an_identity_that_version_0_stored_is_kept() {
     let judgement = judge(&enrolled, &server().survey(), &secret(), later);
     assert_eq!((judgement.verdict, judgement.score), (Verdict::Unchanged, 100));
     let again = judgement.reenrolled.unwrap();
-    assert_eq!((again.serial_number, again.facts), (enrolled.serial_number, enrolled.facts));
+    assert_eq!(again.serial_number, enrolled.serial_number);
+    let digests = |e: &Enrolled| e.facts.iter().map(|f| (f.source, f.digest)).collect::<Vec<_>>();
+    assert_eq!(digests(&again), digests(&enrolled));
+    // It was judged by the weights that it was enrolled with, and what is stored now has those of this version.
+    let weights = |e: &Enrolled| e.facts.iter().map(|f| f.weight).max();
+    assert_eq!((weights(&enrolled), weights(&again)), (Some(40), Some(Group::N.weight())));
+    let without = server()
+        .replace_nic("eno1", "3c:ec:ef:aa:aa:aa")
+        .replace_nic("eno2", "3c:ec:ef:bb:bb:bb")
+        .replace_disk("OTHER1234", "naa.5002538e00000001");
+    assert_eq!(judge(&enrolled, &without.survey(), &secret(), later).score, 61);
+    assert_eq!(judge(&again, &without.survey(), &secret(), later).score, 52);
 }

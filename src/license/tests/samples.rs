@@ -194,6 +194,7 @@ pub(super) fn request_claims(request: RequestKind) -> RequestClaims {
         held: None,
         floor: None,
         trust_version: 0,
+        ca: None,
     };
     if request == RequestKind::Move {
         claims.consent = sign_consent(&claims, &key.public(), &environment()).ok();

@@ -157,8 +157,8 @@ fn issue(
         return Ok((text.clone(), false));
     }
     let id = Portal::new_id(now)?;
-    let text =
-        issuing::license(keys, subscription, environment, id, now).map_err(PortalError::Signing)?;
+    let text = issuing::license(keys, subscription, environment, id, None, now)
+        .map_err(PortalError::Signing)?;
     environment.take_up(subscription.revision, CurrentDocument::License(text.clone()));
     Ok((text, true))
 }

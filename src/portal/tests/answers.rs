@@ -1,7 +1,7 @@
 //! What agents are answered.
 
 use super::stage::{Agent, Stage, at};
-use crate::license::{Outcome, Purpose, RequestKind, Sequence, sign_request};
+use crate::license::{KeyPair, Outcome, Purpose, RequestKind, Sequence, sign_request};
 
 #[test]
 fn an_activation_gets_a_license_and_a_refresh_nothing_new() {
@@ -24,6 +24,34 @@ fn an_activation_gets_a_license_and_a_refresh_nothing_new() {
     let again = agent.refresh(&stage).unwrap();
     assert_eq!(again.outcome, Outcome::NothingNew { sequence: Sequence(1) });
     assert_eq!(stage.events(), ["subscription-created", "environment-activated", "license-issued"]);
+}
+
+#[test]
+fn a_license_names_the_authority_that_the_environment_tells() {
+    let stage = Stage::new();
+    let sold = stage.sell();
+    let mut agent = Agent::new("a", Purpose::Production);
+    let license = agent.activate(&stage, &sold.activation_code).unwrap().license.unwrap();
+    assert_eq!(license.claims().ca, None);
+    // It has members now, and then another authority.
+    for (seed, sequence) in [(1, 2), (2, 3)] {
+        let ca = Some(KeyPair::from_seed(&[seed; 32]).thumbprint());
+        let mut claims = agent.request(RequestKind::Refresh);
+        claims.ca.clone_from(&ca);
+        let license = agent.send(&stage, &claims).unwrap().license.unwrap();
+        assert_eq!((&license.claims().ca, license.claims().seq), (&ca, Sequence(sequence)));
+        // Told again, and by one that tells nothing, it stays.
+        let mut claims = agent.request(RequestKind::Refresh);
+        claims.ca = ca;
+        let nothing_new = Outcome::NothingNew { sequence: Sequence(sequence) };
+        assert_eq!(agent.send(&stage, &claims).unwrap().outcome, nothing_new);
+        assert_eq!(agent.refresh(&stage).unwrap().outcome, nothing_new);
+    }
+    // And in what is issued later.
+    let edit = |terms: &mut crate::portal::domain::Terms| terms.edition = "other".to_owned();
+    stage.portal.update_subscription(sold.id, edit).unwrap();
+    let license = agent.refresh(&stage).unwrap().license.unwrap();
+    assert_eq!(license.claims().ca, Some(KeyPair::from_seed(&[2; 32]).thumbprint()));
 }
 
 #[test]

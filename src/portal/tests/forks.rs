@@ -55,7 +55,7 @@ fn the_branches_are_shown_with_what_is_known_of_their_machines() {
     let heads: Vec<_> = shown.branches.iter().map(|b| Some(b.last_request)).collect();
     assert_eq!(heads, [one.previous, two.previous]);
     let scores: Vec<_> = shown.branches.iter().map(|b| b.hardware_score).collect();
-    assert_eq!(scores, [Some(100), Some(61)]);
+    assert_eq!(scores, [Some(100), Some(60)]);
     assert_eq!(shown.branches[0].machine.as_ref().unwrap().kind, "bare-metal");
     assert_eq!(stage.portal.forks(Uuid::nil()).unwrap_err().code(), "no-environment");
 }

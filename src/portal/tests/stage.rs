@@ -210,6 +210,7 @@ impl Agent {
             held: self.held.clone(),
             floor: None,
             trust_version: 0,
+            ca: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The database file: its layout, its rows, its audit.
 
-use crate::store::{AgentState, Event, StoreError, StoredEvent};
+use crate::store::{AgentState, Event, Roster, RosterChange, StoreError, StoredEvent};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use serde_json::{Map, Value};
@@ -12,7 +12,8 @@ use std::{
 };
 
 /// Each migration brings the layout one step on; `user_version` counts those that were done.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE state (
         name  TEXT PRIMARY KEY NOT NULL,
         value TEXT NOT NULL
@@ -24,7 +25,16 @@ const MIGRATIONS: [&str; 1] = ["
         action TEXT NOT NULL,
         detail TEXT NOT NULL
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE roster (
+        kind  TEXT NOT NULL,
+        id    TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (kind, id)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// An open database that was found sound.
 #[derive(Debug)]
@@ -69,11 +79,12 @@ impl Database {
         &mut self,
         state: &AgentState,
         events: &[Event],
+        changes: &[RosterChange],
     ) -> Result<bool, StoreError> {
         let rows = to_rows(state);
         let changed: Vec<_> =
             rows.iter().filter(|(name, value)| self.rows.get(*name) != Some(*value)).collect();
-        if changed.is_empty() && events.is_empty() {
+        if changed.is_empty() && events.is_empty() && changes.is_empty() {
             return Ok(false);
         }
         let committed = (|| {
@@ -91,12 +102,35 @@ impl Database {
                     )?
                     .execute(params![at.to_string(), actor, action.as_str(), detail])?;
             }
+            changes.iter().try_for_each(|change| write_change(&transaction, change))?;
             transaction.commit()
         })();
         committed.map_err(database_error("write to", &self.path))?;
         let changed = !changed.is_empty();
         self.rows = rows;
         Ok(changed)
+    }
+
+    /// What is known of the members. An entry that can't be read is left out, and named.
+    pub(super) fn roster(&self) -> Result<Roster, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare("SELECT kind, id, value FROM roster")?;
+            let rows = statement.query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let rows = read().map_err(database_error("read", &self.path))?;
+        let mut roster = Roster::default();
+        for (kind, id, value) in rows {
+            match RosterChange::read(&kind, &value) {
+                Some(change) => roster.apply(change),
+                None => {
+                    tracing::error!(%kind, %id, "an entry of the members' roster can't be read");
+                }
+            }
+        }
+        Ok(roster)
     }
 
     /// The newest audit entries, newest first.
@@ -128,6 +162,22 @@ impl StoreError {
         let code = source.sqlite_error_code();
         matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
     }
+}
+
+fn write_change(
+    transaction: &rusqlite::Transaction<'_>,
+    change: &RosterChange,
+) -> rusqlite::Result<()> {
+    let (kind, id) = (change.kind(), change.id());
+    match change.value() {
+        Some(value) => transaction
+            .prepare_cached("INSERT OR REPLACE INTO roster (kind, id, value) VALUES (?1, ?2, ?3)")?
+            .execute(params![kind, id, value])?,
+        None => transaction
+            .prepare_cached("DELETE FROM roster WHERE kind = ?1 AND id = ?2")?
+            .execute(params![kind, id])?,
+    };
+    Ok(())
 }
 
 /// Renames a damaged database, with what SQLite keeps beside it, to a name that is free.

@@ -56,14 +56,23 @@ impl Store for FlakyStore {
         self.inner().store.load()
     }
 
-    fn commit(&mut self, state: &AgentState, events: &[Event]) -> Result<(), StoreError> {
+    fn roster(&mut self) -> Result<Roster, StoreError> {
+        self.inner().store.roster()
+    }
+
+    fn commit_with(
+        &mut self,
+        state: &AgentState,
+        events: &[Event],
+        changes: &[RosterChange],
+    ) -> Result<(), StoreError> {
         let mut inner = self.inner();
         inner.commits += 1;
         if inner.fails {
             let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
             return Err(StoreError::File { operation: "write", path: "disk".into(), source });
         }
-        inner.store.commit(state, events)
+        inner.store.commit_with(state, events, changes)
     }
 
     fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {

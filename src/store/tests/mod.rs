@@ -7,6 +7,7 @@ mod directory;
 mod flaky;
 mod keeper;
 mod refusals;
+mod roster;
 mod sample;
 
 pub(crate) use flaky::FlakyStore;

@@ -3,11 +3,13 @@
 use crate::{
     codes::SerialNumber,
     entitlement::{
-        Condition, ConditionStatus, ConditionType, HardwareStanding, LicenseSource, State, TimeMark,
+        Condition, ConditionStatus, ConditionType, HardwareStanding, Lease, LicenseSource, State,
+        TimeMark,
     },
     identity::{Enrolled, Group, Source, Verdict},
     license::{
-        Environment, Fork, ForkState, Purpose, RequestId, RequestKind, Retirement, Sequence,
+        Environment, Fork, ForkState, KeyPair, Purpose, RequestId, RequestKind, Retirement,
+        Sequence,
     },
     store::*,
 };
@@ -85,6 +87,20 @@ pub(super) fn state(revision: u64) -> AgentState {
         fork: Some(Fork { since: at(5), state: ForkState::Open }),
         time: TimeMark { proven: Some(at(3)), observed: Some(at(4)) },
         last_contact: Some(at(number)),
+        membership: Some(Membership {
+            id: Uuid::from_u128(9),
+            controllers: vec!["controller.example:7443".to_owned()],
+            ca: KeyPair::from_seed(&[8; 32]).thumbprint(),
+            environment_key: KeyPair::from_seed(&[9; 32]).public(),
+            certified_at: Timestamp::UNIX_EPOCH,
+            certificate_life: 86_400,
+            statement: Some("a.b.c".to_owned()),
+            lease: Some(Lease {
+                received_at: Timestamp::UNIX_EPOCH,
+                days: 14,
+                exp: Timestamp::UNIX_EPOCH,
+            }),
+        }),
         status: status_mark(revision),
     }
 }
@@ -158,7 +174,8 @@ impl Place {
         let place = Self::new();
         let mut store = place.open().store;
         for (revision, detail) in (1..).zip(["one", "two", "three"]) {
-            store.commit(&state(revision), &[event(detail)]).unwrap();
+            let changes = [RosterChange::Token(token())];
+            store.commit_with(&state(revision), &[event(detail)], &changes).unwrap();
         }
         place
     }
@@ -201,5 +218,31 @@ impl Place {
         let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
         names.sort();
         names
+    }
+}
+
+/// A join token, as the roster has it.
+pub(super) fn token() -> TokenRecord {
+    TokenRecord {
+        id: "one".to_owned(),
+        digest: "0123".repeat(16),
+        expires_at: at(5),
+        uses: 10,
+        used: 3,
+        from: Some("10.1.0.0/16".to_owned()),
+        made_by: "uid 0".to_owned(),
+    }
+}
+
+/// A member, as the roster has it.
+pub(super) fn member(number: u128) -> MemberRecord {
+    MemberRecord {
+        id: Uuid::from_u128(number),
+        name: "web-1".to_owned(),
+        address: [192, 0, 2, 1].into(),
+        joined_at: at(1),
+        certificate_expires_at: at(9),
+        token: Some("one".to_owned()),
+        removed_at: None,
     }
 }

@@ -23,7 +23,8 @@ pub(super) struct Highest {
 impl Life {
     pub(super) fn check(&mut self) {
         let truth = self.stage.world.truth();
-        self.hardware.look(truth);
+        let observed = self.stage.state().time.observed;
+        self.hardware.look(truth, observed > Some(truth));
         self.only_a_signed_word_the_calendar_and_lasting_evidence_change_entitlement();
         self.the_license_is_not_lost();
         self.nothing_falls();
@@ -56,8 +57,11 @@ impl Life {
     fn the_license_is_not_lost(&self) {
         let status = self.stage.status();
         // A revoked key, where nothing was entitled and nothing is issued that would take its place: nothing is lost by that.
-        let was_over = self.is_term_over() || self.stage.state().revocation.is_some();
-        let is_over = was_over && expected(&self.stage, &self.hardware) == Expected::NotEntitled;
+        let was_over = self.is_term_over() || self.is_revoked();
+        // While the disk fails, the trust document that says so stands in memory alone.
+        let is_disbelieved =
+            self.disk_fails || expected(&self.stage, &self.hardware) == Expected::NotEntitled;
+        let is_over = was_over && is_disbelieved;
         let may_be_gone = self.may_be_released || self.state_was_lost || is_over;
         assert!(status.license.is_some() || may_be_gone, "{status:#?}");
     }

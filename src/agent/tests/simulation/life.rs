@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::{Command, Problem},
-    store::MemoryStore,
+    store::{AgentState, MemoryStore},
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
@@ -35,6 +35,8 @@ pub(super) struct Life {
     pub disk_fails: bool,
     pub snapshot: Option<Snapshot>,
     pub backup: Option<TempDir>,
+    /// Every license that was ever held.
+    pub drawer: Vec<String>,
     /// Whether somebody released it, and nobody has activated it since.
     pub may_be_released: bool,
     /// Whether the state was lost, and nobody has activated it since.
@@ -67,6 +69,7 @@ impl Life {
             disk_fails: false,
             snapshot: None,
             backup: None,
+            drawer: Vec::new(),
             may_be_released: false,
             state_was_lost: false,
             may_be_forked: false,
@@ -101,12 +104,14 @@ impl Life {
             68 => self.set_clock_ahead_for_long().await,
             69..73 => self.disk().await,
             73..79 => self.change_hardware(),
-            79..84 => self.courier().await,
+            79..82 => self.courier().await,
+            82 | 83 => self.look_into_the_drawer().await,
             84..87 => self.take_snapshot(),
             87..90 => self.restore_snapshot().await,
             90..92 => self.back_up_the_portal(),
             92..94 => self.restore_the_portal(),
-            94 | 95 => self.release().await,
+            94 => self.release().await,
+            95 => self.set_portal_clock_behind().await,
             96 => self.revoke(),
             97 => self.suspend(),
             98 => self.replace_the_signing_key(),
@@ -128,7 +133,9 @@ impl Life {
     fn tell_how_it_stands(&mut self) {
         let status = self.stage.status();
         let conditions: Vec<_> = status.conditions.iter().map(|c| c.kind.as_str()).collect();
-        let chain = self.stage.state().chain;
+        let AgentState { chain, license: held, .. } = self.stage.state();
+        let text = held.map(|held| held.text);
+        self.drawer.extend(text.filter(|text| !self.drawer.contains(text)));
         let sequence = status.license.as_ref().map(|license| license.sequence.0);
         let entries = self.stage.events().len();
         self.story.extend(self.network.notes());

@@ -152,6 +152,7 @@ impl Life {
 
     /// A clock is two years ahead for more than a day: what it said counts, until the portal signs the true time.
     pub(super) async fn set_clock_ahead_for_long(&mut self) {
+        self.mend_disk().await;
         self.tell("clock ahead for long", "");
         self.hardware.blur();
         let truth = self.stage.world.truth();
@@ -234,6 +235,14 @@ impl Life {
                 let _ = self.ask("courier again", Command::Install { text: answer }).await;
             }
         }
+    }
+
+    /// A license of before is installed from a drawer: one that is older than what is known changes nothing.
+    pub(super) async fn look_into_the_drawer(&mut self) {
+        let most = u64::try_from(self.drawer.len()).unwrap();
+        let which = usize::try_from(self.chance.below(most.max(1))).unwrap();
+        let Some(text) = self.drawer.get(which).cloned() else { return };
+        let _ = self.ask("license from a drawer", Command::Install { text }).await;
     }
 
     pub(super) fn take_snapshot(&mut self) {

@@ -39,12 +39,17 @@ pub(super) struct Hardware {
     other_by: Option<Timestamp>,
     /// Whether a wrong clock or a lost state makes it unsayable until it is itself again.
     blurred: bool,
+    /// Since when the agent's time is not ahead of the true one: what was noted before had not come, and is noted anew by the
+    /// next survey.
+    right_since: Option<Timestamp>,
 }
 
 impl Hardware {
     pub(super) fn new() -> Self {
         let since = at("2026-01-01T00:00:00Z");
-        Self { kind: Kind::Itself, since, other_from: None, other_by: None, blurred: false }
+        let right_since = Some(since);
+        let (kind, other_from, other_by) = (Kind::Itself, None, None);
+        Self { kind, since, other_from, other_by, blurred: false, right_since }
     }
 
     /// It becomes another kind.
@@ -52,7 +57,6 @@ impl Hardware {
         if kind == self.kind {
             return;
         }
-        self.look(now);
         match kind {
             Kind::Another => {
                 if self.kind == Kind::Unreadable || self.clearing(now) {
@@ -84,8 +88,15 @@ impl Hardware {
         is_own && self.other_from.is_some() && now.duration_since(self.since) < SURVEYED
     }
 
-    /// Time went on.
-    pub(super) fn look(&mut self, now: Timestamp) {
+    /// Time went on; the agent's may be ahead.
+    pub(super) fn look(&mut self, now: Timestamp, is_ahead: bool) {
+        if is_ahead {
+            (self.right_since, self.other_by) = (None, None);
+        } else {
+            self.right_since.get_or_insert(now);
+        }
+        let right_for =
+            |long| self.right_since.is_some_and(|since| now.duration_since(since) >= long);
         let Some(from) = self.other_from else { return };
         match self.kind {
             Kind::Itself | Kind::WithAnotherDisk => {
@@ -93,10 +104,12 @@ impl Hardware {
                     (self.other_from, self.other_by, self.blurred) = (None, None, false);
                 }
             }
-            Kind::Another if now.duration_since(self.since) >= SURVEYED => {
+            Kind::Another if now.duration_since(self.since) >= SURVEYED && right_for(SURVEYED) => {
                 self.other_by = self.other_by.or(Some(now));
             }
-            Kind::Unreadable if now.duration_since(from) >= DAY * 2 => {
+            Kind::Unreadable
+                if now.duration_since(from) >= DAY * 2 && right_for(UNREADABLE + DAY * 2) =>
+            {
                 self.other_by = self.other_by.or(Some(now));
             }
             Kind::Another | Kind::Unreadable => {}

@@ -42,6 +42,22 @@ impl Life {
         self.stage.world.truth() >= terms.ends_at + days(i64::from(terms.grace_days))
     }
 
+    /// The portal's clock is set back for a while in which it is asked.
+    pub(super) async fn set_portal_clock_behind(&mut self) {
+        self.tell("portal's clock behind", "");
+        let hours = i64::try_from(self.chance.below(24 * 30)).unwrap();
+        self.stage.world.set_portal_behind(SignedDuration::from_hours(hours));
+        self.renew();
+        self.refresh().await;
+        self.stage.world.set_portal_behind(SignedDuration::ZERO);
+    }
+
+    /// Whether the vendor revoked it, as the agent or the portal knows.
+    pub(super) fn is_revoked(&self) -> bool {
+        let revoked = matches!(self.standing(), Standing::Revoked { .. });
+        revoked || self.stage.state().revocation.is_some()
+    }
+
     fn standing(&self) -> Standing {
         self.stage.portal.subscription(self.stage.subscription.id).unwrap().standing
     }

@@ -13,8 +13,8 @@ fn sent(source: &str, value: u8, weight: u8) -> EvidenceDigest {
 
 fn machine(values: [u8; 4]) -> Vec<EnrolledFact> {
     let sources = ["smbios-uuid", "board-serial", "permanent-mac", "disk-wwid"];
-    let weights = [40, 25, 25, 15];
-    let sent = (0..4).map(|n| sent(sources[n], values[n], weights[n])).collect::<Vec<_>>();
+    let groups = [Group::U, Group::S, Group::N, Group::D];
+    let sent = (0..4).map(|n| sent(sources[n], values[n], groups[n].weight())).collect::<Vec<_>>();
     facts(&sent)
 }
 
@@ -23,7 +23,7 @@ fn a_fact_counts_in_its_own_group_and_no_more_than_that_weighs() {
     let read = facts(&[sent("permanent-mac", 1, 255)]);
     assert_eq!(
         (read[0].source, read[0].group, read[0].weight),
-        (Source::PermanentMac, Group::N, 25)
+        (Source::PermanentMac, Group::N, Group::N.weight())
     );
     assert_eq!(facts(&[sent("permanent-mac", 1, 7)])[0].weight, 7);
 }
@@ -46,7 +46,9 @@ fn a_machine_is_known_by_most_of_its_hardware() {
     let vote =
         |found: [u8; 4], virtual_machine| same_machine(&known, &machine(found), virtual_machine);
     assert_eq!(vote([1, 2, 3, 4], false), Some(true));
-    assert_eq!(vote([1, 2, 9, 9], false), Some(true), "NIC and disk replaced");
+    assert_eq!(vote([1, 2, 3, 9], false), Some(true), "disk replaced");
+    assert_eq!(vote([9, 2, 3, 4], false), Some(true), "UUID lost");
+    assert_eq!(vote([1, 2, 9, 9], false), Some(false), "another unit of its model");
     assert_eq!(vote([9, 9, 3, 4], false), Some(false), "board replaced");
     assert_eq!(vote([9, 2, 3, 4], true), Some(false), "a clone: its UUID vetoes");
     assert_eq!(same_machine(&known, &[], false), None);

@@ -1,4 +1,5 @@
-//! Problem documents, RFC 9457.
+//! Problem documents, RFC 9457: how every HTTP interface refuses. `api`, `members`, `portal`, `agent` and `cli` call it; it
+//! calls nothing.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},

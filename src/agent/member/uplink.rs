@@ -1,0 +1,383 @@
+//! The way to the controller: a task that keeps a watch open, brings what it hears, and does what it is told.
+
+use super::random_chance;
+use crate::{
+    agent::Clock,
+    api::{Problem, Reply},
+    license::Thumbprint,
+    members::{
+        Connection, JoinToken, Joined, MemberIdentity, MemberReport, MembersError, Watch, Word,
+        join, policy::pause,
+    },
+};
+use jiff::Timestamp;
+use std::{future::pending, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+
+/// The time between two reports where nothing changes: the lease moves on.
+const REPORT_EVERY: Duration = Duration::from_hours(1);
+/// Failed tries after which a controller is let rest that sends what is refused.
+const RESTING: u32 = 6;
+
+/// What the way to the controller brings.
+pub enum Heard {
+    /// It is open.
+    Connected {
+        /// To that address.
+        address: String,
+    },
+    /// A statement.
+    Statement(String),
+    /// The controller is there.
+    Beat,
+    /// It is not open any more, or could not be opened.
+    Lost(MembersError),
+    /// A new certificate with its key, and how long it is good for.
+    Renewed(MemberIdentity, Duration),
+    /// How joining ended.
+    Joined(Box<Joining>),
+}
+
+/// How joining ended.
+pub struct Joining {
+    /// What the controller gave.
+    pub result: Result<(Joined, MemberIdentity), MembersError>,
+    /// The addresses that were tried.
+    pub controllers: Vec<String>,
+    /// What the token pinned.
+    pub token: JoinToken,
+    /// Who ordered it.
+    pub actor: String,
+    /// Who waits for it, if anybody does.
+    pub reply: Option<oneshot::Sender<Result<Reply, Problem>>>,
+}
+
+/// What the way to the controller is told to do.
+pub enum Order {
+    /// To join the environment of a token, and bring [`Heard::Joined`].
+    Join {
+        /// Where to try, in this order.
+        controllers: Vec<String>,
+        /// With what.
+        token: JoinToken,
+        /// Who ordered it.
+        actor: String,
+        /// Who waits for it.
+        reply: Option<oneshot::Sender<Result<Reply, Problem>>>,
+    },
+    /// To keep a watch open as this member.
+    Attach {
+        /// Where to try, in this order.
+        controllers: Vec<String>,
+        /// By what the controller is known.
+        ca: Thumbprint,
+        /// By what this member is.
+        identity: MemberIdentity,
+    },
+    /// To use another certificate from now on.
+    Identify {
+        /// It.
+        identity: MemberIdentity,
+    },
+    /// To tell the controller what is held.
+    Hold {
+        /// The generation.
+        generation: u64,
+        /// Until when it may be gone on with.
+        lease_ends_at: Option<Timestamp>,
+    },
+    /// To show the controller a statement that is newer than its own.
+    Present {
+        /// It.
+        statement: String,
+    },
+    /// To get a new certificate.
+    Renew,
+    /// To give the controller up for a while: what it sends is refused.
+    TryLater,
+}
+
+/// The way to the controller.
+pub(in crate::agent) struct Uplink {
+    orders: mpsc::UnboundedReceiver<Order>,
+    heard: mpsc::Sender<Heard>,
+    clock: Arc<dyn Clock>,
+    name: String,
+    member: Option<Attached>,
+    link: Option<(Connection, Watch)>,
+    /// Over which time the controller wants lost members to return.
+    spread: Duration,
+    failures: u32,
+    try_at: Option<Instant>,
+    report_at: Option<Instant>,
+    present_at: Option<(Instant, String)>,
+    renew_at: Option<Instant>,
+    renew_failures: u32,
+    generation: u64,
+    lease_ends_at: Option<Timestamp>,
+}
+
+/// As whom and where.
+struct Attached {
+    controllers: Vec<String>,
+    ca: Thumbprint,
+    identity: MemberIdentity,
+    next: usize,
+}
+
+impl Attached {
+    fn address(&self) -> Option<&String> {
+        self.controllers.get(self.next % self.controllers.len().max(1))
+    }
+}
+
+impl Uplink {
+    /// A way that is not open yet.
+    pub(in crate::agent) const fn new(
+        orders: mpsc::UnboundedReceiver<Order>,
+        heard: mpsc::Sender<Heard>,
+        clock: Arc<dyn Clock>,
+        name: String,
+    ) -> Self {
+        Self {
+            orders,
+            heard,
+            clock,
+            name,
+            member: None,
+            link: None,
+            spread: Duration::ZERO,
+            failures: 0,
+            try_at: None,
+            report_at: None,
+            present_at: None,
+            renew_at: None,
+            renew_failures: 0,
+            generation: 0,
+            lease_ends_at: None,
+        }
+    }
+
+    /// Runs until nobody gives orders or listens any more.
+    pub(in crate::agent) async fn run(mut self) {
+        loop {
+            let report_at = self.report_at.filter(|_| self.link.is_some());
+            let present_at = self.present_at.as_ref().map(|(at, _)| *at);
+            let goes_on = tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(order) => self.obey(order).await,
+                    None => return,
+                },
+                word = next_word(&mut self.link) => self.word(word).await,
+                () = due(self.try_at) => self.connect().await,
+                () = due(report_at) => self.report().await,
+                () = due(present_at) => self.present().await,
+                () = due(self.renew_at) => self.renew().await,
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Brings something; false where nobody listens any more.
+    async fn bring(&self, heard: Heard) -> bool {
+        self.heard.send(heard).await.is_ok()
+    }
+
+    async fn obey(&mut self, order: Order) -> bool {
+        let now = Instant::now();
+        match order {
+            Order::Join { controllers, token, actor, reply } => {
+                let result = self.join(&controllers, &token).await;
+                let joining = Joining { result, controllers, token, actor, reply };
+                return self.bring(Heard::Joined(Box::new(joining))).await;
+            }
+            Order::Attach { controllers, ca, identity } => {
+                self.link = None;
+                self.failures = 0;
+                self.member = Some(Attached { controllers, ca, identity, next: 0 });
+                // Servers that were started together do not come together.
+                self.try_at = Some(now + Duration::from_secs(1).mul_f64(random_chance()));
+            }
+            Order::Identify { identity } => {
+                if let Some(member) = &mut self.member {
+                    member.identity = identity;
+                }
+                if self.link.is_none() && self.try_at.is_some() {
+                    self.try_at = Some(now);
+                }
+            }
+            Order::Hold { generation, lease_ends_at } => {
+                self.lease_ends_at = lease_ends_at;
+                self.present_at = None;
+                if self.generation != generation {
+                    self.generation = generation;
+                    self.report_within(self.spread + Duration::from_secs(1));
+                }
+            }
+            Order::Present { statement } => {
+                // All members hold it: one of them is enough, and the others hear of it meanwhile.
+                let wait = (self.spread + Duration::from_secs(1)).mul_f64(random_chance());
+                self.present_at = Some((now + wait, statement));
+            }
+            Order::Renew => {
+                self.renew_at.get_or_insert(now);
+            }
+            Order::TryLater => {
+                self.link = None;
+                self.failures = self.failures.max(RESTING);
+                self.try_again();
+            }
+        }
+        true
+    }
+
+    async fn join(
+        &self,
+        controllers: &[String],
+        token: &JoinToken,
+    ) -> Result<(Joined, MemberIdentity), MembersError> {
+        let mut last = MembersError::Address { found: String::new() };
+        for address in controllers {
+            match join(address, token, &self.name).await {
+                Ok(joined) => return Ok(joined),
+                // It knows the token, or is the wrong one: the others will say the same.
+                Err(error @ MembersError::Refused { .. }) => return Err(error),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn word(&mut self, word: Result<Word, MembersError>) -> bool {
+        if let Some((_, watch)) = &self.link {
+            self.spread = watch.spread();
+        }
+        match word {
+            Ok(Word::Statement(text)) => self.bring(Heard::Statement(text)).await,
+            Ok(Word::Beat) => self.bring(Heard::Beat).await,
+            // The lease runs, as it would without a controller.
+            Ok(Word::Nothing) => true,
+            Err(error) => {
+                self.link = None;
+                self.failures = 0;
+                self.try_again();
+                self.bring(Heard::Lost(error)).await
+            }
+        }
+    }
+
+    fn try_again(&mut self) {
+        let wait = pause(self.failures, self.spread, random_chance());
+        self.try_at = Some(Instant::now() + wait);
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    async fn connection(&self) -> Option<Result<Connection, MembersError>> {
+        let member = self.member.as_ref()?;
+        Some(Connection::to(member.address()?, &member.ca, &member.identity).await)
+    }
+
+    async fn connect(&mut self) -> bool {
+        self.try_at = None;
+        let Some(connection) = self.connection().await else { return true };
+        let opened = match connection {
+            Ok(connection) => connection.watch().await.map(|watch| (connection, watch)),
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok((connection, watch)) => {
+                let address = connection.address().to_owned();
+                self.link = Some((connection, watch));
+                self.failures = 0;
+                self.report_within(self.spread + Duration::from_secs(1));
+                self.bring(Heard::Connected { address }).await
+            }
+            Err(error) => {
+                if let Some(member) = &mut self.member {
+                    member.next = member.next.wrapping_add(1);
+                }
+                self.failures = self.failures.max(1);
+                self.try_again();
+                self.bring(Heard::Lost(error)).await
+            }
+        }
+    }
+
+    fn report_within(&mut self, longest: Duration) {
+        let at = Instant::now() + longest.mul_f64(random_chance());
+        self.report_at = Some(self.report_at.map_or(at, |before| before.min(at)));
+    }
+
+    async fn report(&mut self) -> bool {
+        self.report_at = None;
+        let Some((connection, _)) = &self.link else { return true };
+        let report = MemberReport {
+            name: self.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            generation: self.generation,
+            clock: self.clock.read().clock,
+            lease_ends_at: self.lease_ends_at,
+        };
+        if let Err(error) = connection.report(&report).await {
+            tracing::debug!(%error, "the controller took no report");
+        }
+        self.report_within(REPORT_EVERY);
+        true
+    }
+
+    async fn present(&mut self) -> bool {
+        let Some((_, statement)) = self.present_at.take() else { return true };
+        let Some((connection, _)) = &self.link else { return true };
+        if let Err(error) = connection.present(statement).await {
+            tracing::warn!(
+                code = error.code(),
+                "the controller follows no newer statement: {error}"
+            );
+        }
+        true
+    }
+
+    async fn renew(&mut self) -> bool {
+        self.renew_at = None;
+        let Some(connection) = self.connection().await else { return true };
+        let renewed = match connection {
+            Ok(connection) => connection.renew().await,
+            Err(error) => Err(error),
+        };
+        match renewed {
+            Ok((identity, life)) => {
+                self.renew_failures = 0;
+                self.bring(Heard::Renewed(identity, life)).await
+            }
+            Err(error) => {
+                tracing::warn!(
+                    code = error.code(),
+                    "the certificate could not be renewed: {error}"
+                );
+                self.renew_failures = self.renew_failures.saturating_add(1);
+                let wait = pause(self.renew_failures, self.spread, random_chance());
+                self.renew_at = Some(Instant::now() + wait * 5);
+                true
+            }
+        }
+    }
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
+}
+
+async fn next_word(link: &mut Option<(Connection, Watch)>) -> Result<Word, MembersError> {
+    match link {
+        Some((_, watch)) => watch.next().await,
+        None => pending().await,
+    }
+}

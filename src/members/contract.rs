@@ -1,0 +1,155 @@
+//! Between the listener and the agent's loop: what members are told, and what they ask.
+
+use crate::{license::PublicKey, problem::Problem};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// New connections a second that a controller takes without haste.
+const RETURNING_A_SECOND: usize = 400;
+/// The shortest time over which lost members return.
+const SHORTEST_SPREAD: Duration = Duration::from_secs(1);
+
+/// A statement as members are sent it, made once for all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The generation of the status in it.
+    pub generation: u64,
+    /// The document.
+    pub statement: Arc<str>,
+    /// The same as a server-sent event in a chunk of its own (RFC 9112 section 7.1).
+    pub(super) event: Bytes,
+}
+
+impl Frame {
+    /// The frame of a statement, for an environment of so many members. With it they are told over which time to return
+    /// when they lose the connection: ten thousand of them must not in one second.
+    pub fn new(generation: u64, statement: Arc<str>, members: usize) -> Self {
+        let spread =
+            Duration::from_secs((members / RETURNING_A_SECOND) as u64).max(SHORTEST_SPREAD);
+        let spread = spread.as_millis();
+        let event =
+            format!("retry: {spread}\nevent: statement\nid: {generation}\ndata: {statement}\n\n");
+        let event = format!("{:x}\r\n{event}\r\n", event.len());
+        Self { generation, statement, event: event.into() }
+    }
+}
+
+/// What a listener's connections watch.
+#[derive(Debug, Clone, Default)]
+pub struct Latest {
+    /// The newest statement; nothing while there is no license.
+    pub frame: Option<Arc<Frame>>,
+    /// Grows with every removal of a member.
+    pub removals: u64,
+    /// Grows while nothing happens, so that members know that the controller is there.
+    pub(super) beats: u64,
+}
+
+/// A server that wants to join. No `Debug`: it holds the token's secret.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Joining {
+    /// Names the token.
+    pub token_id: String,
+    /// The token's secret.
+    pub token_secret: Zeroizing<String>,
+    /// The signing request, PEM.
+    pub signing_request: String,
+    /// What the server calls itself.
+    pub name: String,
+}
+
+/// What a server is given that has joined.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Joined {
+    /// Its id.
+    pub id: Uuid,
+    /// The environment key.
+    pub environment_key: PublicKey,
+    /// Its certificate.
+    #[serde(flatten)]
+    pub certificate: Renewed,
+}
+
+/// A certificate.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Renewed {
+    /// It, and the authority's, PEM.
+    pub certificate: String,
+    /// How long it is good for from now on, seconds.
+    pub life_seconds: u64,
+}
+
+/// A signing request for a member's next key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renewing {
+    /// The signing request, PEM.
+    pub signing_request: String,
+}
+
+/// What a member tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberReport {
+    /// What it calls itself.
+    pub name: String,
+    /// The version of its agent.
+    pub version: String,
+    /// The generation of the statement that it holds; 0 for none.
+    pub generation: u64,
+    /// Its clock.
+    pub clock: Timestamp,
+    /// When its lease ends.
+    #[serde(default)]
+    pub lease_ends_at: Option<Timestamp>,
+}
+
+/// Where an answer goes.
+pub type Reply<T> = oneshot::Sender<Result<T, Problem>>;
+
+/// What members ask the loop.
+pub enum Asked {
+    /// To join.
+    Join {
+        /// Who.
+        joining: Joining,
+        /// From where.
+        address: IpAddr,
+        /// Where the answer goes.
+        reply: Reply<Joined>,
+    },
+    /// To be let in by a certificate of this environment that no record is kept of.
+    Adopt {
+        /// Whom it is for.
+        member: Uuid,
+        /// When it expires.
+        expires_at: Timestamp,
+        /// From where.
+        address: IpAddr,
+        /// Where the answer goes.
+        reply: Reply<()>,
+    },
+    /// A certificate for the next key.
+    Renew {
+        /// Whose.
+        member: Uuid,
+        /// The signing request, PEM.
+        signing_request: String,
+        /// Where the answer goes.
+        reply: Reply<Renewed>,
+    },
+    /// To follow a statement that is newer than the controller's own.
+    Present {
+        /// Who shows it.
+        member: Uuid,
+        /// The statement.
+        statement: String,
+        /// Where the answer goes.
+        reply: Reply<()>,
+    },
+}

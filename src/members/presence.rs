@@ -1,0 +1,128 @@
+//! Which members there are, and what they told of themselves; shared by the listener and the agent's loop.
+
+use super::{MemberReport, policy};
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU32, Ordering},
+    },
+};
+use uuid::Uuid;
+
+/// Longest name that a member may give itself, characters.
+const LONGEST_NAME: usize = 100;
+
+/// Which members there are.
+#[derive(Debug)]
+pub struct Presence {
+    members: Mutex<HashMap<Uuid, Seen>>,
+    /// What the controller knows to have passed, seconds after 1970: no clock set back makes a certificate younger.
+    floor: AtomicI64,
+    /// The lease that the license grants, days.
+    lease_days: AtomicU32,
+}
+
+/// What is known of a member since the controller started.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Whether it was removed.
+    pub removed: bool,
+    /// How many connections it watches on.
+    pub watching: u32,
+    /// From where it came last.
+    pub address: Option<IpAddr>,
+    /// When, by the controller's clock.
+    pub last_seen: Option<Timestamp>,
+    /// What it told last.
+    pub report: Option<MemberReport>,
+    /// How far its clock was ahead of the controller's then.
+    pub clock_offset: Option<SignedDuration>,
+}
+
+impl Default for Presence {
+    fn default() -> Self {
+        let lease_days = AtomicU32::new(policy::DEFAULT_LEASE_DAYS);
+        Self { members: Mutex::default(), floor: AtomicI64::new(i64::MIN), lease_days }
+    }
+}
+
+impl Presence {
+    /// Takes note of a member, or of its removal.
+    pub fn know(&self, id: Uuid, removed: bool) {
+        self.members().entry(id).or_default().removed = removed;
+    }
+
+    /// Forgets one that was removed long ago.
+    pub fn forget(&self, id: Uuid) {
+        self.members().remove(&id);
+    }
+
+    /// What is known of a member.
+    pub fn seen(&self, id: Uuid) -> Option<Seen> {
+        self.members().get(&id).cloned()
+    }
+
+    /// Takes over what certificates are judged by.
+    pub fn judge_by(&self, now: Timestamp, lease_days: u32) {
+        self.floor.store(now.as_second(), Ordering::Relaxed);
+        self.lease_days.store(lease_days, Ordering::Relaxed);
+    }
+
+    pub(super) fn standing(&self, expires_at: Timestamp, clock: Timestamp) -> policy::Standing {
+        let floor = Timestamp::from_second(self.floor.load(Ordering::Relaxed));
+        let now = floor.map_or(clock, |floor| floor.max(clock));
+        policy::standing(expires_at, self.lease_days.load(Ordering::Relaxed), now)
+    }
+
+    /// Whether a member is known and, where it is, whether it was removed.
+    pub(super) fn removed(&self, id: Uuid) -> Option<bool> {
+        self.members().get(&id).map(|seen| seen.removed)
+    }
+
+    /// A member came.
+    pub(super) fn came(&self, id: Uuid, address: IpAddr, clock: Timestamp) {
+        let mut members = self.members();
+        let seen = members.entry(id).or_default();
+        seen.address = Some(address);
+        seen.last_seen = Some(clock);
+    }
+
+    /// A member begins to watch, or does no more.
+    pub(super) fn watches(&self, id: Uuid, watches: bool, clock: Timestamp) {
+        let mut members = self.members();
+        let seen = members.entry(id).or_default();
+        seen.watching = if watches { seen.watching + 1 } else { seen.watching.saturating_sub(1) };
+        seen.last_seen = Some(clock);
+    }
+
+    /// A member told of itself.
+    pub(super) fn told(&self, id: Uuid, report: &MemberReport, clock: Timestamp) {
+        let report = MemberReport {
+            name: shown(&report.name, LONGEST_NAME),
+            version: shown(&report.version, LONGEST_NAME),
+            ..report.clone()
+        };
+        let mut members = self.members();
+        let seen = members.entry(id).or_default();
+        seen.clock_offset = Some(report.clock.duration_since(clock));
+        seen.last_seen = Some(clock);
+        seen.report = Some(report);
+    }
+
+    fn members(&self) -> MutexGuard<'_, HashMap<Uuid, Seen>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A foreign name: of bounded length, without control characters.
+pub fn shown_name(name: &str) -> String {
+    let name = shown(name.trim(), LONGEST_NAME);
+    if name.is_empty() { "unnamed".to_owned() } else { name }
+}
+
+fn shown(text: &str, longest: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(longest).collect()
+}
