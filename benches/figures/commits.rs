@@ -5,9 +5,10 @@ use rusqlite::{Connection, params};
 use std::{path::Path, time::Instant};
 use uuid::Uuid;
 
-const TABLES: [&str; 2] = [
+const TABLES: [&str; 3] = [
     include_str!("../../src/portal/store/schema/0001.sql"),
     include_str!("../../src/portal/store/schema/0002.sql"),
+    include_str!("../../src/portal/store/schema/0003.sql"),
 ];
 
 /// A database that knows no requests, only rows.

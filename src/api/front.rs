@@ -80,8 +80,9 @@ impl Front {
     ) -> Ended {
         let mut buffer = [0; LONGEST_HEAD];
         let mut filled = 0;
+        let mut last = LastHead::default();
         loop {
-            let (answered, used) = match question(&buffer[..filled]) {
+            let (answered, used) = match last.question(&buffer[..filled]) {
                 Question::Status(used) => (self.answer(), used),
                 Question::Unfinished if filled < LONGEST_HEAD => {
                     let room = &mut buffer[filled..];
@@ -114,6 +115,26 @@ enum Question {
     Unfinished,
     /// Something else.
     Other,
+}
+
+/// The last head of a connection that was the question: a program asks again in the same words, and they are not read anew.
+#[derive(Debug, Default)]
+struct LastHead(Vec<u8>);
+
+impl LastHead {
+    fn question(&mut self, bytes: &[u8]) -> Question {
+        let Self(last) = self;
+        // A head is whole by itself: whatever follows it, it is read the same way.
+        if !last.is_empty() && bytes.starts_with(last) {
+            return Question::Status(last.len());
+        }
+        let question = question(bytes);
+        if let Question::Status(length) = question {
+            last.clear();
+            last.extend_from_slice(&bytes[..length]);
+        }
+        question
+    }
 }
 
 fn question(bytes: &[u8]) -> Question {
@@ -213,6 +234,28 @@ mod tests {
             "\r\n\r\n",
         ] {
             assert!(matches!(question(other.as_bytes()), Question::Other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_that_was_answered_is_known_again_and_no_other_is_taken_for_it() {
+        let plain = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let closes = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let longer = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
+        let mut last = LastHead::default();
+        let mut ask = |bytes: &[u8]| match last.question(bytes) {
+            Question::Status(length) => Some(length),
+            Question::Unfinished => Some(0),
+            Question::Other => None,
+        };
+        for _ in 0..2 {
+            assert_eq!(ask(plain), Some(plain.len()));
+            assert_eq!(ask(&[&plain[..], &closes[..]].concat()), Some(plain.len()));
+            assert_eq!(ask(closes), None);
+            assert_eq!(ask(b""), Some(0));
+            assert_eq!(ask(&plain[..plain.len() - 1]), Some(0));
+            assert_eq!(ask(longer), Some(longer.len()));
+            assert_eq!(ask(longer), Some(longer.len()));
         }
     }
 

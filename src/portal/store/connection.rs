@@ -5,7 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
 
 /// Each entry brings the tables one version further; entries are never changed once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+];
 /// Pages of 4 KiB in the write-ahead log at which they are moved into the database; after a crash all of them are read again.
 const WAL_PAGES: u32 = 8_192;
 /// Pages that a connection keeps in memory, KiB.

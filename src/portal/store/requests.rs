@@ -1,12 +1,9 @@
 //! The table of requests that were answered, with their answers.
 
-use super::{
-    Change, StoreError, View,
-    rows::{parsed, time},
-};
+use super::{Change, StoreError, View};
 use crate::license::{RequestId, Thumbprint};
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 /// A request and what it was answered.
@@ -38,7 +35,7 @@ impl View<'_> {
         key: &Thumbprint,
         id: RequestId,
     ) -> Result<Option<(String, String)>, StoreError> {
-        let sql = "SELECT request, answer FROM requests WHERE key_thumbprint = ?1 AND id = ?2";
+        let sql = "SELECT request, answer FROM requests WHERE id = ?2 AND key_thumbprint = ?1";
         self.0
             .prepare_cached(sql)
             .and_then(|mut s| {
@@ -53,7 +50,7 @@ impl View<'_> {
     /// # Errors
     /// What SQLite says.
     pub fn has_answered(&self, environment: Uuid, id: RequestId) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM requests WHERE environment_id = ?1 AND id = ?2";
+        let sql = "SELECT 1 FROM requests WHERE id = ?2 AND environment_id = ?1";
         self.0
             .prepare_cached(sql)
             .and_then(|mut s| s.exists([environment.to_string(), id.to_string()]))
@@ -69,30 +66,13 @@ impl View<'_> {
         environment: Uuid,
         id: RequestId,
     ) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT request FROM requests WHERE environment_id = ?1 AND id = ?2";
+        let sql = "SELECT request FROM requests WHERE id = ?2 AND environment_id = ?1";
         self.0
             .prepare_cached(sql)
             .and_then(|mut s| {
                 s.query_row([environment.to_string(), id.to_string()], |row| row.get(0)).optional()
             })
             .map_err(StoreError::during("read a request"))
-    }
-
-    /// The ids of an environment's requests and when they were answered, oldest first.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn requests_of(
-        &self,
-        environment: Uuid,
-    ) -> Result<Vec<(RequestId, Timestamp)>, StoreError> {
-        let sql = "SELECT id, received_at FROM requests WHERE environment_id = ?1 \
-                   ORDER BY received_at, id";
-        let read = |row: &Row<'_>| Ok((RequestId(parsed(row, "id")?), time(row, "received_at")?));
-        self.0
-            .prepare_cached(sql)
-            .and_then(|mut s| s.query_map([environment.to_string()], read)?.collect())
-            .map_err(StoreError::during("list requests"))
     }
 }
 

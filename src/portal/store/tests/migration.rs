@@ -1,13 +1,18 @@
 //! A database of an earlier version is brought up to date with all that is in it.
 
 use super::all_sold;
-use crate::portal::{
-    PortalError,
-    store::{Store, WriterKind},
+use crate::{
+    license::{KeyPair, RequestId},
+    portal::{
+        PortalError,
+        store::{Store, WriterKind},
+    },
 };
 use rusqlite::Connection;
+use uuid::Uuid;
 
 const FIRST: &str = include_str!("../schema/0001.sql");
+const SECOND: &str = include_str!("../schema/0002.sql");
 const ROWS: &str = r#"
 INSERT INTO subscriptions VALUES ('00000000-0000-0000-0000-000000000001', '0', 'CODE', 'ACME', 'TERMS',
     '{"status":"active"}', 1, 0);
@@ -55,6 +60,43 @@ fn the_first_version_is_brought_up_to_date() {
     let connection = crate::portal::store::connection::open(&path).unwrap();
     let dangling = connection.execute("UPDATE requests SET environment_id = 'nobody'", []);
     assert!(dangling.unwrap_err().to_string().contains("FOREIGN KEY"));
+}
+
+#[test]
+fn requests_of_the_second_version_are_answered_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = old_database(&folder);
+    let [one, other] = [1, 2].map(|n| KeyPair::from_seed(&[n; 32]).thumbprint());
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    connection.execute_batch(SECOND).unwrap();
+    // An id counts within its signer's requests: both have used the same ones.
+    for id in [9_u128, 4] {
+        for key in [&one, &other] {
+            let (id, key) = (Uuid::from_u128(id).to_string(), key.as_str());
+            let sql = "INSERT INTO requests VALUES (?1, ?2, 'refresh', \
+                       '00000000-0000-0000-0000-000000000002', 7, ?3, ?4)";
+            let [request, answer] = ["question", "answer"].map(|what| format!("{what} {id} {key}"));
+            connection.execute(sql, [key, &id, &request, &answer]).unwrap();
+        }
+    }
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    drop(connection);
+
+    let store = Store::open(&path, WriterKind::Inline).unwrap();
+    let environment = Uuid::from_u128(2);
+    for id in [9_u128, 4].map(Uuid::from_u128) {
+        for key in [&one, &other] {
+            let kept = ["question", "answer"].map(|what| format!("{what} {id} {}", key.as_str()));
+            let found = store.read(|v| v.answered(key, RequestId(id))).unwrap();
+            assert_eq!(found, Some(kept.into()));
+        }
+        assert!(store.read(|v| v.has_answered(environment, RequestId(id))).unwrap());
+        assert!(!store.read(|v| v.has_answered(Uuid::nil(), RequestId(id))).unwrap());
+    }
+    let first = RequestId(Uuid::from_u128(3));
+    assert_eq!(store.read(|v| v.request_text(environment, first)).unwrap().unwrap(), "question");
+    assert_eq!(store.read(|v| v.answered(&one, first)).unwrap(), None);
 }
 
 #[test]
