@@ -225,10 +225,6 @@ impl Link {
         self.sent.lock().unwrap().iter().map(|(_, request)| request.clone()).collect()
     }
 
-    pub(super) fn count_sent(&self) -> usize {
-        self.sent.lock().unwrap().len()
-    }
-
     /// The pauses between what was sent.
     pub(super) fn pauses(&self) -> Vec<Duration> {
         let sent = self.sent.lock().unwrap();
