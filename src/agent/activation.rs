@@ -113,7 +113,8 @@ impl Agent {
     pub(super) fn activated_environment(&self) -> Result<RequestedEnvironment, Problem> {
         let environment = self.parts.keeper.state().environment.clone();
         environment.map(Into::into).ok_or_else(|| {
-            let detail = "no license was ever installed here: `entitlectl activate` fetches one";
+            let detail =
+                "no environment is activated here: `entitlectl activate` fetches a license";
             refused(StatusCode::CONFLICT, "not-activated", detail)
         })
     }

@@ -43,10 +43,11 @@ impl Asking<'_> {
         Self { id, kind, environment, rebind_code: None, heir: None, by_hand: false }
     }
 
-    /// What the audit says of it under that id.
+    /// What the audit says of it under that id. Who approves a rebind compares its new key with the one that is shown here.
     fn told(&self, id: RequestId) -> String {
+        let key = self.heir.as_ref().map(|heir| format!(", key {}", heir.key.thumbprint()));
         let road = if self.by_hand { ", to be carried by hand" } else { "" };
-        format!("{} {id}{road}", self.kind.as_str())
+        format!("{} {id}{}{road}", self.kind.as_str(), key.unwrap_or_default())
     }
 }
 

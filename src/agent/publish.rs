@@ -227,7 +227,7 @@ fn fork_finding(fork: Fork) -> Finding {
         ForkState::Open => (
             "Fork",
             format!(
-                "the portal sees two branches of this environment since {since}: a restored snapshot (then this ends by itself after 14 days) or a copy of this machine; both keep their license, and nothing newer is issued until the survivor is named on the portal"
+                "the portal sees two branches of this environment since {since}: a restored snapshot (then this ends by itself after 14 days) or a copy of this machine; both keep their license, and nothing newer is issued until the survivor is named on the portal (`entitle-portal environment forks ID`, then `environment survivor`)"
             ),
         ),
         ForkState::Survivor => (

@@ -139,7 +139,7 @@ struct Feature {
     /// Its name.
     name: String,
     /// Its value; `false` where the license does not name it.
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     value: serde_json::Value,
     /// Whether the license names it.
     known: bool,

@@ -16,6 +16,8 @@ use std::{
 
 /// How long the agent may take; an exchange with the portal is part of it.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How long it may take for what is ready: monitors give a check ten seconds as a rule, and want an answer of it.
+const READ_PATIENCE: Duration = Duration::from_secs(8);
 
 /// The agent behind two of its sockets.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl Agent {
 
     /// Reads what everyone may.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
-        let response = self.send(&self.read, Method::GET, path, |request| request).await?;
+        let response = self.send(&self.read, Method::GET, path, soon).await?;
         decode(&self.read, response).await
     }
 
@@ -45,7 +47,7 @@ impl Agent {
         &self,
         path: &str,
     ) -> Result<T, CliError> {
-        let response = self.send(&self.admin, Method::GET, path, |request| request).await?;
+        let response = self.send(&self.admin, Method::GET, path, soon).await?;
         decode(&self.admin, response).await
     }
 
@@ -107,7 +109,7 @@ impl Agent {
 
     /// Whether the agent's loop turns.
     pub(super) async fn is_alive(&self) -> bool {
-        self.send(&self.read, Method::GET, "/livez", |request| request).await.is_ok()
+        self.send(&self.read, Method::GET, "/livez", soon).await.is_ok()
     }
 
     /// Sends a document.
@@ -135,7 +137,11 @@ impl Agent {
         UnixStream::connect(socket).map_err(|error| unreachable(socket, &error))?;
         let failed = |error: reqwest::Error| CliError::Unreachable {
             path: socket.to_owned(),
-            reason: error.to_string(),
+            reason: if error.is_timeout() {
+                "it gave no answer in time".to_owned()
+            } else {
+                error.without_url().to_string()
+            },
         };
         let client = Client::builder()
             .unix_socket(socket)
@@ -160,6 +166,10 @@ impl Agent {
     }
 }
 
+fn soon(request: RequestBuilder) -> RequestBuilder {
+    request.timeout(READ_PATIENCE)
+}
+
 fn with_document(request: RequestBuilder, text: String) -> RequestBuilder {
     request.header(header::CONTENT_TYPE, crate::license::MEDIA_TYPE).body(text)
 }
@@ -176,5 +186,23 @@ fn unreachable(path: &Path, error: &io::Error) -> CliError {
     match error.kind() {
         io::ErrorKind::PermissionDenied => CliError::Forbidden { path },
         _ => CliError::Unreachable { path, reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_that_hangs_is_waited_for_as_long_as_a_monitor_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("entitled.sock");
+        let _never_answers = UnixListener::bind(&socket).unwrap();
+        let start = Instant::now();
+        let error = Agent::new(&socket).status().await.unwrap_err();
+        assert_eq!((error.code(), start.elapsed().as_secs()), ("agent-unreachable", 8));
+        assert!(error.to_string().contains("no answer in time"), "{error}");
     }
 }

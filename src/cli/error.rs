@@ -51,7 +51,7 @@ pub enum CliError {
     },
     /// No code where one was expected.
     #[error(
-        "expected an Activation Code, found nothing in {found}: pipe it to `entitlectl activate`, or name its file with --code-file; --configured uses the one that the agent has"
+        "expected an Activation Code, found nothing in {found}: pipe it to the command, or name its file with --code-file; --configured uses the one that the agent has"
     )]
     NoCode {
         /// Where it was looked for.

@@ -15,7 +15,7 @@ pub enum ConfigError {
         "could not read the settings {path} ({source}): `entitled run --config FILE` names another file"
     )]
     Read { path: PathBuf, source: io::Error },
-    #[error("the settings {path} can't be used: {}{}", source.to_string().trim_end(), hint(nearest.as_ref()))]
+    #[error("the settings {path} can't be used: {}{}", on_one_line(source), hint(nearest.as_ref()))]
     Syntax { path: PathBuf, nearest: Option<String>, source: Box<toml::de::Error> },
     #[error("the setting {name} is missing: {mend}")]
     Missing { name: &'static str, mend: &'static str },
@@ -46,6 +46,17 @@ impl ConfigError {
     }
 }
 
+/// What the parser says without its drawing of the line: conditions, monitors and logs have one line.
+fn on_one_line(error: &toml::de::Error) -> String {
+    let is_drawn = |line: &str| {
+        line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|')
+    };
+    let told = error.to_string();
+    let lines: Vec<_> =
+        told.lines().map(str::trim).filter(|line| !line.is_empty() && !is_drawn(line)).collect();
+    lines.join(": ")
+}
+
 fn hint(nearest: Option<&String>) -> String {
-    nearest.map_or(String::new(), |name| format!("\ndid you mean {name}?"))
+    nearest.map_or(String::new(), |name| format!("; did you mean {name}?"))
 }

@@ -125,18 +125,20 @@ impl Fragment {
     /// As [`read`](Self::read), for the first file that can't be used.
     pub fn read_with_drop_ins(path: &Path) -> Result<Self, ConfigError> {
         let mut sum = Self::read(path)?;
-        let folder = path.with_file_name("conf.d");
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(sum),
-            Err(source) => return Err(ConfigError::Read { path: folder, source }),
-        };
-        let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.sort();
-        for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "toml")) {
-            sum = Self::read(path)?.over(sum);
+        for path in drop_ins(path)? {
+            sum = Self::read(&path)?.over(sum);
         }
         Ok(sum)
+    }
+
+    /// The state directory that a file and its drop-ins name, where they can't be used as a whole: the last good settings
+    /// are in it. Nothing else of them counts.
+    pub(super) fn state_directory_in_spite(path: &Path) -> Self {
+        let mut paths = vec![path.to_owned()];
+        paths.extend(drop_ins(path).unwrap_or_default());
+        let named = |path: &PathBuf| state_directory(&fs::read_to_string(path).ok()?);
+        let state_directory = paths.iter().rev().find_map(named);
+        Self { state_directory, ..Self::default() }
     }
 
     /// This fragment where it says something, `lower` where it does not.
@@ -174,6 +176,31 @@ impl Fragment {
             },
         }
     }
+}
+
+/// The `conf.d/*.toml` beside a file, in the order of their names.
+fn drop_ins(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let folder = path.with_file_name("conf.d");
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(ConfigError::Read { path: folder, source }),
+    };
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    Ok(paths)
+}
+
+/// What a text of settings says of the state directory: where the text is no TOML as a whole, a line of it may be.
+fn state_directory(text: &str) -> Option<PathBuf> {
+    let in_table = |text: &str| {
+        let path =
+            toml::from_str::<toml::Table>(text).ok()?.get("state_directory")?.as_str()?.into();
+        Some(path).filter(|path: &PathBuf| path.is_absolute())
+    };
+    let of_no_section = |line: &&str| !line.trim_start().starts_with('[');
+    in_table(text).or_else(|| text.lines().take_while(of_no_section).find_map(in_table))
 }
 
 /// The name that was probably meant, from the message about an unknown one: "unknown field `a`, expected one of `b`, `c`".

@@ -106,11 +106,12 @@ impl Sources {
         Ok(over.over(service_directories()))
     }
 
-    /// The state directory is itself a setting: where the settings can't be read, the flags, the service manager or the
-    /// default say where it is.
+    /// The state directory is itself a setting: where the settings can't be used, the flags, what can be read of the files
+    /// in spite, the service manager or the default say where it is.
     fn last_good(&self, directory: Option<&Path>) -> Option<Settings> {
         let environment = from_environment(|name| std::env::var_os(name)).ok()?;
-        let known = self.flags.clone().over(environment).over(service_directories());
+        let files = Fragment::state_directory_in_spite(&self.file);
+        let known = self.flags.clone().over(environment).over(files).over(service_directories());
         let directory = directory.map(ToOwned::to_owned).or(known.state_directory);
         let directory = directory.unwrap_or_else(|| "/var/lib/entitled".into());
         let kept = Fragment::read(&directory.join(LAST_GOOD)).ok()?;
@@ -215,6 +216,36 @@ mod tests {
             complaint.contains("line 3") && complaint.contains("did you mean purpose?"),
             "{complaint}"
         );
+    }
+
+    #[test]
+    fn the_last_good_ones_are_found_where_the_files_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("entitled.toml");
+        let drop_in = folder.path().join("conf.d/90-slip.toml");
+        std::fs::create_dir(folder.path().join("conf.d")).unwrap();
+        let state = folder.path().join("state");
+        let good = format!("product = 'p'\nstate_directory = '{}'\n", state.display());
+        let sources = Sources { file: file.clone(), flags: Fragment::default() };
+        std::fs::write(&file, &good).unwrap();
+        assert!(sources.current_or_last_good(|_| Ok(())).unwrap().complaint.is_none());
+        let used = |main: &str, slip: &str| {
+            std::fs::write(&file, main).unwrap();
+            std::fs::write(&drop_in, slip).unwrap();
+            let loaded = sources.current_or_last_good(|_| Ok(())).unwrap();
+            let told = loaded.complaint.unwrap().to_string();
+            assert!(!told.contains('\n'), "{told}");
+            loaded.settings.state_directory
+        };
+        for (main, slip) in [
+            (format!("{good}prodcut = 'p'\n"), ""),
+            (format!("{good}what is this\n[portal]\n"), ""),
+            (good.clone(), "what is this"),
+            (good.clone(), "state_directory = 5"),
+            (good.clone(), "state_directory = 'elsewhere'"),
+        ] {
+            assert_eq!(used(&main, slip), state, "{main} {slip}");
+        }
     }
 
     #[test]

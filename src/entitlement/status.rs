@@ -47,7 +47,6 @@ pub struct Status {
     /// The license; `null` where there is none.
     pub license: Option<LicenseStatus>,
     /// Feature by name; one that is not here is `false`.
-    #[schema(value_type = BTreeMap<String, Object>)]
     pub features: BTreeMap<String, serde_json::Value>,
     /// Limit by name.
     pub limits: BTreeMap<String, LimitStatus>,

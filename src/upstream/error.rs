@@ -9,7 +9,7 @@ use std::time::Duration;
 #[expect(missing_docs, reason = "each message names its fields")]
 pub enum ExchangeError {
     #[error(
-        "the portal {url} can't be reached ({reason}): check the network, the proxy settings and [portal] url; `entitlectl doctor` tries each"
+        "the portal {url} can't be reached ({reason}): check the network, the proxy settings, [portal] url and ca_file; `entitlectl doctor` tries each"
     )]
     Unreachable { url: String, reason: String },
     #[error("the portal {url} can't answer now (status {status}); it is asked again later")]

@@ -17,6 +17,8 @@ use std::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the request to the last byte of the answer, however slowly it drips.
 const TOTAL_TIMEOUT: Duration = Duration::from_mins(1);
+/// Where the portal takes requests.
+const ROUTE: &str = "/v1/requests";
 /// How much of a refusal's text is repeated.
 const LONGEST_DETAIL: usize = 1_000;
 
@@ -37,6 +39,7 @@ type MakeClient = Box<dyn FnOnce() -> Result<Client, String> + Send>;
 pub struct HttpPortal {
     /// Made when it is first needed: the system's certificates are many, and an agent that starts serves its license at once.
     client: LazyLock<Result<Client, String>, MakeClient>,
+    /// As it is shown: everybody on the machine may read the status, and a password is nobody's business there.
     url: String,
     route: Url,
 }
@@ -47,10 +50,14 @@ impl HttpPortal {
     /// # Errors
     /// [`ExchangeError::Address`] for anything but https, or http to this machine, and [`ExchangeError::Settings`].
     pub fn new(settings: &PortalSettings) -> Result<Self, ExchangeError> {
-        let address = || ExchangeError::Address { found: settings.url.clone() };
+        let address = || ExchangeError::Address { found: without_password(&settings.url) };
         let base = settings.url.trim_end_matches('/');
-        let route = Url::parse(&format!("{base}/v1/requests")).map_err(|_| address())?;
+        let route = Url::parse(&format!("{base}{ROUTE}")).map_err(|_| address())?;
         let loopback = is_loopback(&route);
+        // What stands behind a question mark would swallow the route.
+        if route.query().is_some() || route.fragment().is_some() {
+            return Err(address());
+        }
         if route.scheme() != "https" && !(route.scheme() == "http" && loopback) {
             return Err(address());
         }
@@ -76,11 +83,11 @@ impl HttpPortal {
         if loopback {
             client = client.no_proxy();
         } else if let Some(proxy) = &settings.proxy {
-            let proxy = reqwest::Proxy::all(proxy).map_err(|e| wrong(e.to_string()))?;
+            let proxy = reqwest::Proxy::all(proxy).map_err(|e| wrong(causes(&e.without_url())))?;
             client = client.proxy(proxy);
         }
         let make: MakeClient = Box::new(|| client.build().map_err(|e| causes(&e)));
-        let portal = Self { client: LazyLock::new(make), url: base.to_owned(), route };
+        let portal = Self { client: LazyLock::new(make), url: without_password(base), route };
         if settings.ca_file.is_some() {
             // What is wrong with a certificate of the operator's is found here.
             portal.client()?;
@@ -101,7 +108,10 @@ impl HttpPortal {
     /// [`ExchangeError::Unreachable`] and [`ExchangeError::NotAnAnswer`].
     pub async fn probe(&self) -> Result<(), ExchangeError> {
         let url = self.url.clone();
-        let answer = self.client()?.get(format!("{url}/livez")).send().await;
+        let mut health = self.route.clone();
+        let base = self.route.path().strip_suffix(ROUTE).unwrap_or_default();
+        health.set_path(&format!("{base}/livez"));
+        let answer = self.client()?.get(health).send().await;
         let answer = answer.map_err(|error| ExchangeError::Unreachable {
             url: url.clone(),
             reason: causes(&error.without_url()),
@@ -112,6 +122,19 @@ impl HttpPortal {
         let found = format!("status {}", answer.status().as_u16());
         Err(ExchangeError::NotAnAnswer { url, found })
     }
+}
+
+/// An address without the name and the password that may stand before its host.
+fn without_password(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else {
+        return text.rsplit_once('@').map_or(text, |(_, behind)| behind).to_owned();
+    };
+    if url.username().is_empty() && url.password().is_none() {
+        return text.to_owned();
+    }
+    // Neither fails where there is one.
+    let _ = (url.set_username(""), url.set_password(None));
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 fn is_loopback(url: &Url) -> bool {

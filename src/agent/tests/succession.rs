@@ -305,6 +305,11 @@ async fn a_rebind_that_waits_is_asked_for_again_with_the_same_key() {
     let refused = stage.change(Command::Rebind { code, rebind_code: None }).await.unwrap_err();
     assert_eq!(refused.code(), "rebind-pending");
     let key = stage.keys().0;
+    // Who approves it compares the key with the one that is shown on the machine.
+    let shown = |event: &crate::store::StoredEvent| {
+        event.action == "requested" && event.detail.contains(&key.to_string())
+    };
+    assert!(stage.events().iter().any(shown));
     stage.link.forget_sent();
     stage.restart().await;
     stage.pass(HOUR * 3).await;

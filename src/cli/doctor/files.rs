@@ -11,7 +11,13 @@ use std::{
 /// Less room than this is worth a word, bytes.
 const LITTLE_ROOM: u64 = 16 << 20;
 /// Files that hold secrets.
-const SECRETS: [&str; 3] = ["environment.key", "hardware.secret", "activation-code"];
+const SECRETS: [&str; 5] = [
+    "environment.key",
+    "environment.key.next",
+    "hardware.secret",
+    "activation-code",
+    "activation-code.asked",
+];
 
 pub(super) fn check(settings: Option<&Settings>, findings: &mut Vec<Finding>) {
     let directory =

@@ -1,7 +1,7 @@
 //! What the agent itself says of its license, its hardware and its clock.
 
 use super::Finding;
-use crate::entitlement::{ConditionType, Status};
+use crate::entitlement::{Condition, ConditionType, Status};
 
 pub(super) fn check(status: Option<&Status>, findings: &mut Vec<Finding>) {
     let Some(status) = status else {
@@ -27,9 +27,22 @@ pub(super) fn check(status: Option<&Status>, findings: &mut Vec<Finding>) {
         findings.push(match condition.kind {
             kind if kind.informs() => Finding::ok("condition", message),
             ConditionType::CloneSuspected | ConditionType::HardwareChanged => {
-                Finding::failed("condition", message, "the sentence names the command")
+                Finding::failed("condition", message, mend(condition))
             }
-            _ => Finding::warning("condition", message, "the sentence names the command"),
+            _ => Finding::warning("condition", message, mend(condition)),
         });
+    }
+}
+
+fn mend(condition: &Condition) -> &'static str {
+    match (condition.kind, condition.reason.as_str()) {
+        // What is wrong comes from a parser there, which knows no commands.
+        (ConditionType::ConfigInvalid, "RootKeys") => {
+            "install the vendor's package again, then `systemctl reload entitled`"
+        }
+        (ConditionType::ConfigInvalid, _) => {
+            "mend the settings, try them by `entitled run --check-config`, then `systemctl reload entitled`"
+        }
+        _ => "the sentence says how",
     }
 }

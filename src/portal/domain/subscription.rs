@@ -227,6 +227,10 @@ impl Terms {
         if self.grace_days > MOST_GRACE_DAYS {
             return Err(TermsError::Grace { found: self.grace_days });
         }
+        // A license that is overdue when it is issued can't be mended by any answer.
+        if self.check_in_days == Some(0) {
+            return Err(TermsError::CheckIn);
+        }
         let scalar = |value: &serde_json::Value| {
             value.is_boolean() || value.is_number() || value.is_string()
         };
@@ -273,6 +277,8 @@ pub enum TermsError {
     Term { starts_at: Timestamp, ends_at: Timestamp },
     #[error("expected at most 3650 days of grace, found {found}: give fewer, or a later end")]
     Grace { found: u32 },
+    #[error("expected at least 1 day to check in, found 0: give more, or `never`")]
+    CheckIn,
     #[error(
         "the feature {name:?} is a list or an object: expected true, false, a number or a text"
     )]
@@ -286,6 +292,7 @@ impl TermsError {
             Self::Name { .. } => "terms-name",
             Self::Term { .. } => "terms-term",
             Self::Grace { .. } => "terms-grace",
+            Self::CheckIn => "terms-check-in",
             Self::Feature { .. } => "terms-feature",
         }
     }

@@ -33,6 +33,8 @@ fn https_anywhere_and_http_to_this_machine_alone() {
         "ftp://127.0.0.1",
         "file:///etc/passwd",
         "portal.example",
+        "https://portal.example/?tenant=1",
+        "https://portal.example/#top",
         "",
     ] {
         assert_eq!(code(&at(url)), "portal-address", "{url}");
@@ -43,6 +45,24 @@ fn https_anywhere_and_http_to_this_machine_alone() {
 fn the_address_is_shown_without_the_route() {
     let portal = HttpPortal::new(&at("https://portal.example/some/path/")).unwrap();
     assert_eq!(portal.url(), "https://portal.example/some/path");
+}
+
+#[test]
+fn no_password_of_an_address_or_a_proxy_is_shown() {
+    let url = |text: &str| HttpPortal::new(&at(text)).unwrap().url().to_owned();
+    assert_eq!(url("https://user:secret@portal.example/a@b/"), "https://portal.example/a@b");
+    assert_eq!(url("https://secret@portal.example"), "https://portal.example");
+    assert_eq!(url("https://portal.example/a@b"), "https://portal.example/a@b");
+    for wrong in
+        ["http://user:secret@portal.example", "ftp://user:secret@p", "https://user:secret@p:99999"]
+    {
+        let told = HttpPortal::new(&at(wrong)).err().unwrap().to_string();
+        assert!(!told.contains("secret"), "{told}");
+    }
+    let proxy = Some("http://user:secret@proxy:99999".to_owned());
+    let settings = PortalSettings { proxy, ..at("https://portal.example") };
+    let told = HttpPortal::new(&settings).err().unwrap().to_string();
+    assert!(told.contains("port") && !told.contains("secret"), "{told}");
 }
 
 #[test]

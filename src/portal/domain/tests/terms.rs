@@ -42,6 +42,7 @@ fn each_fault_is_named() {
     assert_eq!(fault(|t| t.edition = "x".repeat(201)), Err("terms-name"));
     assert_eq!(fault(|t| t.ends_at = t.starts_at), Err("terms-term"));
     assert_eq!(fault(|t| t.grace_days = 3_651), Err("terms-grace"));
+    assert_eq!(fault(|t| t.check_in_days = Some(0)), Err("terms-check-in"));
     assert_eq!(fault(|t| drop(t.features.insert("a".into(), json!([1])))), Err("terms-feature"));
     assert_eq!(fault(|t| drop(t.features.insert(String::new(), json!(1)))), Err("terms-name"));
     let refused = Subscription::check_customer("");
