@@ -62,7 +62,7 @@ impl Agent {
                 answer(reply, events);
             }
             Command::MakeToken(order) => answer(reply, self.make_token(&order, &actor)),
-            Command::Members => answer(reply, self.member_lines()),
+            Command::Members => answer(reply, Ok(self.member_lines())),
             Command::RemoveMember { member } => answer(reply, self.remove_member(&member, &actor)),
             Command::Join(_) => answer(reply, Err(not_a_member())),
             Command::ReportUsage(report) => {

@@ -313,10 +313,11 @@ impl Agent {
     }
 
     /// Every member that was not removed.
-    pub(super) fn member_lines(&self) -> Result<Reply, Problem> {
-        let presence = self.presence().ok_or_else(not_serving)?;
+    pub(super) fn member_lines(&self) -> Reply {
+        let presence = self.presence();
+        let seen = |id| presence.as_ref().and_then(|presence| presence.seen(id));
         let members = self.parts.keeper.roster().members().filter(|m| m.removed_at.is_none());
-        Ok(Reply::Members(members.map(|member| line(member, presence.seen(member.id))).collect()))
+        Reply::Members(members.map(|member| line(member, seen(member.id))).collect())
     }
 
     fn presence(&self) -> Option<Arc<Presence>> {

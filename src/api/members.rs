@@ -59,7 +59,7 @@ async fn token(
 /// The members of this environment
 #[utoipa::path(get, path = "/v1/members", tag = "admin", responses(
     (status = 200, description = "Every member that was not removed", body = Vec<MemberLine>),
-    (status = 409, description = "This agent serves no members", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "This agent is a member itself", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn members(
     From(agent): From<AgentHandle>,
