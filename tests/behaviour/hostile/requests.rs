@@ -29,7 +29,12 @@ async fn wrong_requests_change_nothing_at_the_portal() {
         let refused = agent.vendor.run(&["answer", file.to_str().unwrap()]);
         assert_eq!(refused.status.code(), Some(1), "{refused:?}");
         assert!(refused.stderr.len() < 2_000, "it repeats what came");
-        let (status, answer) = agent.server.post(body).await;
+        let is_large = body.len() > 1 << 20;
+        let (status, answer) = match agent.server.try_post(body).await {
+            // Hung up on while it still sends.
+            Err(_) if is_large => continue,
+            posted => posted.unwrap(),
+        };
         assert!((400..500).contains(&status), "{status}: {answer}");
         assert!(answer.len() < 2_000 && answer.contains("urn:entitled:problem:"), "{answer}");
     }

@@ -31,6 +31,26 @@ impl Captured {
         self.write(&format!("sys/class/dmi/id/{field}"), &format!("{text}\n"));
     }
 
+    /// An interface on PCI, linked as sysfs links it.
+    pub(crate) fn nic(&self, name: &str, mac: &str) {
+        let device = "sys/devices/pci0000:00/0000:00:1f.6";
+        let interface = format!("{device}/net/{name}");
+        self.write(&format!("{interface}/address"), &format!("{mac}\n"));
+        self.write(&format!("{interface}/addr_assign_type"), "0\n");
+        self.write(&format!("{interface}/type"), "1\n");
+        self.write("sys/bus/pci/.keep", "");
+        self.link(&format!("{interface}/device"), "../..");
+        self.link(&format!("{device}/subsystem"), "../../../bus/pci");
+        self.link(
+            &format!("sys/class/net/{name}"),
+            &format!("../../{}", &interface["sys/".len()..]),
+        );
+    }
+
+    fn link(&self, path: &str, target: &str) {
+        std::os::unix::fs::symlink(target, self.folder.path().join(path)).unwrap();
+    }
+
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.folder.path().join(Path::new(path));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
