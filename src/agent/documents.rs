@@ -11,7 +11,7 @@ use crate::{
     store::{Action, AgentState, Event, PendingLicense, Retired},
     upstream::new_request_id,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 /// A change in the making: adopted whole, or dropped with whatever was refused.
@@ -116,6 +116,7 @@ impl Agent {
         let succeeds =
             pending.is_some_and(|p| matches!(p.kind, RequestKind::Rebind | RequestKind::Move));
         let shows_code = pending.is_some_and(|pending| shows_code(&pending.text));
+        let asked_at = pending.map(|pending| pending.made_at);
         let told = self.event_by(road.actor, Action::Answered, format!("request {answered}"));
         change.events.push(told);
         if let Some(trust) = answer.trust.take() {
@@ -123,6 +124,7 @@ impl Agent {
         }
         // Before anything is judged: a clock that ran ahead must not call over what the portal has just sent.
         change.time.settle(answer.portal_time);
+        let asked_ahead = asked_at.filter(|at| is_ahead(*at, answer.portal_time));
         change.state.fork = answer.fork;
         let (fork, issued) = (answer.fork, answer.issued);
         let retires = matches!(answer.outcome, Outcome::Retired { .. });
@@ -141,6 +143,7 @@ impl Agent {
         if shows_code && !released {
             self.grant_code();
         }
+        self.asked_ahead = asked_ahead;
         self.adopt(change);
         if released && retired {
             // Whatever waited to be bound can't be any more. The Activation Code may be used again.
@@ -272,6 +275,11 @@ fn missed(state: &AgentState, issued: Option<Sequence>) -> Option<PendingLicense
     let held = state.environment.as_ref().and(state.floor)?;
     let sequence = issued.filter(|issued| *issued > held)?;
     Some(PendingLicense { sequence, refused: None })
+}
+
+/// Whether a request was made at a time that had not come when the portal answered it, by more than an hour.
+fn is_ahead(asked_at: Timestamp, answered_at: Timestamp) -> bool {
+    asked_at.duration_since(answered_at) > SignedDuration::from_hours(1)
 }
 
 /// By which road a document came, and who brought it.

@@ -48,6 +48,7 @@ use crate::{
     upstream::{Exchange, Portal},
 };
 use holdings::Holdings;
+use jiff::Timestamp;
 use schedule::Schedule;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -128,6 +129,8 @@ pub struct Agent {
     is_named: bool,
     /// Why the file of the new key is not in its place, where it should be.
     key_trouble: Option<String>,
+    /// When a request was made by a clock that its answer has proved to be ahead.
+    asked_ahead: Option<Timestamp>,
     /// The present key, for who signs beside the loop.
     signer: shown::SharedKey,
     /// The request whose answer was refused: the portal would give the same answer again.
@@ -187,6 +190,7 @@ impl Agent {
             next_is_bound: false,
             is_named: stored.fork.is_some_and(|fork| fork.state == ForkState::Survivor),
             key_trouble: None,
+            asked_ahead: None,
             signer,
             refused_answer: None,
             told_refusal: None,

@@ -131,7 +131,12 @@ impl Agent {
     /// Conditions that the evaluation does not know of.
     fn own_findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        findings.extend(clock_finding(&self.time, self.parts.clock.read()));
+        let reading = self.parts.clock.read();
+        findings.extend(clock_finding(&self.time, reading));
+        // One that was set back since says less than it did.
+        if self.asked_ahead.is_some_and(|asked_at| reading.clock >= asked_at) {
+            findings.push(ahead_finding());
+        }
         if let Some(reason) = &self.unreachable {
             let kind = ConditionType::PortalUnreachable;
             findings.push(Finding::new(kind, "ExchangeFailed", reason.clone()));
@@ -218,6 +223,12 @@ pub(super) fn clock_finding(time: &EffectiveTime, reading: Reading) -> Option<Fi
         "the clock of this machine is more than an hour behind {known}, which is known to have passed: set it, `timedatectl` shows it"
     );
     Some(Finding::new(ConditionType::ClockSkewed, "Behind", message))
+}
+
+/// That the clock of this machine is ahead of the portal's.
+fn ahead_finding() -> Finding {
+    let message = "the clock of this machine was more than an hour ahead of the portal's when it last asked: a term that it calls over may have long to run; set it, `timedatectl` shows it, then `entitlectl refresh`";
+    Finding::new(ConditionType::ClockSkewed, "Ahead", message)
 }
 
 /// That the portal saw two machines, or two times of one machine, go on from one request.
