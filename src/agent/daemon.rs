@@ -2,7 +2,7 @@
 
 use super::{
     Agent, Clock, DaemonSettings, MemberAgent, MemberParts, Members, Parts, Reload, member::Uplink,
-    reload, sockets::Sockets,
+    notifying::Notifier, reload, sockets::Sockets,
 };
 use crate::{
     api::AgentHandle,
@@ -12,9 +12,16 @@ use crate::{
     license::Roots,
     members::{Authority, Host, Latest, Listener, MembersError, Presence},
     store::{DirectoryLock, Keeper, SqliteStore, StateDirectory, StoreError},
-    upstream::{HttpPortal, Portal, new_request_id},
+    upstream::{HttpPortal, Portal, Webhook, WebhookError, WebhookSettings, new_request_id},
 };
-use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, thread};
+use std::{
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+    thread,
+};
 use tokio::sync::{mpsc, watch};
 
 /// What members ask waits for the loop; more waits in its connection.
@@ -53,6 +60,7 @@ pub struct Daemon {
     handle: AgentHandle,
     sockets: Sockets,
     reloader: Reloader,
+    notifier: Option<Notifier>,
     _lock: DirectoryLock,
 }
 
@@ -110,9 +118,13 @@ impl Daemon {
         let opened = SqliteStore::open(&directory)?;
         let (roots, mut standing) = reload::roots(&settings.root_folders);
         standing.extend(settings.standing.iter().cloned());
+        let health = settings.health_listen.and_then(|at| listen_for_monitors(at, &mut standing));
+        let webhook = settings.webhook.as_ref().and_then(|hook| webhook(hook, &mut standing));
         let (reload_sender, reloads) = mpsc::channel(1);
         let reloader = Reloader { running: settings.clone(), reloads: reload_sender };
         let paths = settings.sockets.clone();
+        let metrics = Arc::new(Metrics::default());
+        let told_of = (directory.clone(), Arc::clone(&metrics));
         let beginning = Beginning {
             directory,
             keeper: Keeper::load(Box::new(opened.store))?,
@@ -120,7 +132,7 @@ impl Daemon {
             roots,
             standing,
             clock,
-            metrics: Arc::new(Metrics::default()),
+            metrics,
             service_manager,
             reloads,
             settings,
@@ -129,8 +141,13 @@ impl Daemon {
             Role::Controller => controller(beginning, hardware)?,
             Role::Member => member(beginning),
         };
-        let sockets = Sockets::open(&paths, &handle)?;
-        Ok(Self { agent, handle, sockets, reloader, _lock: lock })
+        let sockets = Sockets::open(&paths, health, &handle)?;
+        let notifier = webhook.map(|webhook| {
+            let (directory, metrics) = told_of;
+            let seed = seed_of(&directory.path().to_string_lossy());
+            Notifier::new(webhook, handle.published.clone(), directory, metrics, seed)
+        });
+        Ok(Self { agent, handle, sockets, reloader, notifier, _lock: lock })
     }
 
     /// How to give it new settings while it runs.
@@ -148,7 +165,7 @@ impl Daemon {
     /// # Errors
     /// Where the sockets' thread can't be started.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { agent, handle, sockets, reloader, _lock } = self;
+        let Self { agent, handle, sockets, reloader, notifier, _lock } = self;
         drop((handle, reloader));
         let (order, stopped) = watch::channel(false);
         let stopped_members = stopped.clone();
@@ -156,7 +173,11 @@ impl Daemon {
         let serving = thread::Builder::new()
             .name("sockets".to_owned())
             .spawn(move || sockets.serve(&stopped))?;
+        let notifying = notifier.map(|notifier| tokio::spawn(notifier.run()));
         let members = agent.run(stop, stopped_members).await;
+        if let Some(notifying) = notifying {
+            notifying.abort();
+        }
         // The threads may have ended by themselves; then nobody listens.
         let _ = order.send(true);
         let joined = tokio::task::spawn_blocking(move || serving.join()).await;
@@ -211,6 +232,31 @@ fn serve_members(listener: Listener, mut stopped: watch::Receiver<bool>) {
         })),
         Err(error) => tracing::error!(%error, "members can't be served"),
     }
+}
+
+/// Binds the port for monitors. Nothing else depends on it: where it can't be bound, that is told.
+fn listen_for_monitors(address: SocketAddr, standing: &mut Vec<Finding>) -> Option<TcpListener> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        tracing::info!(address = %listener.local_addr()?, "monitors are served");
+        Ok(listener)
+    });
+    let told = |error| {
+        let message = format!(
+            "monitors can't be served at {address} ({error}): choose another address, [health] listen, and restart the agent"
+        );
+        tracing::error!("{message}");
+        standing.push(Finding::new(ConditionType::ConfigInvalid, "Health", message));
+    };
+    bound.map_err(told).ok()
+}
+
+fn webhook(settings: &WebhookSettings, standing: &mut Vec<Finding>) -> Option<Webhook> {
+    let told = |error: WebhookError| {
+        tracing::error!("{error}");
+        standing.push(Finding::new(ConditionType::ConfigInvalid, "Webhook", error.to_string()));
+    };
+    Webhook::new(settings).map_err(told).ok()
 }
 
 fn controller(

@@ -10,6 +10,7 @@ mod connection;
 mod contract;
 mod crowd;
 mod front;
+mod health;
 mod members;
 mod moving;
 mod plain;
@@ -22,5 +23,5 @@ pub use contract::{
     AgentHandle, Call, Command, Done, JoinOrder, MadeToken, MemberLine, Prover, Published,
     PublishedLicense, Reply, RequestByHand, TokenOrder, UsageReport,
 };
-pub use routers::{admin_router, openapi, read_router, usage_router};
+pub use routers::{admin_router, health_router, openapi, read_router, usage_router};
 pub use server::{Listener, Peer, ServerOptions, serve, serve_status};

@@ -10,7 +10,7 @@ use entitled::{
     entitlement::{ConditionType, Finding},
     health::ServiceManager,
     identity::{COLLECTED_FACTS, Machine},
-    upstream::{HttpPortal, PortalSettings},
+    upstream::{HttpPortal, PortalSettings, Webhook, WebhookSettings},
 };
 use std::{
     env,
@@ -86,7 +86,8 @@ fn run(options: &RunOptions) -> anyhow::Result<()> {
     };
     let sources = Sources { file: options.config.clone(), flags };
     if options.check_config {
-        sources.current(check_portal)?;
+        let settings = daemon_settings(sources.current(check_portal)?);
+        settings.webhook.as_ref().map(Webhook::new).transpose()?;
         println!("the settings in {} are sound", options.config.display());
         return Ok(());
     }
@@ -169,6 +170,14 @@ fn daemon_settings(settings: Settings) -> DaemonSettings {
         identity_override: settings.identity_override,
         activation_code: settings.activation_code,
         portal,
+        health_listen: settings.health_listen,
+        webhook: settings.webhook_url.zip(settings.webhook_secret_file).map(
+            |(url, secret_file)| WebhookSettings {
+                url,
+                secret_file,
+                ca_file: settings.webhook_ca_file,
+            },
+        ),
         root_folders: settings.root_directories,
         state_directory: settings.state_directory,
         sockets: SocketPaths::in_directory(&settings.runtime_directory),
