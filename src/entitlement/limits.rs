@@ -1,13 +1,14 @@
 //! Limits and what is used of them.
 
-use crate::license::{Enforcement, Limit};
+use crate::terms::{Enforcement, Limit};
 use serde::{Deserialize, Serialize};
 
 /// From this share of a limit on it is warned of, in percent.
 const NEAR_PERCENT: u128 = 80;
 
 /// How usage stands to a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LimitState {
     /// Under 80 %.
@@ -25,7 +26,8 @@ pub enum LimitState {
 }
 
 /// A limit with its usage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct LimitStatus {
     /// The limit; `null` for unlimited.
     pub limit: Option<u64>,

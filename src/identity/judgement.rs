@@ -4,6 +4,7 @@ use super::{
     DigestedSurvey, Enrolled, FactComparison, LocalSecret, MachineKind, Outcome, Survey,
     matching::{Decision, Tally, compare, votes},
 };
+use crate::terms::Verdict;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -14,41 +15,6 @@ const SETTLING_SECONDS: u64 = 5 * 60;
 const DEGRADED_HOLDS: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How old the stored time of the last full match may grow before it is written anew.
 const FULL_MATCH_IS_WRITTEN: SignedDuration = SignedDuration::from_hours(24);
-
-/// What the hardware says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Everything enrolled that could be read agrees.
-    Unchanged,
-    /// The same machine with something changed; it was enrolled anew.
-    Drifted,
-    /// Too little could be read; held for 30 days from the last full match.
-    Degraded,
-    /// Not the machine that was enrolled.
-    DifferentMachine,
-    /// The operator's override stands in place of evidence: nothing to compare.
-    Overridden,
-}
-
-impl Verdict {
-    /// The word of JSON and of metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unchanged => "unchanged",
-            Self::Drifted => "drifted",
-            Self::Degraded => "degraded",
-            Self::DifferentMachine => "different_machine",
-            Self::Overridden => "overridden",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// Why the verdict is what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
