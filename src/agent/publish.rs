@@ -209,6 +209,10 @@ impl Agent {
                 return false;
             }
             let message = &next.status.message;
+            if published.as_ref().is_none_or(|p| p.status.generation != next.status.generation) {
+                let Status { state, entitled, generation, .. } = &next.status;
+                tracing::info!(%state, entitled, generation, "{message}");
+            }
             match published.as_ref() {
                 // Whoever waits for readiness asks for the status next, whatever it says.
                 None => self.parts.service_manager.ready(message),

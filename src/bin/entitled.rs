@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// The entitlement agent: fetches, keeps and serves the license of this environment
 #[derive(Debug, Parser)]
@@ -209,6 +209,30 @@ fn log(level: &str, format: LogFormat) -> anyhow::Result<()> {
     match format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().init(),
+        LogFormat::Journal => match journal() {
+            Ok(journal) => {
+                tracing_subscriber::registry()
+                    .with(EnvFilter::new(directives))
+                    .with(journal)
+                    .init();
+            }
+            Err(error) => {
+                log.with_target(false).init();
+                tracing::warn!(%error, "the journal can't be written to: the log goes to standard error");
+            }
+        },
     }
     Ok(())
+}
+
+/// Fields of the log become fields of the journal: `journalctl ENTITLED_ACTION=license-installed`.
+fn journal() -> io::Result<tracing_journald::Layer> {
+    use tracing_journald::{Priority, PriorityMappings};
+    let priorities = PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        ..PriorityMappings::new()
+    };
+    let layer = tracing_journald::layer()?.with_field_prefix(Some("ENTITLED".to_owned()));
+    Ok(layer.with_priority_mappings(priorities).with_syslog_identifier("entitled".to_owned()))
 }
