@@ -17,3 +17,4 @@ pub mod portal;
 pub mod problem;
 pub mod store;
 pub mod upstream;
+pub mod usage;

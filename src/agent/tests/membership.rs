@@ -106,6 +106,7 @@ impl Server {
             heard,
             orders: orders_sender,
             seed: 7,
+            session: 8,
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(agent.run(async {
@@ -144,6 +145,7 @@ impl Server {
             Order::Identify { .. } => "identify",
             Order::Hold { .. } => "hold",
             Order::Present { .. } => "present",
+            Order::TellUsage { .. } => "tell-usage",
             Order::Renew => "renew",
             Order::TryLater => "try-later",
         };
