@@ -66,6 +66,7 @@ async fn usage(
 /// Users.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the member is called as what it lists")]
 pub(super) struct Users {
     /// Names or ids of users that are there now. Each is counted once in the whole environment, by a keyed hash; the names
     /// are neither kept nor sent.

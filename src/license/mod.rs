@@ -37,7 +37,7 @@ pub use request::{
 pub use statement::{ProofClaims, StatementClaims, VerifiedStatement, verify_statement};
 pub use trust::{KeyStatus, PortalKey, Roots, TrustClaims, VerifiedTrust};
 pub use usage_report::{
-    UsageClaims, UsageDocument, UsagePeak, VerifiedUsage, usage_page, verify_usage,
+    UsageClaims, UsageDocument, UsagePeak, VerifiedUsage, read_usage, usage_page, verify_usage,
 };
 pub use verify::{InstallCheck, OpenedAnswer, VerifiedLicense, open_answer, verify_license};
 

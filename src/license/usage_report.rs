@@ -128,6 +128,17 @@ pub fn verify_usage(
     Ok(VerifiedUsage { claims, license })
 }
 
+/// What a report says, as a page or as the document alone, believed as it is.
+///
+/// # Errors
+/// Where it is none.
+pub fn read_usage(text: &str) -> Result<UsageClaims, DocumentError> {
+    let signed = document_of(text);
+    let document = Unverified::parse(signed.as_deref().unwrap_or(text))?;
+    document.check_type::<UsageClaims>()?;
+    document.peek()
+}
+
 /// A report for people, with its signed form below. The same report is always the same page.
 pub fn usage_page(claims: &UsageClaims, document: &str) -> String {
     let UsageClaims { iss, aud, iat, environment, from, to, peaks, .. } = claims;

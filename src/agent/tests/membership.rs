@@ -25,6 +25,8 @@ use tokio::{
 };
 use uuid::Uuid;
 
+mod usage;
+
 /// A server that has joined, and the way to it.
 struct Server {
     folder: TempDir,

@@ -7,8 +7,8 @@ use crate::{
 use proptest::prelude::*;
 use std::{collections::BTreeMap, time::Duration};
 
-fn limit(limit: Option<u64>, enforcement: Enforcement) -> Option<Limit> {
-    Some(Limit { limit, enforcement })
+const fn limit(limit: Option<u64>, enforcement: Enforcement) -> Limit {
+    Limit { limit, enforcement }
 }
 
 fn knowing(used: Option<u64>) -> Knowledge {
@@ -21,7 +21,9 @@ fn ask(limit: Option<Limit>, knowledge: &Knowledge, amount: u64) -> Allowance {
 
 #[test]
 fn only_a_hard_limit_with_fresh_figures_refuses() {
-    let (hard, soft) = (limit(Some(10), Enforcement::Hard), limit(Some(10), Enforcement::Soft));
+    let hard = Some(limit(Some(10), Enforcement::Hard));
+    let soft = Some(limit(Some(10), Enforcement::Soft));
+    let unlimited = Some(limit(None, Enforcement::Hard));
     let stale = |stale| Knowledge { stale: Some(stale), ..knowing(Some(99)) };
     let (lost, starting) = (stale(Stale::ControllerLost), stale(Stale::ControllerStarting));
     for (limit, knowledge, amount, allowed, reason) in [
@@ -38,7 +40,7 @@ fn only_a_hard_limit_with_fresh_figures_refuses() {
         (hard, lost.clone(), 1, true, "figures-stale"),
         (hard, starting, 1, true, "figures-stale"),
         (soft, lost.clone(), 1, true, "figures-stale"),
-        (limit(None, Enforcement::Hard), lost.clone(), 1, true, "unlimited"),
+        (unlimited, lost.clone(), 1, true, "unlimited"),
         (None, knowing(None), 1, true, "unknown-limit"),
     ] {
         let found = ask(limit, &knowledge, amount);
@@ -53,7 +55,7 @@ fn only_a_hard_limit_with_fresh_figures_refuses() {
 
 #[test]
 fn the_largest_overshoot_is_what_every_other_server_may_take() {
-    let hard = limit(Some(100), Enforcement::Hard);
+    let hard = Some(limit(Some(100), Enforcement::Hard));
     let of = |knowledge| ask(hard, &knowledge, 1).overshoot;
     assert_eq!(of(knowing(Some(90))).at_most, Some(0));
     let three = Knowledge { servers: 3, lowest: 85, ..knowing(Some(90)) };
@@ -83,7 +85,7 @@ fn figures_that_were_told_are_gone_by_for_a_minute() {
         told(&mut low, 90, second);
     }
     assert_eq!((low.of("seats"), low.of("other")), (90, 0));
-    low.told(&BTreeMap::new(), Duration::from_secs(900));
+    low.told(&BTreeMap::new(), Duration::from_mins(15));
     assert_eq!(low.of("seats"), 0);
 }
 
@@ -94,7 +96,7 @@ proptest! {
         limit in 1..500u64,
         steps in prop::collection::vec((0..4usize, 1..50u64, any::<bool>(), 0..20u64), 1..80),
     ) {
-        let hard = super::check::limit(Some(limit), Enforcement::Hard);
+        let hard = Some(super::check::limit(Some(limit), Enforcement::Hard));
         let mut low = LowWater::default();
         let mut now = 0;
         // What each server uses, what it was told that all use, and what the controller knew of it then.

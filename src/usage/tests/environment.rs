@@ -204,9 +204,10 @@ fn a_user_on_two_servers_counts_once_and_stays_while_one_has_it() {
 #[test]
 fn bounds_refuse_and_keep_what_was_there() {
     let mut environment = Environment::default();
-    let users: Vec<_> = (0..100_000u32).map(|n| user("users", n)).collect();
+    let hash = |n: u128| UserHash::from_bytes(n.to_be_bytes());
+    let users: Vec<_> = (0..100_000).map(hash).collect();
     environment.users("users", &users, seconds(60)).unwrap();
-    let one_more = [user("users", 100_000)];
+    let one_more = [hash(100_000)];
     let refused = environment.users("users", &one_more, seconds(60)).unwrap_err();
     assert_eq!(refused.code(), "too-many-users");
     assert!(refused.to_string().contains("100000"), "{refused}");

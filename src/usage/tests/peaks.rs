@@ -28,7 +28,7 @@ fn the_highest_of_each_day_is_kept_and_stored_once() {
     let now = at("2026-11-24T23:59:59Z");
     let peak = peaks.of("users", now).unwrap().clone();
     assert_eq!((peak.peak, peak.at, peak.limit), (9, at("2026-11-24T11:00:00Z"), Some(100)));
-    assert_eq!(peaks.unstored(), [peak.clone()]);
+    assert_eq!(peaks.unstored(), std::slice::from_ref(&peak));
     assert!(!peaks.has_past(now));
     // A disk that takes nothing over midnight costs no day.
     let next = at("2026-11-25T00:00:00Z");
