@@ -13,6 +13,7 @@ use crate::{
     members::{Authority, Host, Latest, Listener, MembersError, Presence},
     store::{DirectoryLock, Keeper, SqliteStore, StateDirectory, StoreError},
     upstream::{HttpPortal, Portal, Webhook, WebhookError, WebhookSettings, new_request_id},
+    usage::UserKey,
 };
 use std::{
     future::Future,
@@ -23,6 +24,7 @@ use std::{
     thread,
 };
 use tokio::sync::{mpsc, watch};
+use zeroize::Zeroizing;
 
 /// What members ask waits for the loop; more waits in its connection.
 const MEMBERS_WAITING: usize = 64;
@@ -274,9 +276,10 @@ fn controller(
     });
     let key = directory.environment_key()?;
     let seed = seed_of(key.thumbprint().as_str());
-    let served = settings
-        .members_listen
-        .map(|address| serve_from(address, &directory, Arc::clone(&clock), Arc::clone(&metrics)));
+    let user_key = user_key(&directory)?;
+    let served = settings.members_listen.map(|address| {
+        serve_from(address, &directory, user_key.clone(), Arc::clone(&clock), Arc::clone(&metrics))
+    });
     let (members, listener) = match served.transpose() {
         Ok(served) => served.unzip(),
         Err(error) => {
@@ -295,6 +298,7 @@ fn controller(
         roots: beginning.roots,
         key,
         secret: directory.local_secret()?,
+        user_key,
         keeper: beginning.keeper,
         recovered: beginning.recovered,
         directory: Some(directory),
@@ -312,10 +316,21 @@ fn controller(
     Ok((Loop::Controller(Box::new(agent), listener), handle))
 }
 
+/// What users are hashed by. Where it can't be kept, it is another one after the next start: users are counted all the same.
+fn user_key(directory: &StateDirectory) -> Result<UserKey, DaemonError> {
+    directory.usage_key().or_else(|error| {
+        tracing::error!(%error, "the key of user hashes can't be kept");
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(bytes.as_mut()).map_err(StoreError::Random)?;
+        Ok(UserKey::from_bytes(*bytes))
+    })
+}
+
 /// Binds the members' port. The authority is made at the first time.
 fn serve_from(
     address: SocketAddr,
     directory: &StateDirectory,
+    usage_key: UserKey,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
 ) -> Result<(Members, Listener), MembersError> {
@@ -329,6 +344,7 @@ fn serve_from(
         presence: Arc::clone(&presence),
         latest: Arc::clone(&latest),
         asked: sender,
+        usage_key,
         metrics,
         clock: Arc::new(move || clock.read().clock),
     };
@@ -362,6 +378,7 @@ fn member(beginning: Beginning) -> (Loop, AgentHandle) {
         heard,
         orders,
         seed: seed_of(id.as_ref().unwrap_or(&name)),
+        session: new_request_id().0.as_u64_pair().1,
     });
     (Loop::Member(Box::new(agent), Box::new(uplink)), handle)
 }

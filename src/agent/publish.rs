@@ -63,6 +63,7 @@ impl Agent {
         events.iter().for_each(note);
         state.time = self.time.mark();
         let (status, evaluation) = self.judge(&mut state, now, &mut events);
+        self.cross(&status, now, &mut events);
         let time_moved = moved(self.parts.keeper.state().time, state.time);
         let same = AgentState { time: self.parts.keeper.state().time, ..state.clone() };
         let failed_before = self.parts.keeper.failure().is_some();
@@ -71,6 +72,7 @@ impl Agent {
         {
             self.parts.keeper.commit_with(state, events, changes);
         }
+        self.tell_usage(&status, now);
         self.publish(status);
         self.tell_members(now);
         if self.parts.keeper.failure().is_some() != failed_before {

@@ -3,12 +3,13 @@
 use super::{
     AgentHandle, Problem, Published,
     asked::{Named, Parameters, bad_parameter},
+    limits,
 };
 use crate::{
     codes::SerialNumber,
-    entitlement::{LimitState, LimitStatus, State, Status},
+    entitlement::{State, Status},
     identity::HardwareReport,
-    license::{Enforcement, LicenseClaims, MEDIA_TYPE},
+    license::{LicenseClaims, MEDIA_TYPE},
 };
 use axum::{
     Json,
@@ -34,8 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<AgentHandle> {
         .routes(routes!(watch))
         .routes(routes!(features))
         .routes(routes!(feature))
-        .routes(routes!(limits))
-        .routes(routes!(limit))
+        .merge(limits::routes())
         .routes(routes!(serial))
         .routes(routes!(license))
         .routes(routes!(statement))
@@ -175,53 +175,6 @@ async fn feature(
         entitled: status.entitled,
         state: status.state,
         generation: status.generation,
-    }))
-}
-
-/// A limit, known or not.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-struct NamedLimit {
-    /// Its name.
-    name: String,
-    /// Whether the license names it.
-    known: bool,
-    /// The limit; `null` for unlimited, and where it is not known.
-    limit: Option<u64>,
-    /// What happens at the limit; `null` where it is not known.
-    enforcement: Option<Enforcement>,
-    /// What is used; `null` where nobody reports it.
-    used: Option<u64>,
-    /// How the two stand to each other; `null` where the limit is not known.
-    state: Option<LimitState>,
-}
-
-/// Every limit of the license
-#[utoipa::path(get, path = "/v1/limits", tag = "status", responses(
-    (status = 200, description = "Limit by name", body = BTreeMap<String, LimitStatus>),
-))]
-async fn limits(
-    From(agent): From<AgentHandle>,
-) -> Result<Json<BTreeMap<String, LimitStatus>>, Problem> {
-    Ok(Json(agent.current()?.status.limits.clone()))
-}
-
-/// One limit
-#[utoipa::path(get, path = "/v1/limits/{name}", tag = "status", params(("name" = String, Path, description = "Its name")), responses(
-    (status = 200, description = "The limit; `null` and unknown where the license does not name it", body = NamedLimit),
-))]
-async fn limit(
-    From(agent): From<AgentHandle>,
-    Named(name): Named<String>,
-) -> Result<Json<NamedLimit>, Problem> {
-    let published = agent.current()?;
-    let found = published.status.limits.get(&name).copied();
-    Ok(Json(NamedLimit {
-        name,
-        known: found.is_some(),
-        limit: found.and_then(|l| l.limit),
-        enforcement: found.map(|l| l.enforcement),
-        used: found.and_then(|l| l.used),
-        state: found.map(|l| l.state),
     }))
 }
 

@@ -3,7 +3,7 @@
 use super::{
     AgentHandle, Problem,
     asked::{LARGEST_BODY, whole},
-    change, health, members, read,
+    change, health, members, read, usage,
 };
 use axum::{
     Json, Router,
@@ -21,7 +21,7 @@ pub fn read_router(agent: AgentHandle) -> Router {
 
 /// The router of `usage.sock`: to report usage.
 pub fn usage_router(agent: AgentHandle) -> Router {
-    finish(change::usage_routes().routes(routes!(description)), agent)
+    finish(usage::routes().routes(routes!(description)), agent)
 }
 
 /// The router of `admin.sock`: everything.
@@ -54,7 +54,8 @@ fn all_routes() -> OpenApiRouter<AgentHandle> {
     read_routes()
         .merge(change::admin_routes())
         .merge(members::routes())
-        .merge(change::usage_routes())
+        .merge(usage::routes())
+        .merge(usage::admin_routes())
 }
 
 fn read_routes() -> OpenApiRouter<AgentHandle> {
