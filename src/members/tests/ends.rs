@@ -5,7 +5,8 @@ use crate::{
     health::Metrics,
     members::{
         Asked, Authority, Connection, Frame, Host, JoinToken, Joined, Latest, Listener,
-        MemberIdentity, MembersError, Presence, Renewed, Word, join, policy::CERTIFICATE_LIFE,
+        MemberIdentity, MembersError, Presence, Renewed, Word, join,
+        policy::{CERTIFICATE_LIFE, DEFAULT_LEASE_DAYS},
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -59,8 +60,16 @@ impl Controller {
         Self { address, authority, presence, latest, clock, metrics, _held: held }
     }
 
+    /// Days pass, and the portal signs that they have.
     fn pass(&self, days: i64) {
-        *self.clock.lock().unwrap() += SignedDuration::from_hours(24 * days);
+        let now = *self.clock.lock().unwrap() + SignedDuration::from_hours(24 * days);
+        *self.clock.lock().unwrap() = now;
+        self.presence.judge_by(now, Some(now), DEFAULT_LEASE_DAYS);
+    }
+
+    /// The clock is set, and perhaps it is wrong.
+    fn set_clock(&self, clock: &str) {
+        *self.clock.lock().unwrap() = at(clock);
     }
 
     async fn member(&self) -> (Joined, MemberIdentity) {
@@ -142,16 +151,58 @@ async fn an_expired_certificate_renews_itself_and_does_nothing_else() {
 async fn clocks_set_wrong_part_no_environment() {
     let controller = Controller::start(4);
     for clock in ["1969-06-01T00:00:00Z", "2026-06-01T00:00:00Z", "9000-06-01T00:00:00Z"] {
-        *controller.clock.lock().unwrap() = at(clock);
+        controller.set_clock(clock);
         let (_, identity) = controller.member().await;
         assert!(controller.connect(&identity).await.watch().await.is_ok(), "{clock}");
-        // The clock is mended, whichever way.
-        *controller.clock.lock().unwrap() = at("2026-06-01T00:00:00Z");
+        // The clock is mended, whichever way: what was signed under a wrong one is renewed.
+        controller.set_clock("2026-06-01T00:00:00Z");
         let connection = controller.connect(&identity).await;
         let opened = connection.watch().await;
-        // Of a certificate from 1969 nothing is left; from the future it is good for long.
-        assert_eq!(opened.is_ok(), !clock.starts_with("1969"), "{clock}");
+        assert_eq!(opened.is_ok(), clock.starts_with("2026"), "{clock}");
+        let (renewed, _) = connection.renew().await.unwrap();
+        assert!(controller.connect(&renewed).await.watch().await.is_ok(), "{clock}");
     }
+}
+
+#[tokio::test]
+async fn a_controllers_clock_far_ahead_makes_members_renew_and_keeps_none_out() {
+    let controller = Controller::start(4);
+    controller.pass(1);
+    let (_, identity) = controller.member().await;
+    let mut watch = controller.connect(&identity).await.watch().await.unwrap();
+    controller.set_clock("2099-01-01T00:00:00Z");
+    // Asked again at the next sign of life.
+    controller.latest.send_modify(|latest| latest.beats += 1);
+    while watch.next().await.is_ok() {}
+    let connection = controller.connect(&identity).await;
+    assert_eq!(code(connection.watch().await), "member-certificate-expired");
+    let (there, _) = connection.renew().await.unwrap();
+    assert!(controller.connect(&there).await.watch().await.is_ok());
+    controller.set_clock("2026-06-02T00:00:00Z");
+    let connection = controller.connect(&there).await;
+    assert_eq!(code(connection.watch().await), "member-certificate-expired");
+    let (back, _) = connection.renew().await.unwrap();
+    for identity in [identity, back] {
+        assert!(controller.connect(&identity).await.watch().await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_its_certificate_and_goes_on_with_the_next() {
+    let controller = Controller::start(4);
+    controller.say(1);
+    let (_, identity) = controller.member().await;
+    let mut watch = controller.connect(&identity).await.watch().await.unwrap();
+    let beat = || controller.latest.send_modify(|latest| latest.beats += 1);
+    controller.pass(29);
+    let (renewed, _) = controller.connect(&identity).await.renew().await.unwrap();
+    beat();
+    while watch.next().await.unwrap() != Word::Beat {}
+    controller.pass(1);
+    beat();
+    while watch.next().await.is_ok() {}
+    let mut watch = controller.connect(&renewed).await.watch().await.unwrap();
+    assert_eq!(watch.next().await.unwrap(), Word::Statement("statement 1".to_owned()));
 }
 
 #[tokio::test]
