@@ -44,7 +44,9 @@ const FILES_OF_OTHERS: u64 = 2_048;
 /// From the first packet to the end of the handshake, and again to the end of the first head.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The time between two signs of life on a silent watch.
-const BEAT: Duration = Duration::from_secs(30);
+const BEAT: Duration = Duration::from_secs(20);
+/// How long a member may leave unacknowledged what it is sent, milliseconds: a signal to one that is gone is answered by nobody.
+const UNACKNOWLEDGED: u32 = 50_000;
 /// Longest head of a watch, bytes.
 const LONGEST_HEAD: usize = 4_096;
 /// What TLS may hold for one who reads slowly, bytes.
@@ -230,6 +232,8 @@ async fn greet(
 ) -> Option<Greeted> {
     // Without it an event waits for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    // A place would be kept for a quarter of an hour for one whose way was cut.
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNACKNOWLEDGED);
     let accepted = tokio::select! {
         accepted = timeout(PATIENCE, acceptor.accept(stream)) => accepted,
         () = handshake.left() => {

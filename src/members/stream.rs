@@ -23,7 +23,7 @@ const NOTHING: &[u8] = b"18\r\nevent: none\ndata: none\n\n\r\n";
 const BEAT: &[u8] = b"3\r\n:\n\n\r\n";
 
 /// Sends the newest statement now and whenever it changes, until the member leaves, reads too slowly, or is none any more: that
-/// is asked before each word, of which there is one at least every half minute.
+/// is asked before each word, of which there is one at least every 20 seconds.
 pub(super) async fn watch_statement(
     mut tls: Box<TlsStream<TcpStream>>,
     mut latest: watch::Receiver<Latest>,

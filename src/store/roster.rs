@@ -91,12 +91,14 @@ impl Removed {
         removed
     }
 
-    /// Takes a change of the roster.
-    pub(super) fn apply(&mut self, change: &RosterChange) {
-        match change {
-            RosterChange::Member(member) => self.take(member),
-            RosterChange::ForgetMember(id) => drop(self.0.remove(id)),
-            RosterChange::Token(_) | RosterChange::ForgetToken(_) => {}
+    /// Takes changes of the roster.
+    pub(super) fn apply(&mut self, changes: &[RosterChange]) {
+        for change in changes {
+            match change {
+                RosterChange::Member(member) => self.take(member),
+                RosterChange::ForgetMember(id) => drop(self.0.remove(id)),
+                RosterChange::Token(_) | RosterChange::ForgetToken(_) => {}
+            }
         }
     }
 

@@ -76,7 +76,7 @@ impl SqliteStore {
                 tracing::error!(%error, "the database can't be opened: the copy of its state is used");
                 let refusal = Some(error.to_string());
                 let ahead = Some((state, waiting));
-                let store = Self { ahead, refusal, removed, ..Self::new(path, None, copy) };
+                let store = Self { removed, ahead, refusal, ..Self::new(path, None, copy) };
                 Ok(Opened { store, recovered: None })
             }
             (Err(error), _) => Err(error),
@@ -102,7 +102,7 @@ impl SqliteStore {
             {
                 let recovered = found.describe(Some("the copy beside it"), None);
                 let removals = removed.missing_in(&self.roster().unwrap_or_default());
-                removals.iter().for_each(|change| self.removed.apply(change));
+                self.removed.apply(&removals);
                 match self.write(&newer, &waiting, &removals) {
                     Ok(_) => Opened { store: self, recovered },
                     Err(error) => {
@@ -175,7 +175,7 @@ impl Store for SqliteStore {
         events: &[Event],
         changes: &[RosterChange],
     ) -> Result<(), StoreError> {
-        changes.iter().for_each(|change| self.removed.apply(change));
+        self.removed.apply(changes);
         let ahead = self.ahead.iter().flat_map(|(_, waiting)| waiting);
         let events: Vec<Event> = ahead.chain(events).cloned().collect();
         match self.write(state, &events, changes) {

@@ -29,7 +29,7 @@ pub(super) async fn measure(
     for person in people {
         let mut stream = connect(person.address, address).await?;
         let board = Rc::clone(&board);
-        tasks.spawn_local(async move { follow(&mut stream, &board).await });
+        tasks.spawn_local(async move { follow(&mut stream, &board, ()).await });
     }
     let connected = start.elapsed().as_secs_f64() * 1e3;
     let mut times = Vec::new();

@@ -129,12 +129,7 @@ async fn watch(
     drop(connector);
     tls.write_all(WATCH).await?;
     tls.flush().await?;
-    let mut first = [0; 512];
-    if tls.read(&mut first).await? == 0 {
-        return Err("it was ended before it began".into());
-    }
-    drop(door);
-    follow(&mut tls, board).await;
+    follow(&mut tls, board, door).await;
     Ok(())
 }
 
@@ -146,12 +141,13 @@ pub(super) async fn connect(from: IpAddr, address: SocketAddr) -> Result<TcpStre
     Ok(stream)
 }
 
-/// Hears events until the end.
-pub(super) async fn follow(stream: &mut (impl AsyncRead + Unpin), board: &Board) {
-    let (mut generation, mut before) = (0, 0);
+/// Hears events until the end. The door is left to the next one at the first word.
+pub(super) async fn follow(stream: &mut (impl AsyncRead + Unpin), board: &Board, door: impl Sized) {
+    let (mut generation, mut before, mut door) = (0, 0, Some(door));
     loop {
         let mut buffer = [0; 4_096];
         let Ok(read @ 1..) = stream.read(&mut buffer).await else { return };
+        drop(door.take());
         let piece = &buffer[..read];
         if let Some(id) = id_in(piece) {
             generation = id;
@@ -164,9 +160,10 @@ pub(super) async fn follow(stream: &mut (impl AsyncRead + Unpin), board: &Board)
     }
 }
 
-/// The generation, where an event begins here. It stands at the beginning of the event, in one piece.
+/// The generation, where an event begins here: near the beginning of the piece, and of the first one perhaps behind the head.
 fn id_in(piece: &[u8]) -> Option<u64> {
-    let head = &piece[..piece.len().min(96)];
+    let near = if piece.starts_with(b"HTTP") { 512 } else { 96 };
+    let head = &piece[..piece.len().min(near)];
     let at = head.windows(5).position(|five| five == b"\nid: ")? + 5;
     let digits = head[at..].iter().take_while(|byte| byte.is_ascii_digit());
     Some(digits.fold(0, |number, digit| 10 * number + u64::from(digit - b'0')))

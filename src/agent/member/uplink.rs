@@ -271,10 +271,26 @@ impl Uplink {
         }
     }
 
+    /// Waits for an answer, and hears on meanwhile: a question may hang where words still come. Nothing where nobody listens
+    /// any more.
+    async fn meanwhile<T>(&mut self, answer: impl Future<Output = T>) -> Option<T> {
+        let mut answer = Box::pin(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return Some(answer),
+                word = next_word(&mut self.link) => if !self.word(word).await { return None },
+            }
+        }
+    }
+
     fn try_again(&mut self) {
         let wait = pause(self.failures, self.spread, random_chance());
         self.try_at = Some(Instant::now() + wait);
         self.failures = self.failures.saturating_add(1);
+    }
+
+    fn open_connection(&self) -> Option<Connection> {
+        self.link.as_ref().map(|(connection, _)| connection.clone())
     }
 
     async fn connection(&self) -> Option<Result<Connection, MembersError>> {
@@ -315,7 +331,7 @@ impl Uplink {
 
     async fn report(&mut self) -> bool {
         self.report_at = None;
-        let Some((connection, _)) = &self.link else { return true };
+        let Some(connection) = self.open_connection() else { return true };
         let report = MemberReport {
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -323,7 +339,8 @@ impl Uplink {
             clock: self.clock.read().clock,
             lease_ends_at: self.lease_ends_at,
         };
-        if let Err(error) = connection.report(&report).await {
+        let Some(reported) = self.meanwhile(connection.report(&report)).await else { return false };
+        if let Err(error) = reported {
             tracing::debug!(%error, "the controller took no report");
         }
         self.report_within(REPORT_EVERY);
@@ -332,8 +349,11 @@ impl Uplink {
 
     async fn present(&mut self) -> bool {
         let Some((_, statement)) = self.present_at.take() else { return true };
-        let Some((connection, _)) = &self.link else { return true };
-        if let Err(error) = connection.present(statement).await {
+        let Some(connection) = self.open_connection() else { return true };
+        let Some(presented) = self.meanwhile(connection.present(statement)).await else {
+            return false;
+        };
+        if let Err(error) = presented {
             tracing::warn!(
                 code = error.code(),
                 "the controller follows no newer statement: {error}"
@@ -345,10 +365,8 @@ impl Uplink {
     async fn renew(&mut self) -> bool {
         self.renew_at = None;
         let Some(connection) = self.connection().await else { return true };
-        let renewed = match connection {
-            Ok(connection) => connection.renew().await,
-            Err(error) => Err(error),
-        };
+        let renewed = self.meanwhile(async { connection?.renew().await }).await;
+        let Some(renewed) = renewed else { return false };
         match renewed {
             Ok((identity, life)) => {
                 self.renew_failures = 0;

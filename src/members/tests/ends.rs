@@ -12,25 +12,27 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, Mutex};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
 };
 use uuid::Uuid;
 
 /// A listener with a loop behind it that says yes to everything.
-struct Controller {
-    address: String,
-    authority: Arc<Authority>,
+pub(crate) struct Controller {
+    pub(crate) address: String,
+    pub(crate) authority: Arc<Authority>,
     presence: Arc<Presence>,
     latest: Arc<watch::Sender<Latest>>,
     clock: Arc<Mutex<Timestamp>>,
     metrics: Arc<Metrics>,
+    /// Told of each question that is left without an answer.
+    unanswered: Arc<Notify>,
     /// Ends with this.
     _held: (oneshot::Sender<()>, [JoinHandle<()>; 2]),
 }
 
 impl Controller {
-    fn start(authority: u8) -> Self {
+    pub(crate) fn start(authority: u8) -> Self {
         let authority = Arc::new(Authority::of(&key(authority)).unwrap());
         let (presence, metrics) = (Arc::<Presence>::default(), Arc::<Metrics>::default());
         let latest = Arc::new(watch::Sender::new(Latest::default()));
@@ -50,14 +52,21 @@ impl Controller {
         let serving = tokio::spawn(listener.serve(async {
             let _ = stopped.await;
         }));
+        let unanswered = Arc::<Notify>::default();
         let answering = tokio::spawn(answer(
             asks,
             Arc::clone(&authority),
             Arc::clone(&presence),
             Arc::clone(&clock),
+            Arc::clone(&unanswered),
         ));
         let held = (stop, [serving, answering]);
-        Self { address, authority, presence, latest, clock, metrics, _held: held }
+        Self { address, authority, presence, latest, clock, metrics, unanswered, _held: held }
+    }
+
+    /// Waits until something was shown that is not answered.
+    pub(crate) async fn presented(&self) {
+        self.unanswered.notified().await;
     }
 
     /// Days pass, and the portal signs that they have.
@@ -72,7 +81,7 @@ impl Controller {
         *self.clock.lock().unwrap() = at(clock);
     }
 
-    async fn member(&self) -> (Joined, MemberIdentity) {
+    pub(crate) async fn member(&self) -> (Joined, MemberIdentity) {
         let token = JoinToken::generate(self.authority.thumbprint()).unwrap();
         join(&self.address, &token, "test").await.unwrap()
     }
@@ -81,8 +90,13 @@ impl Controller {
         Connection::to(&self.address, self.authority.thumbprint(), identity).await.unwrap()
     }
 
-    fn say(&self, generation: u64) {
-        let frame = Frame::new(generation, format!("statement {generation}").into(), 4_000);
+    pub(crate) fn say(&self, generation: u64) {
+        self.say_to(generation, 4_000);
+    }
+
+    /// The same to an environment of so many members.
+    pub(crate) fn say_to(&self, generation: u64, members: usize) {
+        let frame = Frame::new(generation, format!("statement {generation}").into(), members);
         self.latest.send_modify(|latest| latest.frame = Some(Arc::new(frame)));
     }
 }
@@ -92,12 +106,14 @@ async fn answer(
     authority: Arc<Authority>,
     presence: Arc<Presence>,
     clock: Arc<Mutex<Timestamp>>,
+    unanswered: Arc<Notify>,
 ) {
     let certify = |request: &str, id| {
         let now = *clock.lock().unwrap();
         let certificate = authority.certify_member(request, id, now).unwrap().pem;
         Renewed { certificate, life_seconds: CERTIFICATE_LIFE.as_secs() }
     };
+    let mut held = Vec::new();
     while let Some(asked) = asks.recv().await {
         match asked {
             Asked::Join { joining, reply, .. } => {
@@ -113,6 +129,11 @@ async fn answer(
             }
             Asked::Renew { member, signing_request, reply } => {
                 assert!(reply.send(Ok(certify(&signing_request, member))).is_ok());
+            }
+            // Of one who shows nothing nothing comes back, as on a way that was cut.
+            Asked::Present { statement, reply, .. } if statement.is_empty() => {
+                held.push(reply);
+                unanswered.notify_one();
             }
             Asked::Present { reply, .. } => assert!(reply.send(Ok(())).is_ok()),
         }
