@@ -11,10 +11,11 @@ use std::{
 /// Less room than this is worth a word, bytes.
 const LITTLE_ROOM: u64 = 16 << 20;
 /// Files that hold secrets.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 6] = [
     "environment.key",
     "environment.key.next",
     "hardware.secret",
+    "usage.key",
     "activation-code",
     "activation-code.asked",
 ];
