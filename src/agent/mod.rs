@@ -18,6 +18,7 @@ mod licenses;
 mod member;
 mod members;
 mod moving;
+mod notifying;
 mod publish;
 mod reload;
 mod run;

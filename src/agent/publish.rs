@@ -7,7 +7,7 @@ use crate::{
         ConditionType, EffectiveTime, Evaluation, Finding, Inputs, Reading, State, Status,
         TimeMark, evaluate, merge,
     },
-    license::{Fork, ForkState},
+    license::{Fork, ForkState, RequestKind},
     store::{Action, AgentState, Event, PendingLicense, RosterChange, StatusMark},
 };
 use bytes::Bytes;
@@ -104,7 +104,9 @@ impl Agent {
         let mut findings = evaluation.findings.clone();
         findings.extend(self.own_findings());
         findings.extend(state.fork.map(fork_finding));
+        // Of one kind the first counts: what was issued is nearer than what is asked for.
         findings.extend(state.pending_license.as_ref().map(pending_finding));
+        findings.extend(self.awaited_finding(state));
         let mut status = self.status(state, &evaluation, now);
         status.conditions = merge(&state.status.conditions, findings, now);
         let digest = digest(&status);
@@ -157,6 +159,29 @@ impl Agent {
         findings
     }
 
+    /// That a license was asked for which has not come.
+    fn awaited_finding(&self, state: &AgentState) -> Option<Finding> {
+        let (reason, message) = if state.rebind_waits {
+            let message = "the vendor was asked to bind this key and has not approved it yet; it is asked again every hour, by itself";
+            ("AwaitsApproval", message.to_owned())
+        } else {
+            let (pending, _) = state.chain.to_send().zip(self.unreachable.as_ref())?;
+            if !matches!(
+                pending.kind,
+                RequestKind::Activate | RequestKind::Rebind | RequestKind::Move
+            ) {
+                return None;
+            }
+            let message = format!(
+                "a request to {} was made at {} and is kept: it is sent again, by itself, until the portal answers",
+                pending.kind.as_str(),
+                in_seconds(pending.made_at)
+            );
+            ("Requested", message)
+        };
+        Some(Finding::new(ConditionType::LicensePending, reason, message))
+    }
+
     fn publish(&self, status: Status) {
         let json = match serde_json::to_vec(&status) {
             Ok(json) => Bytes::from(json),
@@ -186,6 +211,10 @@ impl Agent {
                 return false;
             }
             let message = &next.status.message;
+            if published.as_ref().is_none_or(|p| p.status.generation != next.status.generation) {
+                let Status { state, entitled, generation, .. } = &next.status;
+                tracing::info!(%state, entitled, generation, "{message}");
+            }
             match published.as_ref() {
                 // Whoever waits for readiness asks for the status next, whatever it says.
                 None => self.parts.service_manager.ready(message),

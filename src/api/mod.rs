@@ -11,6 +11,7 @@ mod contract;
 mod contract_usage;
 mod crowd;
 mod front;
+mod health;
 mod known;
 mod limits;
 mod members;
@@ -28,5 +29,5 @@ pub use contract::{
 };
 pub use contract_usage::{UsageOverview, UsageReport, UsedBy, UsedLimit, UserNames, UsersReport};
 pub use known::{KnownUsage, Source};
-pub use routers::{admin_router, openapi, read_router, usage_router};
+pub use routers::{admin_router, health_router, openapi, read_router, usage_router};
 pub use server::{Listener, Peer, ServerOptions, serve, serve_status};

@@ -8,7 +8,6 @@ use super::{
 use crate::{
     codes::SerialNumber,
     entitlement::{State, Status},
-    health::METRICS_MEDIA_TYPE,
     identity::HardwareReport,
     license::{LicenseClaims, MEDIA_TYPE},
 };
@@ -42,9 +41,6 @@ pub(super) fn routes() -> OpenApiRouter<AgentHandle> {
         .routes(routes!(statement))
         .routes(routes!(proof))
         .routes(routes!(hardware))
-        .routes(routes!(livez))
-        .routes(routes!(readyz))
-        .routes(routes!(metrics))
 }
 
 /// A blocking read.
@@ -293,39 +289,6 @@ async fn hardware(From(agent): From<AgentHandle>) -> Result<Json<HardwareReport>
     report.map(|report| Json((*report).clone())).ok_or_else(|| {
         not_found("not-surveyed", "The hardware was not read yet", "try again in a second")
     })
-}
-
-/// Whether the agent's loop turns
-#[utoipa::path(get, path = "/livez", tag = "health", responses(
-    (status = 200, description = "It does", body = String),
-    (status = 503, description = "It is stuck", body = String),
-))]
-async fn livez(From(agent): From<AgentHandle>) -> (StatusCode, &'static str) {
-    if agent.heartbeat.is_alive() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the agent's loop is stuck\n")
-    }
-}
-
-/// Whether the agent can answer: the license is not its health
-#[utoipa::path(get, path = "/readyz", tag = "health", responses(
-    (status = 200, description = "It can", body = String),
-    (status = 503, description = "The hardware is still being read", body = String),
-))]
-async fn readyz(From(agent): From<AgentHandle>) -> (StatusCode, &'static str) {
-    match agent.current() {
-        Ok(_) => (StatusCode::OK, "ok\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the hardware is still being read\n"),
-    }
-}
-
-/// Metrics in the OpenMetrics text format
-#[utoipa::path(get, path = "/metrics", tag = "health", responses(
-    (status = 200, description = "The metrics", body = String, content_type = "application/openmetrics-text"),
-))]
-async fn metrics(From(agent): From<AgentHandle>) -> Response {
-    ([(header::CONTENT_TYPE, METRICS_MEDIA_TYPE)], agent.metrics.render()).into_response()
 }
 
 fn not_found(code: &str, title: &str, detail: &str) -> Problem {

@@ -3,7 +3,7 @@
 use super::{
     AgentHandle, Problem,
     asked::{LARGEST_BODY, whole},
-    change, members, read, usage,
+    change, health, members, read, usage,
 };
 use axum::{
     Json, Router,
@@ -27,6 +27,11 @@ pub fn usage_router(agent: AgentHandle) -> Router {
 /// The router of `admin.sock`: everything.
 pub fn admin_router(agent: AgentHandle) -> Router {
     finish(all_routes(), agent)
+}
+
+/// What monitors may ask over TCP: `/livez`, `/readyz` and `/metrics`, and nothing that tells more.
+pub fn health_router(agent: AgentHandle) -> Router {
+    finish(health::routes(), agent)
 }
 
 /// The OpenAPI document of all three sockets.
@@ -54,7 +59,7 @@ fn all_routes() -> OpenApiRouter<AgentHandle> {
 }
 
 fn read_routes() -> OpenApiRouter<AgentHandle> {
-    read::routes().routes(routes!(description))
+    read::routes().merge(health::routes()).routes(routes!(description))
 }
 
 /// This document

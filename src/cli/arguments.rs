@@ -87,7 +87,13 @@ pub(super) enum Command {
         limit: u32,
     },
     /// Show every change of the status as it happens
-    Watch,
+    Watch {
+        /// Run a command for the status as it is, then for each change: by `sh -c`, one at a time, with the status as JSON on its
+        /// standard input, and `ENTITLED_STATE`, `ENTITLED_ENTITLED` (true or false) and `ENTITLED_GENERATION` in its environment. Of
+        /// changes that come while it runs, it is told the last
+        #[arg(long, value_name = "COMMAND")]
+        exec: Option<String>,
+    },
     /// Make tokens for servers to join with, list members, remove one
     Member {
         #[command(subcommand)]

@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod doctor;
 mod error;
+mod exec;
 mod hardware;
 mod inspect;
 mod license;
@@ -57,7 +58,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Features => license::features(&agent, output).await?,
         Command::Events { limit } => license::events(&agent, output, limit).await?,
         Command::Usage(options) => usage::usage(&agent, output, options).await?,
-        Command::Watch => watch::watch(&agent, output).await?,
+        Command::Watch { exec } => watch::watch(&agent, output, exec).await?,
         Command::Check(options) => {
             return Ok(ExitCode::from(check::check(&agent, output, &options).await));
         }

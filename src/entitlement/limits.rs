@@ -1,6 +1,6 @@
 //! Limits and what is used of them.
 
-use crate::license::{Enforcement, Limit};
+use crate::terms::{Enforcement, Limit};
 use serde::{Deserialize, Serialize};
 
 /// From these shares of a limit on it is warned of, in percent.
@@ -8,7 +8,8 @@ const NEAR_PERCENT: u128 = 80;
 const CLOSE_PERCENT: u128 = 90;
 
 /// How usage stands to a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LimitState {
     /// Under 80 %.
@@ -26,7 +27,8 @@ pub enum LimitState {
 }
 
 /// A limit with its usage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct LimitStatus {
     /// The limit; `null` for unlimited.
     pub limit: Option<u64>,

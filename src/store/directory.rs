@@ -18,6 +18,7 @@ const NEXT_KEY: &str = "environment.key.next";
 const LOCAL_SECRET: &str = "hardware.secret";
 const USAGE_KEY: &str = "usage.key";
 const ACTIVATION_CODE: &str = "activation-code";
+const TOLD_GENERATION: &str = "webhook.told";
 const ASKED_CODE: &str = "activation-code.asked";
 
 /// What is expected in a key's file.
@@ -275,6 +276,19 @@ impl StateDirectory {
     fn write_secret(&self, name: &str, secret: &[u8; 32]) -> Result<(), StoreError> {
         let hex = Zeroizing::new(to_hex(secret));
         write_durably(&self.0.join(name), hex.as_bytes())
+    }
+
+    /// The generation of the status that a webhook was told last; nothing where none was, or where that can't be read.
+    pub fn told_generation(&self) -> Option<u64> {
+        fs::read_to_string(self.0.join(TOLD_GENERATION)).ok()?.trim().parse().ok()
+    }
+
+    /// Keeps the generation that a webhook was told last.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn keep_told_generation(&self, generation: u64) -> Result<(), StoreError> {
+        write_durably(&self.0.join(TOLD_GENERATION), generation.to_string().as_bytes())
     }
 
     /// The Activation Code, once one was used here.
