@@ -2,7 +2,7 @@
 
 use super::sample::*;
 use crate::{license::Enforcement, store::*, usage::DayPeak};
-use jiff::{Timestamp, ToSpan, civil::Date};
+use jiff::{ToSpan, civil::Date};
 
 /// A store, and how it is found by the next process.
 trait Kept {
@@ -139,12 +139,6 @@ fn there_is_nothing_to_complain_of<K: Kept>() {
     let mut kept = K::new();
     kept.open().commit(&state(1), &[event("one")]).unwrap();
     assert_eq!(kept.reopen().complaint(), None);
-}
-
-fn peak(day: Date, name: &str, peak: u64) -> DayPeak {
-    let at = Timestamp::from_second(1_800_000_000).unwrap();
-    let enforcement = Enforcement::Hard;
-    DayPeak { day, name: name.to_owned(), peak, at, limit: Some(10), enforcement }
 }
 
 fn the_highest_use_of_a_day_stays<K: Kept>() {
