@@ -32,3 +32,5 @@ pub mod store;
 pub mod terms;
 #[cfg(feature = "server")]
 pub mod upstream;
+#[cfg(feature = "server")]
+pub mod usage;

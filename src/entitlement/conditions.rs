@@ -14,6 +14,7 @@ pub enum ConditionType {
     IdentityOverride,
     ClockSkewed,
     PortalUnreachable,
+    LimitNear,
     LimitExceeded,
     LicensePending,
     CloneSuspected,
@@ -25,13 +26,14 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// All kinds, in the order in which a status lists them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::HardwareDrift,
         Self::HardwareUnreadable,
         Self::HardwareChanged,
         Self::IdentityOverride,
         Self::ClockSkewed,
         Self::PortalUnreachable,
+        Self::LimitNear,
         Self::LimitExceeded,
         Self::LicensePending,
         Self::CloneSuspected,
@@ -50,6 +52,7 @@ impl ConditionType {
             Self::IdentityOverride => "IdentityOverride",
             Self::ClockSkewed => "ClockSkewed",
             Self::PortalUnreachable => "PortalUnreachable",
+            Self::LimitNear => "LimitNear",
             Self::LimitExceeded => "LimitExceeded",
             Self::LicensePending => "LicensePending",
             Self::CloneSuspected => "CloneSuspected",

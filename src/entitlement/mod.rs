@@ -22,7 +22,7 @@ pub use conditions::{Condition, ConditionStatus, ConditionType, Finding, merge};
 pub use evaluate::{Evaluation, HardwareStanding, Held, Inputs, evaluate};
 #[cfg(feature = "server")]
 pub use lease::{Lease, within_lease};
-pub use limits::{LimitState, LimitStatus, limit_status};
+pub use limits::{LimitState, LimitStatus, Threshold, limit_status};
 pub use state::{Reason, State};
 pub use status::{
     EnvironmentStatus, HardwareStatus, LicenseSource, LicenseStatus, Role, Status, UpstreamStatus,

@@ -36,6 +36,8 @@ pub enum Reason {
     InContainer,
     /// The operator's override is in use.
     Override,
+    /// The operator's override is another text than what was enrolled by it, or it was taken away.
+    OtherOverride,
 }
 
 impl fmt::Display for Reason {
@@ -49,6 +51,9 @@ impl fmt::Display for Reason {
             Self::OtherSystemId => "a virtual machine with another system UUID or instance id",
             Self::InContainer => "the identity of a machine was found in a container",
             Self::Override => "the operator's override stands in place of evidence",
+            Self::OtherOverride => {
+                "identity.override is another text than the enrolled one, or was taken away"
+            }
         })
     }
 }
@@ -71,6 +76,14 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// The same where the operator's text, in place of evidence, is not the one that was enrolled: a state directory that
+    /// was copied to another container, or a setting that was changed.
+    #[must_use]
+    pub fn of_other_override(self) -> Self {
+        let (verdict, reason) = (Verdict::DifferentMachine, Reason::OtherOverride);
+        Self { verdict, reason, score: 0, ..self }
+    }
+
     /// One sentence for a condition, a log or a check: why, and which facts are not as they were. No identifiers.
     pub fn message(&self) -> String {
         let listed = |outcome: Outcome| {

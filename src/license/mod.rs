@@ -17,6 +17,7 @@ mod rebind_code;
 mod request;
 mod statement;
 mod trust;
+mod usage_report;
 mod verify;
 
 pub use crate::terms::{Enforcement, Limit, Purpose, Sequence};
@@ -34,6 +35,9 @@ pub use request::{
 };
 pub use statement::{ProofClaims, StatementClaims, VerifiedStatement, verify_statement};
 pub use trust::{KeyStatus, PortalKey, Roots, TrustClaims, VerifiedTrust};
+pub use usage_report::{
+    UsageClaims, UsageDocument, UsagePeak, VerifiedUsage, read_usage, usage_page, verify_usage,
+};
 pub use verify::{InstallCheck, OpenedAnswer, VerifiedLicense, open_answer, verify_license};
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use super::{
     AgentState, Event, Roster, RosterChange, StateDirectory, Store, StoreError, StoredEvent,
     copy::{CopyContents, CopyFile},
 };
+use crate::usage::DayPeak;
 use database::{Database, set_aside};
+use jiff::civil::Date;
 use std::path::{Path, PathBuf};
 
 const DATABASE: &str = "entitled.db";
@@ -175,6 +177,21 @@ impl Store for SqliteStore {
                 self.copy.write(state, &events);
                 Err(error)
             }
+        }
+    }
+
+    fn keep_peaks(&mut self, peaks: &[DayPeak]) -> Result<(), StoreError> {
+        match &mut self.database {
+            Some(database) => database.keep_peaks(peaks),
+            // The next commit opens it.
+            None => Ok(open_sound(&self.path, false)?.0.keep_peaks(peaks)?),
+        }
+    }
+
+    fn peaks(&mut self, from: Date, to: Date) -> Result<Vec<DayPeak>, StoreError> {
+        match &self.database {
+            Some(database) => database.peaks(from, to),
+            None => open_sound(&self.path, false)?.0.peaks(from, to),
         }
     }
 
