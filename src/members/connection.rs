@@ -22,8 +22,8 @@ pub const DEFAULT_PORT: u16 = 7_443;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From a request to the end of its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A watch that is silent for so long is lost: the controller gives a sign of life every 30 seconds.
-const SILENCE: Duration = Duration::from_secs(75);
+/// A watch that is silent for so long is lost: the controller gives a sign of life every 20 seconds.
+const SILENCE: Duration = Duration::from_secs(50);
 /// Largest event, bytes.
 const LARGEST_EVENT: usize = MAX_DOCUMENT + 1_024;
 
@@ -89,7 +89,8 @@ pub fn controller_address(text: &str) -> Result<String, MembersError> {
     Ok(format!("{host}:{port}"))
 }
 
-/// The way to one address of the controller.
+/// The way to one address of the controller. A clone goes the same way.
+#[derive(Clone)]
 pub struct Connection {
     client: Client,
     address: String,
@@ -153,6 +154,19 @@ impl Connection {
         let response = self.checked(response).await?;
         let address = self.address.clone();
         Ok(Watch { response, address, buffer: Vec::new(), spread: Duration::from_secs(1) })
+    }
+
+    /// Asks for the statement, and says whether there is one. Nothing changes by it.
+    ///
+    /// # Errors
+    /// As [`watch`](Self::watch).
+    pub async fn probe(&self) -> Result<bool, MembersError> {
+        let request = self.client.get(format!("{}/v1/statement", self.base)).timeout(PATIENCE);
+        match self.checked(request.send().await).await {
+            Ok(_) => Ok(true),
+            Err(MembersError::Refused { code, .. }) if code == "no-license" => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Tells of this member; the key of the environment's user hashes, where the controller tells it.

@@ -61,4 +61,5 @@ mod stage;
 mod starting;
 mod storing;
 mod succession;
+mod uplink;
 mod usage;

@@ -229,7 +229,7 @@ async fn the_peak_of_each_day_is_stored_without_a_commit_for_each_report() {
     assert_eq!(stored_peaks(&stage)[0].peak, 75);
     stage.restart().await;
     report(&stage, "app", 3, DAY).await.unwrap();
-    stage.pass(DAY - HOUR).await;
+    stage.pass(HOUR * 23).await;
     report(&stage, "app", 4, DAY).await.unwrap();
     stage.pass(HOUR).await;
     let peaks: Vec<_> = stored_peaks(&stage).iter().map(|peak| peak.peak).collect();
