@@ -9,8 +9,9 @@ mod watchers;
 
 use crate::{
     Failure, ROUNDS,
-    controller::{Agent, cpu_milliseconds},
+    controller::Agent,
     daemon::{median_and_worst, memory_mib},
+    load::cpu_time,
 };
 use scene::{Scene, milliseconds, stop};
 use std::{
@@ -106,12 +107,12 @@ async fn come(
 ) -> Result<(JoinSet<()>, f64, f64), Failure> {
     crowd.board.expect(0);
     let people = scene.people.get(..count).ok_or("too few members")?;
-    let cpu = cpu_milliseconds(agent.0.id())?;
+    let cpu = milliseconds_of(agent.0.id())?;
     let start = Instant::now();
     let watches = crowd.come(people, spread)?;
     crowd.board.all_heard(count).await?;
     let time = milliseconds(start.elapsed());
-    Ok((watches, time, cpu_milliseconds(agent.0.id())? - cpu))
+    Ok((watches, time, milliseconds_of(agent.0.id())? - cpu))
 }
 
 /// The rows of a change.
@@ -124,10 +125,10 @@ async fn changes(
 ) -> Result<(), Failure> {
     let (mut first, mut middle, mut last, mut spent) = (vec![], vec![], vec![], vec![]);
     for _ in 0..2 * ROUNDS {
-        let cpu = cpu_milliseconds(agent.0.id())?;
+        let cpu = milliseconds_of(agent.0.id())?;
         let heard = scene.change(&crowd.board, count).await?;
         tokio::time::sleep(SETTLED).await;
-        spent.push(cpu_milliseconds(agent.0.id())? - cpu);
+        spent.push(milliseconds_of(agent.0.id())? - cpu);
         first.extend(heard.first());
         middle.push(heard[heard.len() / 2]);
         last.extend(heard.last());
@@ -142,6 +143,11 @@ async fn changes(
         column.push((name, format!("{median:.0} ms (worst {worst:.0})")));
     }
     Ok(())
+}
+
+/// User and system time of a process, that of threads which have ended too.
+fn milliseconds_of(process: u32) -> Result<f64, Failure> {
+    Ok(milliseconds(cpu_time(process)?))
 }
 
 fn float(count: usize) -> Result<f64, Failure> {
