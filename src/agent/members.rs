@@ -83,6 +83,9 @@ impl Agent {
             Asked::Renew { member, signing_request, reply } => {
                 let _ = reply.send(self.renew(member, &signing_request));
             }
+            Asked::Usage { member, batch, reply } => {
+                let _ = reply.send(self.take_batch(member, &batch));
+            }
             Asked::Present { member, statement, reply } => {
                 let _ = reply.send(self.follow(member, &statement));
             }
@@ -310,11 +313,21 @@ impl Agent {
         let id = record.id;
         self.change_roster(vec![event], vec![RosterChange::Member(record)]);
         presence.know(id, true);
+        self.usage.remove(id);
         if let Some(members) = &self.parts.members {
             // Every connection looks whether it is meant.
             members.latest.send_modify(|latest| latest.removals += 1);
         }
         self.done(message)
+    }
+
+    /// What a member calls itself.
+    pub(super) fn member_name(&self, id: Uuid) -> String {
+        let told = self.presence().and_then(|presence| presence.seen(id)?.report);
+        let record = self.parts.keeper.roster().member(id);
+        told.map(|told| told.name)
+            .or_else(|| record.map(|record| record.name.clone()))
+            .unwrap_or_else(|| "unnamed".to_owned())
     }
 
     /// Every member that was not removed.

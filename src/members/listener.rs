@@ -13,7 +13,7 @@ use super::{
     stream::watch_statement,
     tls::server_config,
 };
-use crate::health::Metrics;
+use crate::{health::Metrics, usage::UserKey};
 use axum::Router;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
@@ -68,6 +68,8 @@ pub struct Host {
     pub latest: Arc<watch::Sender<Latest>>,
     /// What they ask.
     pub asked: mpsc::Sender<Asked>,
+    /// The key of the environment's user hashes.
+    pub usage_key: UserKey,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The wall clock.

@@ -68,6 +68,15 @@ impl Presence {
         self.members().get(&id).cloned()
     }
 
+    /// How many members there are, and how many of them hear of changes now.
+    pub fn count(&self) -> (u64, u64) {
+        let members = self.members();
+        let there = members.values().filter(|seen| !seen.removed);
+        there.fold((0, 0), |(all, watching), seen| {
+            (all + 1, watching + u64::from(seen.watching > 0))
+        })
+    }
+
     /// Takes over what certificates are judged by: effective time, what of it the portal signed, and the lease.
     pub fn judge_by(&self, now: Timestamp, proven: Option<Timestamp>, lease_days: u32) {
         self.floor.store(now.as_second(), Ordering::Relaxed);

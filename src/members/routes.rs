@@ -1,13 +1,14 @@
 //! What is asked on the members' port beside the watch: HTTP/1.1 by hyper, JSON and signed documents.
 
 use super::{
-    Asked, Frame, Joined, Joining, MemberReport, Renewed, Renewing,
+    Acknowledged, Asked, Frame, Joined, Joining, MemberReport, Renewed, Renewing,
     contract::Reply,
     listener::{Caller, Shared},
 };
 use crate::{
     license::{MAX_DOCUMENT, MEDIA_TYPE},
     problem::Problem,
+    usage::{Batch, Figures},
 };
 use axum::{
     Extension, Json, Router,
@@ -35,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const BODY_PATIENCE: Duration = Duration::from_secs(20);
 /// Largest body that is no document, bytes.
 const LARGEST_BODY: usize = 16 << 10;
+/// Largest batch of usage, bytes: 5,000 gauges with long names.
+const LARGEST_USAGE: usize = 2 << 20;
 /// The longest that a blocking read waits, seconds.
 const LONGEST_WAIT: u64 = 300;
 
@@ -49,6 +52,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/report", post(report))
         .route("/v1/watch", get(watch))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .route("/v1/usage", post(usage).layer(DefaultBodyLimit::max(LARGEST_USAGE)))
         .route("/v1/present", post(present).layer(DefaultBodyLimit::max(MAX_DOCUMENT)))
         .layer(axum::middleware::from_fn(in_time))
         .route("/v1/statement", get(statement))
@@ -180,7 +184,7 @@ async fn report(
     Extension(caller): Extension<Caller>,
     Extension(From(address)): Extension<From>,
     body: Result<Json<MemberReport>, JsonRejection>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Json<Acknowledged>, Problem> {
     let member = member(&shared, caller, address)?;
     let Json(report) = body.map_err(|error| {
         let detail =
@@ -188,7 +192,22 @@ async fn report(
         bad_body(&shared, address, error.status(), detail)
     })?;
     shared.presence.told(member, &report, shared.now());
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(Acknowledged { usage_key: Some(shared.usage_key.expose_text()) }))
+}
+
+async fn usage(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Extension(From(address)): Extension<From>,
+    body: Result<Json<Batch>, JsonRejection>,
+) -> Result<Json<Figures>, Problem> {
+    let member = member(&shared, caller, address)?;
+    let Json(batch) = body.map_err(|error| {
+        let detail = "expected JSON with the members session, number, gauges and users";
+        bad_body(&shared, address, error.status(), detail)
+    })?;
+    let answer = ask(&shared, |reply| Asked::Usage { member, batch, reply }).await;
+    answer.map(Json).inspect_err(|problem| shared.refused(problem.code(), address, &problem.detail))
 }
 
 async fn present(

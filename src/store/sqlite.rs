@@ -7,7 +7,9 @@ use super::{
     copy::{CopyContents, CopyFile},
     roster::Removed,
 };
+use crate::usage::DayPeak;
 use database::{Database, set_aside};
+use jiff::civil::Date;
 use std::{
     borrow::Cow,
     path::{Path, PathBuf},
@@ -192,6 +194,21 @@ impl Store for SqliteStore {
                 self.copy.write(state, &events, &self.removed);
                 Err(error)
             }
+        }
+    }
+
+    fn keep_peaks(&mut self, peaks: &[DayPeak]) -> Result<(), StoreError> {
+        match &mut self.database {
+            Some(database) => database.keep_peaks(peaks),
+            // The next commit opens it.
+            None => Ok(open_sound(&self.path, false)?.0.keep_peaks(peaks)?),
+        }
+    }
+
+    fn peaks(&mut self, from: Date, to: Date) -> Result<Vec<DayPeak>, StoreError> {
+        match &self.database {
+            Some(database) => database.peaks(from, to),
+            None => open_sound(&self.path, false)?.0.peaks(from, to),
         }
     }
 

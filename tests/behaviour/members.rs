@@ -2,6 +2,7 @@
 
 mod refusals;
 mod snapshots;
+mod usage;
 
 use crate::stage::{Client, Controller, Member, PATIENCE, Running, Server, Vendor, between};
 use serde_json::Value;

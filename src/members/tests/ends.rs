@@ -4,10 +4,11 @@ use super::stated::{at, key};
 use crate::{
     health::Metrics,
     members::{
-        Asked, Authority, Connection, Frame, Host, JoinToken, Joined, Latest, Listener,
-        MemberIdentity, MembersError, Presence, Renewed, Word, join,
+        Asked, Authority, Connection, FiguresFrame, Frame, Host, JoinToken, Joined, Latest,
+        Listener, MemberIdentity, MemberReport, MembersError, Presence, Renewed, Word, join,
         policy::{CERTIFICATE_LIFE, DEFAULT_LEASE_DAYS},
     },
+    usage::{Batch, Figure, Figures, GaugeEntry, UserKey},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, Mutex};
@@ -43,6 +44,7 @@ impl Controller {
             presence: Arc::clone(&presence),
             latest: Arc::clone(&latest),
             asked,
+            usage_key: UserKey::from_bytes([9; 32]),
             metrics: Arc::clone(&metrics),
             clock: Arc::new(move || *told.lock().unwrap()),
         };
@@ -161,6 +163,12 @@ async fn answer(
                 unanswered.notify_one();
             }
             Asked::Present { reply, .. } => assert!(reply.send(Ok(())).is_ok()),
+            Asked::Usage { batch, reply, .. } => {
+                let figure = Figure { used: batch.gauges[0].value, lowest: 0 };
+                let limits = [(batch.gauges[0].limit.clone(), figure)].into();
+                let figures = Figures { limits, servers: 2, away: 0, settled: true };
+                assert!(reply.send(Ok(figures)).is_ok());
+            }
         }
     }
 }
@@ -297,4 +305,49 @@ async fn a_watch_brings_the_newest_and_ends_with_its_member() {
     controller.latest.send_modify(|latest| latest.removals += 1);
     while watch.next().await.is_ok() {}
     assert_eq!(code(controller.connect(&identity).await.watch().await), "member-removed");
+}
+
+#[tokio::test]
+async fn usage_goes_up_and_its_sums_come_back_and_down_the_watch() {
+    let controller = Controller::start(4);
+    let (_, identity) = controller.member().await;
+    let connection = controller.connect(&identity).await;
+    let entry = |n: usize| GaugeEntry {
+        limit: "users".to_owned(),
+        reporter: format!("{n:0200}"),
+        value: 5,
+        seconds: 300,
+    };
+    // As much as a batch may have, with the longest names.
+    let gauges: Vec<_> = (0..5_000).map(entry).collect();
+    let batch = Batch { session: 1, number: 1, gauges, users: Vec::new() };
+    let figures = connection.tell_usage(&batch).await.unwrap();
+    assert_eq!(figures.limits["users"].used, 5);
+    let report = MemberReport {
+        name: "one".to_owned(),
+        version: "1".to_owned(),
+        generation: 1,
+        clock: at("2026-06-01T00:00:00Z"),
+        lease_ends_at: None,
+    };
+    assert!(connection.report(&report).await.unwrap() == Some(UserKey::from_bytes([9; 32])));
+
+    // Sums mean nothing without a statement, and come right behind it.
+    let frame = FiguresFrame::new(&figures).map(Arc::new);
+    controller.latest.send_modify(|latest| latest.figures = frame);
+    let mut watch = connection.watch().await.unwrap();
+    assert_eq!(watch.next().await.unwrap(), Word::Nothing);
+    controller.say(1);
+    assert_eq!(watch.next().await.unwrap(), Word::Statement("statement 1".to_owned()));
+    assert_eq!(watch.next().await.unwrap(), Word::Usage(figures.clone()));
+    let more = Figures { away: 1, ..figures };
+    let frame = FiguresFrame::new(&more).map(Arc::new);
+    controller.latest.send_modify(|latest| latest.figures = frame);
+    assert_eq!(watch.next().await.unwrap(), Word::Usage(more));
+    controller.say(2);
+    assert_eq!(watch.next().await.unwrap(), Word::Statement("statement 2".to_owned()));
+    let (other, removed) = controller.member().await;
+    controller.presence.know(other.id, true);
+    let refused = controller.connect(&removed).await.tell_usage(&batch).await;
+    assert_eq!(code(refused), "member-removed");
 }
