@@ -81,6 +81,7 @@ impl Pair {
             heard,
             orders,
             seed: 7,
+            session: 8,
         });
         let uplink = Uplink::new(obeyed, heard_sender, clock, "test".to_owned());
         self.handle = Some(handle);
