@@ -41,6 +41,7 @@
 mod activation;
 mod answers;
 mod calendar;
+mod certificates;
 mod clocks;
 mod front;
 mod hardware;
