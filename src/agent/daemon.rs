@@ -113,6 +113,7 @@ impl Daemon {
         let (reload_sender, reloads) = mpsc::channel(1);
         let reloader = Reloader { running: settings.clone(), reloads: reload_sender };
         let paths = settings.sockets.clone();
+        let manager = service_manager;
         let beginning = Beginning {
             directory,
             keeper: Keeper::load(Box::new(opened.store))?,
@@ -129,7 +130,7 @@ impl Daemon {
             Role::Controller => controller(beginning, hardware)?,
             Role::Member => member(beginning),
         };
-        let sockets = Sockets::open(&paths, &handle)?;
+        let sockets = Sockets::open(&paths, &handle, manager)?;
         Ok(Self { agent, handle, sockets, reloader, _lock: lock })
     }
 

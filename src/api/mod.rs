@@ -10,10 +10,12 @@ mod connection;
 mod contract;
 mod crowd;
 mod front;
+mod listener;
 mod members;
 mod moving;
 mod plain;
 mod read;
+mod replayed;
 mod routers;
 mod server;
 
@@ -22,5 +24,6 @@ pub use contract::{
     AgentHandle, Call, Command, Done, JoinOrder, MadeToken, MemberLine, Prover, Published,
     PublishedLicense, Reply, RequestByHand, TokenOrder, UsageReport,
 };
+pub use listener::{Connection, Listener, Peer, Resumed};
 pub use routers::{admin_router, openapi, read_router, usage_router};
-pub use server::{Listener, Peer, ServerOptions, serve, serve_status};
+pub use server::{ServerOptions, serve, serve_status};

@@ -43,6 +43,7 @@ mod answers;
 mod calendar;
 mod clocks;
 mod front;
+mod handing_over;
 mod hardware;
 mod idling;
 mod installing;
