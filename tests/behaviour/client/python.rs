@@ -91,7 +91,7 @@ fn the_command_for_python_says_so_where_something_else_answers() {
     let listener = UnixListener::bind(&socket).unwrap();
     let json = "HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n";
     let answers = [
-        ("".to_owned(), "broke off"),
+        (String::new(), "broke off"),
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned(), "no HTTP"),
         ("x".repeat(5 << 20), "without an end"),
         ("HTTP/1.0 500 Oh\r\n\r\n".to_owned(), "the status 500"),
