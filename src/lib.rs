@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod api;
+pub mod bundle;
 pub mod cli;
 pub mod codes;
 pub mod config;

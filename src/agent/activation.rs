@@ -19,6 +19,7 @@ impl Agent {
         actor: &str,
     ) -> Result<(), Problem> {
         self.need_portal(RequestKind::Activate)?;
+        self.refuse_arrival()?;
         self.refuse_other_hardware()?;
         let environment = self.prepare_activation(code, name, purpose)?;
         self.ask(&Asking::new(RequestKind::Activate, environment), actor)
@@ -76,6 +77,7 @@ impl Agent {
         let RequestByHand { kind, code, name, purpose, rebind_code } = request;
         let environment = match kind {
             RequestKind::Activate => {
+                self.refuse_arrival()?;
                 self.refuse_other_hardware()?;
                 self.prepare_activation(code, name, purpose)?
             }

@@ -52,6 +52,23 @@ impl Agent {
                     Ok(())
                 });
             }
+            Command::ExportController(order) => {
+                let exported = self.export(&order, &actor);
+                answer(reply, exported);
+            }
+            Command::CancelExport => self.cancel(&actor, reply),
+            Command::ImportController { contents, by_hand: true } => {
+                let made = self.import(&contents, true, &actor);
+                answer(reply, made.map(Reply::Document));
+            }
+            Command::ImportController { contents, by_hand: false } => {
+                self.exchanging(reply, |agent| {
+                    agent.need_portal(RequestKind::Move)?;
+                    agent.import(&contents, false, &actor)?;
+                    agent.send();
+                    Ok(())
+                });
+            }
             Command::Events { limit } => {
                 let events = self.parts.keeper.events(limit);
                 let events = events.map(Reply::Events).map_err(|error| {
@@ -87,6 +104,8 @@ impl Agent {
             | Command::Release
             | Command::OfferMove
             | Command::AcceptMove { .. }
+            | Command::ImportController { .. }
+            | Command::CancelExport
             | Command::Request(_) => true,
             // A license is for a Serial Number; once there is one, a probe that hangs locks no cure.
             Command::Install { .. } => self.parts.keeper.state().enrolled.is_none(),
@@ -134,6 +153,21 @@ impl Agent {
                 agent.send();
                 return Ok(());
             }
+            let environment = agent.activated_environment()?;
+            agent.ask(&Asking::new(RequestKind::Refresh, environment), actor)
+        });
+    }
+
+    /// A bundle is worthless as soon as the portal has heard of it; where none is set, by the next courier.
+    fn cancel(&mut self, actor: &str, reply: Waiting) {
+        if self.parts.portal.is_none() {
+            let told = "the bundle is void here; the portal takes no request of it after the next request of this machine (`entitlectl request refresh`)";
+            let cancelled = self.cancel_export(actor).and_then(|()| self.done(told.to_owned()));
+            answer(reply, cancelled);
+            return;
+        }
+        self.exchanging(reply, |agent| {
+            agent.cancel_export(actor)?;
             let environment = agent.activated_environment()?;
             agent.ask(&Asking::new(RequestKind::Refresh, environment), actor)
         });

@@ -73,6 +73,7 @@ impl Agent {
         }
         self.publish(status);
         self.tell_members(now);
+        self.look_for_successor(now);
         if self.parts.keeper.failure().is_some() != failed_before {
             // The store's own trouble is part of the status: once more, with it.
             let state = self.draft();

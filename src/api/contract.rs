@@ -2,6 +2,7 @@
 
 use super::{Peer, Problem};
 use crate::{
+    bundle::Contents,
     codes::ActivationCode,
     entitlement::Status,
     health::{Heartbeat, Metrics},
@@ -91,6 +92,17 @@ pub enum Command {
         /// Whether the request is carried to the portal by hand.
         by_hand: bool,
     },
+    /// To make a bundle by which another machine becomes the controller.
+    ExportController(ExportOrder),
+    /// To make the bundle that was made worthless.
+    CancelExport,
+    /// To become the controller by the bundle of another machine.
+    ImportController {
+        /// What is in it.
+        contents: Box<Contents>,
+        /// Whether the request is carried to the portal by hand.
+        by_hand: bool,
+    },
     /// To tell what happened.
     Events {
         /// The newest so many.
@@ -120,6 +132,15 @@ pub struct TokenOrder {
     pub uses: u32,
     /// From which addresses they must come.
     pub from: Option<String>,
+}
+
+/// A bundle to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportOrder {
+    /// Where the members will find the new controller.
+    pub controllers: Vec<String>,
+    /// How long the bundle is good for.
+    pub time_to_live: Duration,
 }
 
 /// An environment to be joined.
@@ -226,6 +247,8 @@ pub enum Reply {
     Done(Box<Done>),
     /// A signed document.
     Document(String),
+    /// A bundle's contents.
+    Bundle(Box<Contents>),
     /// What happened, newest first.
     Events(Vec<StoredEvent>),
     /// A token.

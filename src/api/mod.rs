@@ -1,13 +1,14 @@
 //! HTTP on the local sockets: the server, who is at the other end, problem documents, and the agent's routes.
 //!
 //! What the agent publishes and what it can be asked stands in [`contract`](AgentHandle): the sockets know the agent by
-//! that alone. `agent`, `portal` and `cli` call this; this calls `health`, `store`, `entitlement`, `license`, `identity` and
+//! that alone. `agent`, `portal` and `cli` call this; this calls `bundle`, `health`, `store`, `entitlement`, `license`, `identity` and
 //! `codes`.
 
 mod asked;
 mod change;
 mod connection;
 mod contract;
+mod controller;
 mod crowd;
 mod front;
 mod members;
@@ -19,8 +20,8 @@ mod server;
 
 pub use crate::problem::{PROBLEM_MEDIA_TYPE, Problem};
 pub use contract::{
-    AgentHandle, Call, Command, Done, JoinOrder, MadeToken, MemberLine, Prover, Published,
-    PublishedLicense, Reply, RequestByHand, TokenOrder, UsageReport,
+    AgentHandle, Call, Command, Done, ExportOrder, JoinOrder, MadeToken, MemberLine, Prover,
+    Published, PublishedLicense, Reply, RequestByHand, TokenOrder, UsageReport,
 };
 pub use routers::{admin_router, openapi, read_router, usage_router};
 pub use server::{Listener, Peer, ServerOptions, serve, serve_status};

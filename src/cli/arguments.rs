@@ -65,6 +65,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: MoveCommand,
     },
+    /// Move this environment's controller to another machine, with its members
+    Controller {
+        #[command(subcommand)]
+        command: ControllerCommand,
+    },
     /// Ask the portal for the newest license now
     Refresh,
     /// Give the license back to the portal, so that another machine can be activated
@@ -180,6 +185,42 @@ pub(super) enum MoveCommand {
         #[arg(long)]
         by_hand: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ControllerCommand {
+    /// On the controller: print a sealed bundle, for `controller import` on the new machine
+    Export(ExportOptions),
+    /// On the new machine: become the controller of a bundle's environment
+    Import(ImportOptions),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportOptions {
+    /// Where the members will find the new controller, host or host:port; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) address: Vec<String>,
+    /// How long the bundle is good for, such as 1h or 7d
+    #[arg(long, default_value = "7d", value_parser = time_to_live, value_name = "TIME")]
+    pub(super) ttl: Duration,
+    /// A file that holds the passphrase; - for standard input [default: one is made, and shown once on standard error]
+    #[arg(long, value_name = "FILE")]
+    pub(super) passphrase_file: Option<PathBuf>,
+    /// Make the bundle that was printed before worthless
+    #[arg(long, conflicts_with_all = ["address", "passphrase_file"])]
+    pub(super) cancel: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ImportOptions {
+    /// The bundle; - for standard input
+    pub(super) bundle: PathBuf,
+    /// A file that holds the passphrase [default: standard input]
+    #[arg(long, value_name = "FILE")]
+    pub(super) passphrase_file: Option<PathBuf>,
+    /// Print the request for a courier; its answer is installed by `license install`
+    #[arg(long)]
+    pub(super) by_hand: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -46,7 +46,7 @@ impl MemberIdentity {
         thumbprint_of(&chain.ok()?)
     }
 
-    fn of(key: &KeyPair, certificate: &str) -> Result<Self, MembersError> {
+    pub(super) fn of(key: &KeyPair, certificate: &str) -> Result<Self, MembersError> {
         let unusable = |error: &dyn Error| MembersError::Identity { reason: error.to_string() };
         let mut pem = key.to_pem().map_err(|error| unusable(&error))?;
         pem.push_str(certificate);
@@ -108,6 +108,17 @@ impl Connection {
         Self::open(address, pin, Some(identity.shown()?)).await
     }
 
+    /// To whoever is there, known or not: to read why it is to be believed, and for nothing else.
+    ///
+    /// # Errors
+    /// As [`to`](Self::to).
+    pub async fn to_stranger(
+        address: &str,
+        identity: &MemberIdentity,
+    ) -> Result<Self, MembersError> {
+        Self::open(address, Pin::Nobody, Some(identity.shown()?)).await
+    }
+
     async fn open(address: &str, pin: Pin, shown: Option<Shown>) -> Result<Self, MembersError> {
         let address = controller_address(address)?;
         let unreachable =
@@ -151,6 +162,25 @@ impl Connection {
         let response = self.checked(response).await?;
         let address = self.address.clone();
         Ok(Watch { response, address, buffer: Vec::new(), spread: Duration::from_secs(1) })
+    }
+
+    /// Reads the newest statement.
+    ///
+    /// # Errors
+    /// As [`watch`](Self::watch).
+    pub async fn statement(&self) -> Result<String, MembersError> {
+        let request = self.client.get(format!("{}/v1/statement", self.base)).timeout(PATIENCE);
+        let mut response = self.checked(request.send().await).await?;
+        let lost = |error: reqwest::Error| self.unreachable(causes(&error.without_url()));
+        let mut text = Vec::new();
+        // Who answers may be anybody.
+        while let Some(more) = response.chunk().await.map_err(lost)? {
+            text.extend_from_slice(&more);
+            if text.len() > MAX_DOCUMENT {
+                return Err(self.not_an_answer(StatusCode::OK));
+            }
+        }
+        String::from_utf8(text).map_err(|_| self.not_an_answer(StatusCode::OK))
     }
 
     /// Tells of this member.
@@ -268,6 +298,8 @@ pub async fn join(
 pub enum Word {
     /// A statement.
     Statement(String),
+    /// A signpost: the environment went on elsewhere.
+    Signpost(String),
     /// That the controller is there.
     Beat,
     /// That it is there and states nothing: it holds no license any more.
@@ -331,6 +363,7 @@ impl Watch {
         }
         match (kind.as_deref(), data) {
             (Some("statement"), Some(text)) => Word::Statement(text),
+            (Some("signpost"), Some(text)) => Word::Signpost(text),
             (Some("none"), _) => Word::Nothing,
             _ => Word::Beat,
         }

@@ -82,7 +82,9 @@ pub(super) async fn speak_http(
     let serving = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut latest = shared.latest.subscribe();
     let removed = async {
-        let Caller::Member(id) = caller else { return std::future::pending().await };
+        let (Caller::Member(id) | Caller::Former(id)) = caller else {
+            return std::future::pending().await;
+        };
         while shared.presence.removed(id) == Some(false) {
             if latest.changed().await.is_err() {
                 return;
@@ -118,11 +120,11 @@ fn member(shared: &Shared, caller: Caller, address: IpAddr) -> Result<Uuid, Prob
             "A member's certificate is required",
             "expected a member's certificate, found none: join first, `entitlectl join`",
         ),
-        Caller::RenewOnly(_) => (
+        Caller::RenewOnly(_) | Caller::Former(_) => (
             StatusCode::FORBIDDEN,
             "member-certificate-expired",
             "The certificate expired",
-            "expected a certificate in its dates, found one that is over: renew it (POST /v1/renew), then come again",
+            "expected a certificate of this authority in its dates, found one that is over, or of an authority before it: renew it (POST /v1/renew), then come again",
         ),
         Caller::Over => (
             StatusCode::FORBIDDEN,
@@ -163,7 +165,7 @@ async fn renew(
     body: Result<Json<Renewing>, JsonRejection>,
 ) -> Result<Json<Renewed>, Problem> {
     let member = match caller {
-        Caller::RenewOnly(id) => id,
+        Caller::RenewOnly(id) | Caller::Former(id) => id,
         caller => member(&shared, caller, address)?,
     };
     let Json(Renewing { signing_request }) = body.map_err(|error| {
@@ -221,7 +223,9 @@ async fn statement(
     Query(After { after, wait }): Query<After>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    member(&shared, caller, address)?;
+    if !matches!(caller, Caller::Former(_)) {
+        member(&shared, caller, address)?;
+    }
     let mut latest = shared.latest.subscribe();
     if let Some(after) = after {
         let wait = wait.as_deref().unwrap_or("30");

@@ -63,6 +63,9 @@ impl Server {
             certificate_life: 30 * 86_400,
             statement: None,
             lease: None,
+            moved_to: Vec::new(),
+            successors: Vec::new(),
+            former: None,
         };
         let state = AgentState { membership: Some(membership), ..AgentState::default() };
         server.store.clone().commit(&state, &[]).unwrap();
@@ -146,6 +149,9 @@ impl Server {
             Order::Present { .. } => "present",
             Order::Renew => "renew",
             Order::TryLater => "try-later",
+            Order::Know { .. } => "know",
+            Order::Follow { .. } => "follow",
+            Order::Elsewhere => "elsewhere",
         };
         std::iter::from_fn(|| orders.try_recv().ok()).map(kind).collect()
     }

@@ -106,6 +106,7 @@ async fn answer(
                 assert!(reply.send(Ok(certify(&signing_request, member))).is_ok());
             }
             Asked::Present { reply, .. } => assert!(reply.send(Ok(())).is_ok()),
+            Asked::SuccessorStated { .. } => {}
         }
     }
 }

@@ -2,4 +2,5 @@
 
 mod acceptance;
 mod ends;
+mod signposts;
 pub(crate) mod stated;

@@ -20,7 +20,7 @@ use super::{
         CurrentDocument, Decision, Environment, Holds, Link, Refusal, Standing, Step, Subscription,
         decide,
     },
-    issuing,
+    issuing::{self, Authorities},
     store::{AnsweredRequest, Change, Event, View},
 };
 use crate::license::{
@@ -291,9 +291,9 @@ fn act(
     }
     let Case { subscription, environment, .. } = case;
     forget_disbelieved(environment, keys);
-    let named = authority(environment);
-    let ca = request.claims.ca.clone().or_else(|| named.clone());
-    if ca != named {
+    let named = authorities(environment);
+    let authorities = named.after(request.claims.ca.as_ref());
+    if authorities != named {
         forget_other_authority(subscription, environment, now);
     }
     let holds = match request.claims.held.as_deref() {
@@ -303,7 +303,7 @@ fn act(
     Ok(match decide(subscription, environment, holds, now)? {
         Decision::Issue => {
             let id = Portal::new_id(now)?;
-            let text = issuing::license(keys, subscription, environment, id, ca, now)?;
+            let text = issuing::license(keys, subscription, environment, id, authorities, now)?;
             environment.take_up(subscription.revision, CurrentDocument::License(text.clone()));
             (Outcome::License(text), Some("license-issued"))
         }
@@ -325,12 +325,17 @@ pub(super) fn forget_disbelieved(environment: &mut Environment, keys: &KeyRing) 
     }
 }
 
-/// The certificate authority that the newest license names.
-fn authority(environment: &Environment) -> Option<Thumbprint> {
-    let Some(CurrentDocument::License(text)) = &environment.current else { return None };
+/// The certificate authorities that the newest license names.
+fn authorities(environment: &Environment) -> Authorities {
+    let Some(CurrentDocument::License(text)) = &environment.current else {
+        return Authorities::default();
+    };
     // Signed here: what it says is what was meant.
-    let claims: LicenseClaims = Unverified::parse(text).ok()?.peek().ok()?;
-    claims.ca
+    let claims = Unverified::parse(text).and_then(|license| license.peek::<LicenseClaims>());
+    claims.map_or_else(
+        |_| Authorities::default(),
+        |LicenseClaims { ca, former_ca, .. }| Authorities { ca, former_ca },
+    )
 }
 
 /// The environment has members now, or lost the key that they knew it by: a license that names its certificate authority is
