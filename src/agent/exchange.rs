@@ -199,7 +199,7 @@ impl Agent {
                 let uptime = self.uptime();
                 self.schedule.failed(uptime, None);
             }
-        } else if !state.released && self.has_code() {
+        } else if !state.released && state.arrival.is_none() && self.has_code() {
             self.activate_as_configured();
         } else {
             self.schedule.refresh_at = None;

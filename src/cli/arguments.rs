@@ -1,6 +1,6 @@
 //! The commands and their options.
 
-use super::{CliError, DONE, output::print};
+use super::{CliError, DONE, controller::ControllerCommand, output::print};
 use crate::license::Purpose;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser};
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -188,42 +188,6 @@ pub(super) enum MoveCommand {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum ControllerCommand {
-    /// On the controller: print a sealed bundle, for `controller import` on the new machine
-    Export(ExportOptions),
-    /// On the new machine: become the controller of a bundle's environment
-    Import(ImportOptions),
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct ExportOptions {
-    /// Where the members will find the new controller, host or host:port; may be given several times
-    #[arg(long, value_name = "ADDRESS")]
-    pub(super) address: Vec<String>,
-    /// How long the bundle is good for, such as 1h or 7d
-    #[arg(long, default_value = "7d", value_parser = time_to_live, value_name = "TIME")]
-    pub(super) ttl: Duration,
-    /// A file that holds the passphrase; - for standard input [default: one is made, and shown once on standard error]
-    #[arg(long, value_name = "FILE")]
-    pub(super) passphrase_file: Option<PathBuf>,
-    /// Make the bundle that was printed before worthless
-    #[arg(long, conflicts_with_all = ["address", "passphrase_file"])]
-    pub(super) cancel: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct ImportOptions {
-    /// The bundle; - for standard input
-    pub(super) bundle: PathBuf,
-    /// A file that holds the passphrase [default: standard input]
-    #[arg(long, value_name = "FILE")]
-    pub(super) passphrase_file: Option<PathBuf>,
-    /// Print the request for a courier; its answer is installed by `license install`
-    #[arg(long)]
-    pub(super) by_hand: bool,
-}
-
-#[derive(Debug, Subcommand)]
 pub(super) enum LicenseCommand {
     /// Show the license that is held
     Show {
@@ -396,7 +360,7 @@ fn days(text: &str) -> Result<i64, String> {
 }
 
 /// `90s`, `30m`, `1h` or `7d`.
-fn time_to_live(text: &str) -> Result<Duration, String> {
+pub(super) fn time_to_live(text: &str) -> Result<Duration, String> {
     let wrong = || format!("expected a time such as 30m, 1h or 7d, found {text:?}");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let number = text.strip_suffix(unit).unwrap_or_default();

@@ -2,18 +2,56 @@
 
 use super::{
     CliError, DONE, Output,
-    arguments::{ControllerCommand, ExportOptions, ImportOptions},
+    arguments::time_to_live,
     changes::{LONGEST_CODE, read, tell},
     client::Agent,
     output::is_typed,
 };
 use crate::bundle::{Contents, LARGEST, Passphrase, open, seal};
+use clap::Subcommand;
 use serde_json::json;
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 use zeroize::Zeroizing;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ControllerCommand {
+    /// On the controller: print a sealed bundle, for `controller import` on the new machine
+    Export(ExportOptions),
+    /// On the new machine: become the controller of a bundle's environment
+    Import(ImportOptions),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportOptions {
+    /// Where the members will find the new controller, host or host:port; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) address: Vec<String>,
+    /// How long the bundle is good for, such as 1h or 7d
+    #[arg(long, default_value = "7d", value_parser = time_to_live, value_name = "TIME")]
+    pub(super) ttl: Duration,
+    /// A file that holds the passphrase; - for standard input [default: one is made, and shown once on standard error]
+    #[arg(long, value_name = "FILE")]
+    pub(super) passphrase_file: Option<PathBuf>,
+    /// Make the bundle that was printed before worthless
+    #[arg(long, conflicts_with_all = ["address", "passphrase_file"])]
+    pub(super) cancel: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ImportOptions {
+    /// The bundle; - for standard input
+    pub(super) bundle: PathBuf,
+    /// A file that holds the passphrase [default: standard input]
+    #[arg(long, value_name = "FILE")]
+    pub(super) passphrase_file: Option<PathBuf>,
+    /// Print the request for a courier; its answer is installed by `license install`
+    #[arg(long)]
+    pub(super) by_hand: bool,
+}
 
 pub(super) async fn controller(
     agent: &Agent,

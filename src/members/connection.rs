@@ -1,5 +1,7 @@
 //! The member's end: to join, and then to hear the controller.
 
+mod claim;
+
 use super::{
     CONTROLLER_NAME, JoinToken, Joined, Joining, MemberReport, MembersError, Renewed, Renewing,
     authority::{Shown, signing_request, thumbprint_of},
@@ -108,17 +110,6 @@ impl Connection {
         Self::open(address, pin, Some(identity.shown()?)).await
     }
 
-    /// To whoever is there, known or not: to read why it is to be believed, and for nothing else.
-    ///
-    /// # Errors
-    /// As [`to`](Self::to).
-    pub async fn to_stranger(
-        address: &str,
-        identity: &MemberIdentity,
-    ) -> Result<Self, MembersError> {
-        Self::open(address, Pin::Nobody, Some(identity.shown()?)).await
-    }
-
     async fn open(address: &str, pin: Pin, shown: Option<Shown>) -> Result<Self, MembersError> {
         let address = controller_address(address)?;
         let unreachable =
@@ -162,25 +153,6 @@ impl Connection {
         let response = self.checked(response).await?;
         let address = self.address.clone();
         Ok(Watch { response, address, buffer: Vec::new(), spread: Duration::from_secs(1) })
-    }
-
-    /// Reads the newest statement.
-    ///
-    /// # Errors
-    /// As [`watch`](Self::watch).
-    pub async fn statement(&self) -> Result<String, MembersError> {
-        let request = self.client.get(format!("{}/v1/statement", self.base)).timeout(PATIENCE);
-        let mut response = self.checked(request.send().await).await?;
-        let lost = |error: reqwest::Error| self.unreachable(causes(&error.without_url()));
-        let mut text = Vec::new();
-        // Who answers may be anybody.
-        while let Some(more) = response.chunk().await.map_err(lost)? {
-            text.extend_from_slice(&more);
-            if text.len() > MAX_DOCUMENT {
-                return Err(self.not_an_answer(StatusCode::OK));
-            }
-        }
-        String::from_utf8(text).map_err(|_| self.not_an_answer(StatusCode::OK))
     }
 
     /// Tells of this member.

@@ -264,6 +264,26 @@ fn members_follow_there_and_back() {
     assert!(!member.events().contains("document-refused"), "{}", member.events());
 }
 
+/// The machine is dead, and there is a backup of its state directory: another one in its place is found by its address.
+#[test]
+fn members_follow_a_controller_that_is_rebound_from_a_backup() {
+    let mut environment = Environment::new();
+    let (member, _running) = environment.member();
+    environment.daemon.take().unwrap().kill();
+    let other = NEW.replace("127.0.0.1:0", &environment.address);
+    let controller = Controller::with(&environment.vendor, &environment.server, &other);
+    fs::create_dir(controller.path("state")).unwrap();
+    for file in fs::read_dir(environment.controller.path("state")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), controller.path("state").join(file.file_name())).unwrap();
+    }
+    let daemon = controller.start();
+    let address = environment.address.clone();
+    let next = Next { controller, daemon: Some(daemon), address };
+    next.controller.ctl.out(&["rebind"]);
+    assert_follows(&member, &next);
+}
+
 /// The controller's disk is lost with the key that its members knew it by: the portal tells them which one took its place.
 #[test]
 fn members_follow_a_controller_that_lost_its_authority() {
