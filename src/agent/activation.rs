@@ -22,6 +22,7 @@ impl Agent {
         self.refuse_arrival()?;
         self.refuse_other_hardware()?;
         let environment = self.prepare_activation(code, name, purpose)?;
+        self.part(actor)?;
         self.ask(&Asking::new(RequestKind::Activate, environment), actor)
     }
 
@@ -79,7 +80,9 @@ impl Agent {
             RequestKind::Activate => {
                 self.refuse_arrival()?;
                 self.refuse_other_hardware()?;
-                self.prepare_activation(code, name, purpose)?
+                let environment = self.prepare_activation(code, name, purpose)?;
+                self.part(actor)?;
+                environment
             }
             RequestKind::Refresh | RequestKind::Release => self.activated_environment()?,
             RequestKind::Rebind => {

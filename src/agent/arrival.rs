@@ -211,17 +211,38 @@ impl Agent {
         (state.offer, state.predecessor) = (None, None);
         self.next_key = None;
         self.forget_codes();
-        let aside = self.parts.directory.as_ref().map(|directory| {
-            directory.set_next_key_aside()?;
-            directory.set_authority_key_aside()?;
-            directory.authority_key()
-        });
-        match aside {
-            Some(Ok(key)) => self.belong_to(&key),
-            Some(Err(error)) => tracing::error!(%error, "the keys of a bundle are still here"),
-            None => {}
+        let aside = self.parts.directory.as_ref().map(StateDirectory::set_next_key_aside);
+        let renewed = aside.transpose().and_then(|_| self.renew_authority());
+        if let Err(error) = renewed {
+            tracing::error!(%error, "the keys of a bundle are still here");
         }
         self.empty_roster()
+    }
+
+    /// Makes another certificate authority in the place of the one that is here.
+    fn renew_authority(&mut self) -> Result<(), StoreError> {
+        let Some(directory) = &self.parts.directory else { return Ok(()) };
+        directory.set_authority_key_aside()?;
+        let key = directory.authority_key()?;
+        self.belong_to(&key);
+        Ok(())
+    }
+
+    /// Parts from an environment that went on elsewhere, before this machine becomes another: that one's members would take its
+    /// word for their own controller's.
+    pub(super) fn part(&mut self, actor: &str) -> Result<(), Problem> {
+        let mut state = self.draft();
+        let Some(retired) = state.retired.as_mut().filter(|retired| !retired.parted) else {
+            return Ok(());
+        };
+        retired.parted = true;
+        self.renew_authority().map_err(|error| unkept(&error))?;
+        state.signpost = None;
+        let detail = "of its own: the one before went on with the environment that was here";
+        let event = self.event_by(actor, Action::AuthorityReplaced, detail);
+        let changes = self.empty_roster();
+        self.conclude_with(state, vec![event], changes);
+        Ok(())
     }
 
     fn empty_roster(&self) -> Vec<RosterChange> {
@@ -272,5 +293,5 @@ pub(super) fn finish_import(
 
 fn unkept(error: &StoreError) -> Problem {
     let status = StatusCode::INTERNAL_SERVER_ERROR;
-    Problem::new(status, error.code(), "The bundle can't be kept", error.to_string())
+    Problem::new(status, error.code(), "A key can't be kept", error.to_string())
 }

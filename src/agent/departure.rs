@@ -163,7 +163,13 @@ impl Agent {
         }
         let (sequence, serial_number) = (license.seq, license.sub);
         let mut change = self.change();
-        let retired = Retired { by: Retirement::Move, serial_number, key: went, at: self.now() };
+        let retired = Retired {
+            by: Retirement::Move,
+            serial_number,
+            key: went,
+            at: self.now(),
+            parted: false,
+        };
         let road = Road { source: LicenseSource::Controller, actor: "new controller" };
         self.take_retirement(&mut change, Some(found), sequence, retired, &road);
         change.state.chain.give_up();

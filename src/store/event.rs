@@ -46,7 +46,8 @@ pub enum Action {
     ImportAbandoned,
     /// A member was shown where its controller went, and goes there.
     SignpostFollowed,
-    /// A member believes another certificate authority of its environment, as the portal's license says.
+    /// A member believes another certificate authority of its environment, as the portal's license says; or a controller made
+    /// one, because the one before went on with its environment.
     AuthorityReplaced,
     /// A newer trust document was taken.
     TrustUpdated,

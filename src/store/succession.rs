@@ -69,6 +69,9 @@ pub struct Retired {
     pub key: Option<Thumbprint>,
     /// When it was told, by effective time.
     pub at: Timestamp,
+    /// Whether this machine has a certificate authority of its own since. The one before is the environment's, wherever that went.
+    #[serde(default)]
+    pub parted: bool,
 }
 
 /// That the portal has issued a license that is not installed here.

@@ -66,6 +66,7 @@ pub(super) fn state(revision: u64) -> AgentState {
             serial_number: SerialNumber::mint("smbios-uuid", "another"),
             key: Some(crate::license::KeyPair::from_seed(&[2; 32]).thumbprint()),
             at: at(8),
+            parted: true,
         }),
         offer: Some(Offer { id: request(3), made_at: at(9), request: Some("move".to_owned()) }),
         departure: Some(Departure {

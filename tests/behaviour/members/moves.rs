@@ -1,7 +1,7 @@
 //! An environment whose controller moves to another machine: its members know the old one alone, and follow.
 
 use super::Environment;
-use crate::stage::{Controller, Done, Member, Running, between};
+use crate::stage::{Client, Controller, Done, Member, Running, between};
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -124,6 +124,37 @@ fn members_follow_by_the_old_controllers_signpost() {
     assert_eq!(late.ctl.run_with(&["join", &next.address], &token).code, 0);
     late.socket.wait_for("entitled", |status| status["entitled"] == true);
     assert_follows(&late, &next);
+    // As another environment the old one has another authority: nobody's member takes its word for its own controller's.
+    let authority = |controller: &Controller| {
+        fs::read_to_string(controller.path("state/environment-ca.key")).unwrap()
+    };
+    assert_eq!(authority(&environment.controller), authority(&next.controller));
+    let (_, code) = environment.vendor.sell();
+    let done = environment.controller.ctl.run_with(&["activate"], &code.expose());
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_ne!(authority(&environment.controller), authority(&next.controller));
+    assert!(environment.members().is_empty());
+    let stranger = Client::of(&one, &environment.address);
+    assert!(stranger.try_get("/v1/statement").is_err(), "of another authority");
+}
+
+/// An address that leads to the old controller itself, as the name of a service does until it is turned over.
+#[test]
+fn a_controller_that_looks_at_itself_goes_on() {
+    let environment = Environment::new();
+    environment.export(&environment.address);
+    let looked = || {
+        let metrics = environment.controller.socket.get("/metrics").body;
+        let count = between(&metrics, "entitled_member_handshakes_total ", "\n").to_owned();
+        count.parse::<f64>().unwrap()
+    };
+    // The second look begins after the first was heard of.
+    while looked() < 2.0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(environment.controller.socket.status()["entitled"], true);
+    let events = environment.controller.events();
+    assert!(!events.iter().any(|event| event.starts_with("member-adopted")), "{events:#?}");
 }
 
 /// The old machine dies before it heard of anything: its members know from the export on where else to look.
