@@ -12,6 +12,7 @@ use crate::{
         Action, AgentState, Arrival, CarriedKeys, Offer, PendingRequest, RosterChange,
         StateDirectory, StoreError,
     },
+    usage::UserKey,
 };
 use axum::http::StatusCode;
 
@@ -94,6 +95,9 @@ impl Agent {
         {
             return Err(unfit("activation_code", "it is none"));
         }
+        if contents.usage_key.as_ref().is_some_and(|key| UserKey::read(key).is_none()) {
+            return Err(unfit("usage_key", "it is none"));
+        }
         Ok((text, key))
     }
 
@@ -110,6 +114,7 @@ impl Agent {
             key: contents.key.clone(),
             authority_key: contents.authority_key.clone(),
             activation_code: contents.activation_code.clone(),
+            usage_key: contents.usage_key.clone(),
         };
         let staged = self.parts.directory.as_ref().map(|directory| directory.stage(&keys));
         staged.transpose().map_err(|error| unkept(&error))?;
@@ -154,6 +159,13 @@ impl Agent {
         self.next_is_bound = false;
         if let Some(code) = keys.activation_code.as_ref().and_then(|code| code.parse().ok()) {
             (self.code, self.asked_code) = (Some(code), None);
+        }
+        if let Some(key) = keys.usage_key.as_ref().and_then(|key| UserKey::read(key)) {
+            self.usage.use_key(key.clone());
+            if let Some(members) = &self.parts.members {
+                members.port.tell_usage_key(key.clone());
+            }
+            self.parts.user_key = key;
         }
         let authority = keys.authority_key.as_ref().and_then(|pem| KeyPair::from_pem(pem).ok());
         if let Some(key) = authority {

@@ -2,7 +2,7 @@
 
 use super::{Agent, exchange::Asking};
 use crate::{
-    api::{Call, Command, Problem, Reply},
+    api::{BundleOrder, Call, Command, Problem, Reply},
     license::{Faults, RequestKind},
 };
 use axum::http::StatusCode;
@@ -52,23 +52,7 @@ impl Agent {
                     Ok(())
                 });
             }
-            Command::ExportController(order) => {
-                let exported = self.export(&order, &actor);
-                answer(reply, exported);
-            }
-            Command::CancelExport => self.cancel(&actor, reply),
-            Command::ImportController { contents, by_hand: true } => {
-                let made = self.import(&contents, true, &actor);
-                answer(reply, made.map(Reply::Document));
-            }
-            Command::ImportController { contents, by_hand: false } => {
-                self.exchanging(reply, |agent| {
-                    agent.need_portal(RequestKind::Move)?;
-                    agent.import(&contents, false, &actor)?;
-                    agent.send();
-                    Ok(())
-                });
-            }
+            Command::Bundle(order) => self.move_by_bundle(order, &actor, reply),
             Command::Events { limit } => {
                 let events = self.parts.keeper.events(limit);
                 let events = events.map(Reply::Events).map_err(|error| {
@@ -83,14 +67,43 @@ impl Agent {
             Command::RemoveMember { member } => answer(reply, self.remove_member(&member, &actor)),
             Command::Join(_) => answer(reply, Err(not_a_member())),
             Command::ReportUsage(report) => {
-                let uptime = self.uptime();
-                let license = self.holdings.license.as_ref();
-                let result = self.usage.report(report, license, uptime).and_then(|()| {
-                    let state = self.draft();
-                    self.conclude(state, Vec::new());
-                    self.done("the usage was taken note of".to_owned())
+                let taken = self.take_gauge(&report);
+                answer(reply, taken);
+            }
+            Command::ReportUsers(report) => {
+                let taken = self.take_users(&report);
+                answer(reply, taken);
+            }
+            Command::Usage => {
+                let overview = self.usage_overview();
+                answer(reply, overview);
+            }
+            Command::UsageReport { from, to } => {
+                let report = self.usage_report(from, to, &actor);
+                answer(reply, report);
+            }
+        }
+    }
+
+    /// A move by a bundle, on either machine.
+    fn move_by_bundle(&mut self, order: BundleOrder, actor: &str, reply: Waiting) {
+        match order {
+            BundleOrder::Export(order) => {
+                let exported = self.export(&order, actor);
+                answer(reply, exported);
+            }
+            BundleOrder::Cancel => self.cancel(actor, reply),
+            BundleOrder::Import { contents, by_hand: true } => {
+                let made = self.import(&contents, true, actor);
+                answer(reply, made.map(Reply::Document));
+            }
+            BundleOrder::Import { contents, by_hand: false } => {
+                self.exchanging(reply, |agent| {
+                    agent.need_portal(RequestKind::Move)?;
+                    agent.import(&contents, false, actor)?;
+                    agent.send();
+                    Ok(())
                 });
-                answer(reply, result);
             }
         }
     }
@@ -104,8 +117,7 @@ impl Agent {
             | Command::Release
             | Command::OfferMove
             | Command::AcceptMove { .. }
-            | Command::ImportController { .. }
-            | Command::CancelExport
+            | Command::Bundle(BundleOrder::Import { .. } | BundleOrder::Cancel)
             | Command::Request(_) => true,
             // A license is for a Serial Number; once there is one, a probe that hangs locks no cure.
             Command::Install { .. } => self.parts.keeper.state().enrolled.is_none(),

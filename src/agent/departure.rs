@@ -120,6 +120,7 @@ impl Agent {
             generation: state.status.generation,
             authority_key: authority_key.map_err(unmade)?,
             activation_code: code,
+            usage_key: Some(self.parts.user_key.expose_text()),
             members: roster.members().cloned().collect(),
             tokens: roster.tokens().cloned().collect(),
             controllers: departure.controllers.clone(),

@@ -2,21 +2,31 @@
 
 use super::DaemonError;
 use crate::api::{
-    AgentHandle, Published, ServerOptions, admin_router, read_router, serve, serve_status,
-    usage_router,
+    AgentHandle, Published, ServerOptions, admin_router, health_router, read_router, serve,
+    serve_status, usage_router,
 };
 use axum::Router;
 use listenfd::ListenFd;
 use std::{
     fs::{self, Permissions},
+    net::TcpListener,
     os::unix::{
         fs::{PermissionsExt, chown},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::watch;
+
+/// What the port for monitors may take: it is open to a network.
+const MONITORS: ServerOptions = ServerOptions {
+    connections: 64,
+    share: 16,
+    head_timeout: Duration::from_secs(10),
+    stop_timeout: Duration::from_secs(2),
+};
 
 /// The sockets of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +58,8 @@ impl SocketPaths {
 /// The sockets of an agent, each with its routes.
 pub(super) struct Sockets {
     listeners: Vec<Socket>,
+    /// The port for monitors, with its routes.
+    health: Option<(TcpListener, Router)>,
     /// Those that this process made, and removes.
     own_paths: Vec<PathBuf>,
 }
@@ -61,7 +73,11 @@ struct Socket {
 
 impl Sockets {
     /// Takes over what the service manager made, and makes the rest.
-    pub(super) fn open(paths: &SocketPaths, agent: &AgentHandle) -> Result<Self, DaemonError> {
+    pub(super) fn open(
+        paths: &SocketPaths,
+        health: Option<TcpListener>,
+        agent: &AgentHandle,
+    ) -> Result<Self, DaemonError> {
         let mut inherited = inherited_listeners();
         let mut own_paths = Vec::new();
         let mut listener = |path: &Path, mode, group| match take(&mut inherited, path) {
@@ -86,12 +102,13 @@ impl Sockets {
                 status,
             },
         ];
-        Ok(Self { listeners, own_paths })
+        let health = health.map(|listener| (listener, health_router(agent.clone())));
+        Ok(Self { listeners, health, own_paths })
     }
 
     /// Serves in this thread until told to stop, then removes what was made here.
     pub(super) fn serve(self, stopped: &watch::Receiver<bool>) {
-        serve_all(self.listeners, stopped);
+        serve_all(self.listeners, self.health, stopped);
         for path in self.own_paths {
             // The next start removes what is left.
             let _ = fs::remove_file(path);
@@ -100,7 +117,11 @@ impl Sockets {
 }
 
 /// Serves all sockets in this thread.
-fn serve_all(sockets: Vec<Socket>, stopped: &watch::Receiver<bool>) {
+fn serve_all(
+    sockets: Vec<Socket>,
+    health: Option<(TcpListener, Router)>,
+    stopped: &watch::Receiver<bool>,
+) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -111,14 +132,25 @@ fn serve_all(sockets: Vec<Socket>, stopped: &watch::Receiver<bool>) {
     runtime.block_on(async {
         let mut serving = tokio::task::JoinSet::new();
         let options = ServerOptions::within_limits();
+        let stop = || {
+            let mut stopped = stopped.clone();
+            async move {
+                // An error means that the other end is gone, which is a stop as well.
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            }
+        };
+        if let Some((listener, router)) = health {
+            match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => {
+                    serving.spawn(serve(listener, router, MONITORS, stop()));
+                }
+                Err(error) => tracing::error!(%error, "the port for monitors can't be served"),
+            }
+        }
         for Socket { listener, router, status } in sockets {
             match tokio::net::UnixListener::from_std(listener) {
                 Ok(listener) => {
-                    let mut stopped = stopped.clone();
-                    let stop = async move {
-                        // An error means that the other end is gone, which is a stop as well.
-                        let _ = stopped.wait_for(|stopped| *stopped).await;
-                    };
+                    let stop = stop();
                     match status {
                         Some(status) => {
                             serving.spawn(serve_status(listener, router, status, options, stop))

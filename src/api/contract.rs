@@ -1,18 +1,18 @@
 //! Between the sockets and the agent: what the agent publishes, and what it can be asked.
 
-use super::{Peer, Problem};
+use super::{KnownUsage, Peer, Problem, UsageOverview, UsageReport, UsersReport};
 use crate::{
     bundle::Contents,
     codes::ActivationCode,
     entitlement::Status,
     health::{Heartbeat, Metrics},
     identity::HardwareReport,
-    license::{LicenseClaims, Purpose, RebindCode, RequestKind},
+    license::{LicenseClaims, Purpose, RebindCode, RequestKind, UsageDocument},
     store::StoredEvent,
 };
 use axum::http::StatusCode;
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -92,17 +92,8 @@ pub enum Command {
         /// Whether the request is carried to the portal by hand.
         by_hand: bool,
     },
-    /// To make a bundle by which another machine becomes the controller.
-    ExportController(ExportOrder),
-    /// To make the bundle that was made worthless.
-    CancelExport,
-    /// To become the controller by the bundle of another machine.
-    ImportController {
-        /// What is in it.
-        contents: Box<Contents>,
-        /// Whether the request is carried to the portal by hand.
-        by_hand: bool,
-    },
+    /// A move of the controller by a bundle.
+    Bundle(BundleOrder),
     /// To tell what happened.
     Events {
         /// The newest so many.
@@ -110,6 +101,17 @@ pub enum Command {
     },
     /// To take note of usage.
     ReportUsage(UsageReport),
+    /// To count users.
+    ReportUsers(UsersReport),
+    /// To tell what is used.
+    Usage,
+    /// On a controller: to sign a usage report.
+    UsageReport {
+        /// The first day; without one, 30 days before the last.
+        from: Option<Date>,
+        /// The last day; without one, today.
+        to: Option<Date>,
+    },
     /// On a controller: to make a token for servers to join with.
     MakeToken(TokenOrder),
     /// On a controller: to list the members.
@@ -132,6 +134,22 @@ pub struct TokenOrder {
     pub uses: u32,
     /// From which addresses they must come.
     pub from: Option<String>,
+}
+
+/// What is to be done about a bundle.
+#[derive(Debug)]
+pub enum BundleOrder {
+    /// To make one, by which another machine becomes the controller.
+    Export(ExportOrder),
+    /// To make the one that was made worthless.
+    Cancel,
+    /// To become the controller by that of another machine.
+    Import {
+        /// What is in it.
+        contents: Box<Contents>,
+        /// Whether the request is carried to the portal by hand.
+        by_hand: bool,
+    },
 }
 
 /// A bundle to be made.
@@ -227,19 +245,6 @@ pub struct RequestByHand {
     pub rebind_code: Option<RebindCode>,
 }
 
-/// A gauge of something that is limited.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageReport {
-    /// The limit's name.
-    pub limit: String,
-    /// Who reports; each reporter has one gauge a limit, and their sum counts.
-    pub reporter: String,
-    /// How much.
-    pub value: u64,
-    /// How long it counts unless it is reported again.
-    pub time_to_live: Duration,
-}
-
 /// What the agent answers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
@@ -255,6 +260,10 @@ pub enum Reply {
     Token(MadeToken),
     /// The members.
     Members(Vec<MemberLine>),
+    /// What is used.
+    Usage(UsageOverview),
+    /// A usage report.
+    UsageReport(UsageDocument),
 }
 
 /// A change that was made.
@@ -293,6 +302,8 @@ pub struct AgentHandle {
     pub published: watch::Receiver<Option<Arc<Published>>>,
     /// The way for commands.
     pub calls: mpsc::Sender<Call>,
+    /// What is known of the use of limits.
+    pub usage: watch::Receiver<KnownUsage>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Whether the agent's loop turns.

@@ -1,7 +1,7 @@
 //! A move of the controller by one bundle, on `admin.sock` of both machines.
 
 use super::{
-    AgentHandle, Command, Done, ExportOrder, Peer, Problem, Reply,
+    AgentHandle, BundleOrder, Command, Done, ExportOrder, Peer, Problem, Reply,
     asked::bad_body,
     change::{done, unexpected},
 };
@@ -54,7 +54,7 @@ async fn export(
     let Json(Export { controllers, ttl_seconds }) =
         body.map_err(|error| bad_body(error.status(), &error.body_text()))?;
     let time_to_live = Duration::from_secs(ttl_seconds);
-    let command = Command::ExportController(ExportOrder { controllers, time_to_live });
+    let command = Command::Bundle(BundleOrder::Export(ExportOrder { controllers, time_to_live }));
     match agent.call(peer.actor(), command).await? {
         Reply::Bundle(contents) => Ok(Json(*contents)),
         _ => Err(unexpected()),
@@ -73,7 +73,7 @@ async fn cancel(
     From(agent): From<AgentHandle>,
     Extension(peer): Extension<Peer>,
 ) -> Result<Json<Done>, Problem> {
-    done(agent.call(peer.actor(), Command::CancelExport).await)
+    done(agent.call(peer.actor(), Command::Bundle(BundleOrder::Cancel)).await)
 }
 
 /// Becomes the controller of a bundle's environment
@@ -87,7 +87,8 @@ async fn import(
     Extension(peer): Extension<Peer>,
     body: Result<Json<Contents>, JsonRejection>,
 ) -> Result<Json<Done>, Problem> {
-    let command = Command::ImportController { contents: contents(body)?, by_hand: false };
+    let command =
+        Command::Bundle(BundleOrder::Import { contents: contents(body)?, by_hand: false });
     done(agent.call(peer.actor(), command).await)
 }
 
@@ -103,7 +104,7 @@ async fn import_by_hand(
     Extension(peer): Extension<Peer>,
     body: Result<Json<Contents>, JsonRejection>,
 ) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
-    let command = Command::ImportController { contents: contents(body)?, by_hand: true };
+    let command = Command::Bundle(BundleOrder::Import { contents: contents(body)?, by_hand: true });
     match agent.call(peer.actor(), command).await? {
         Reply::Document(text) => Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], text)),
         _ => Err(unexpected()),

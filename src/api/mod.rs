@@ -1,27 +1,34 @@
 //! HTTP on the local sockets: the server, who is at the other end, problem documents, and the agent's routes.
 //!
 //! What the agent publishes and what it can be asked stands in [`contract`](AgentHandle): the sockets know the agent by
-//! that alone. `agent`, `portal` and `cli` call this; this calls `bundle`, `health`, `store`, `entitlement`, `license`, `identity` and
-//! `codes`.
+//! that alone. `agent`, `portal` and `cli` call this; this calls `bundle`, `health`, `store`, `usage`, `entitlement`, `license`, `identity`
+//! and `codes`.
 
 mod asked;
 mod change;
 mod connection;
 mod contract;
+mod contract_usage;
 mod controller;
 mod crowd;
 mod front;
+mod health;
+mod known;
+mod limits;
 mod members;
 mod moving;
 mod plain;
 mod read;
 mod routers;
 mod server;
+mod usage;
 
 pub use crate::problem::{PROBLEM_MEDIA_TYPE, Problem};
 pub use contract::{
-    AgentHandle, Call, Command, Done, ExportOrder, JoinOrder, MadeToken, MemberLine, Prover,
-    Published, PublishedLicense, Reply, RequestByHand, TokenOrder, UsageReport,
+    AgentHandle, BundleOrder, Call, Command, Done, ExportOrder, JoinOrder, MadeToken, MemberLine,
+    Prover, Published, PublishedLicense, Reply, RequestByHand, TokenOrder,
 };
-pub use routers::{admin_router, openapi, read_router, usage_router};
+pub use contract_usage::{UsageOverview, UsageReport, UsedBy, UsedLimit, UserNames, UsersReport};
+pub use known::{KnownUsage, Source};
+pub use routers::{admin_router, health_router, openapi, read_router, usage_router};
 pub use server::{Listener, Peer, ServerOptions, serve, serve_status};

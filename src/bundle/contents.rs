@@ -43,6 +43,9 @@ pub struct Contents {
     /// The Activation Code, where it is kept.
     #[serde(default)]
     pub activation_code: Option<Zeroizing<String>>,
+    /// The key of the environment's user hashes, base64url.
+    #[serde(default)]
+    pub usage_key: Option<Zeroizing<String>>,
     /// The members, those removed among them.
     pub members: Vec<MemberRecord>,
     /// The join tokens: digests of them.

@@ -27,6 +27,7 @@ fn contents() -> Contents {
         generation: 7,
         authority_key: None,
         activation_code: None,
+        usage_key: None,
         members: vec![MemberRecord {
             id: Uuid::from_u128(5),
             name: "db1".to_owned(),

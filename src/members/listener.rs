@@ -13,7 +13,7 @@ use super::{
     stream::watch_statement,
     tls::{Former, server_config},
 };
-use crate::{health::Metrics, license::Thumbprint};
+use crate::{health::Metrics, license::Thumbprint, usage::UserKey};
 use axum::Router;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
@@ -38,11 +38,15 @@ use uuid::Uuid;
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4_096;
 /// Connections at once.
-const MOST_CONNECTIONS: usize = 20_000;
+const MOST_CONNECTIONS: usize = 60_000;
+/// Open files that are left to the rest of this process: sockets for programs, the store.
+const FILES_OF_OTHERS: u64 = 2_048;
 /// From the first packet to the end of the handshake, and again to the end of the first head.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The time between two signs of life on a silent watch.
-const BEAT: Duration = Duration::from_secs(30);
+const BEAT: Duration = Duration::from_secs(20);
+/// How long a member may leave unacknowledged what it is sent, milliseconds: a signal to one that is gone is answered by nobody.
+const UNACKNOWLEDGED: u32 = 50_000;
 /// Longest head of a watch, bytes.
 const LONGEST_HEAD: usize = 4_096;
 /// What TLS may hold for one who reads slowly, bytes.
@@ -61,6 +65,7 @@ pub struct Port {
     acceptor: RwLock<TlsAcceptor>,
     named: Vec<IpAddr>,
     former: Former,
+    usage_key: RwLock<UserKey>,
 }
 
 impl Port {
@@ -80,6 +85,16 @@ impl Port {
         self.former.set(former);
     }
 
+    /// Tells members that key of the environment's user hashes from now on.
+    pub fn tell_usage_key(&self, key: UserKey) {
+        *self.usage_key.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    /// The key of the environment's user hashes.
+    pub(super) fn usage_key(&self) -> UserKey {
+        self.usage_key.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn acceptor(&self) -> TlsAcceptor {
         self.acceptor.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -93,6 +108,8 @@ pub struct Host {
     pub latest: Arc<watch::Sender<Latest>>,
     /// What they ask.
     pub asked: mpsc::Sender<Asked>,
+    /// The key of the environment's user hashes, to begin with.
+    pub usage_key: UserKey,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The wall clock.
@@ -102,7 +119,7 @@ pub struct Host {
 /// What its connections share.
 pub(super) struct Shared {
     host: Host,
-    former: Former,
+    port: Arc<Port>,
     quiet: Mutex<Quiet>,
     start: Instant,
 }
@@ -112,8 +129,8 @@ pub(super) struct Shared {
 pub(super) enum Caller {
     /// One without a certificate.
     Stranger,
-    /// A member.
-    Member(Uuid),
+    /// A member, by a certificate that lasts until then.
+    Member(Uuid, Timestamp),
     /// A member whose certificate is over: it may renew it.
     RenewOnly(Uuid),
     /// A member of an authority that the environment had before: it may read why to believe this one, and renew.
@@ -150,10 +167,14 @@ impl Listener {
         let former = Former::default();
         let named = if own.is_unspecified() { Vec::new() } else { vec![own] };
         let acceptor = TlsAcceptor::from(Arc::new(server_config(authority, &former, &named)?));
-        let port =
-            Arc::new(Port { acceptor: RwLock::new(acceptor), named, former: former.clone() });
+        let port = Arc::new(Port {
+            acceptor: RwLock::new(acceptor),
+            named,
+            former,
+            usage_key: RwLock::new(host.usage_key.clone()),
+        });
         let (quiet, start) = (Mutex::default(), Instant::now());
-        let shared = Shared { host, former, quiet, start };
+        let shared = Shared { host, port: Arc::clone(&port), quiet, start };
         Ok(Self { socket, port, shared: Arc::new(shared) })
     }
 
@@ -226,11 +247,11 @@ async fn beat(shared: Arc<Shared>) {
     }
 }
 
-/// Half of the files that this process may have open; the sockets for programs need some too.
+/// What is left of the files that this process may have open; half of them where they are few.
 fn most_connections() -> usize {
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let files = files.and_then(|files| usize::try_from(files / 2).ok()).unwrap_or(usize::MAX);
-    MOST_CONNECTIONS.min(files)
+    let left = files.map(|files| files.saturating_sub(FILES_OF_OTHERS).max(files / 2));
+    left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX).min(MOST_CONNECTIONS)
 }
 
 async fn attend(
@@ -246,12 +267,12 @@ async fn attend(
     let greeted = Box::pin(greet(&shared, acceptor, stream, address, handshake)).await;
     let Some(Greeted { tls, caller, read }) = greeted else { return };
     match caller {
-        Caller::Member(id) if read.starts_with(WATCH) => {
+        Caller::Member(id, expires_at) if read.starts_with(WATCH) => {
             // Every watch would carry them otherwise.
             drop((read, router));
             let watching = Watching::begin(&shared, id);
             let latest = shared.latest.subscribe();
-            watch_statement(tls, latest, || shared.presence.removed(id) != Some(false)).await;
+            watch_statement(tls, latest, || shared.is_good(id, expires_at)).await;
             drop(watching);
         }
         _ => Box::pin(speak_http(shared, router, tls, read, caller, address)).await,
@@ -268,6 +289,8 @@ async fn greet(
 ) -> Option<Greeted> {
     // Without it an event waits for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    // A place would be kept for a quarter of an hour for one whose way was cut.
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNACKNOWLEDGED);
     let accepted = tokio::select! {
         accepted = timeout(PATIENCE, acceptor.accept(stream)) => accepted,
         () = handshake.left() => {
@@ -344,6 +367,10 @@ impl Deref for Shared {
 }
 
 impl Shared {
+    pub(super) fn port(&self) -> &Port {
+        &self.port
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         (self.host.clock)()
     }
@@ -357,12 +384,18 @@ impl Shared {
         }
     }
 
+    /// Whether one who came as a member still is: neither removed meanwhile, nor with a certificate that is over by now.
+    pub(super) fn is_good(&self, member: Uuid, expires_at: Timestamp) -> bool {
+        self.presence.removed(member) == Some(false)
+            && self.presence.standing(expires_at, self.now()) == Standing::Good
+    }
+
     /// Who is at the other end. A certificate of this environment that no record is kept of is the agent's to take in.
     async fn caller(&self, tls: &TlsStream<TcpStream>, address: IpAddr) -> Caller {
         let chain = tls.get_ref().1.peer_certificates().unwrap_or_default();
         let shown = chain.first().and_then(read_member);
         let Some((id, expires_at)) = shown else { return Caller::Stranger };
-        let is_former = self.former.find(&chain[1..]).is_some();
+        let is_former = self.port.former.find(&chain[1..]).is_some();
         let now = self.now();
         let standing = self.presence.standing(expires_at, now);
         if standing == Standing::Over {
@@ -379,7 +412,7 @@ impl Shared {
             Standing::Good | Standing::RenewOnly if is_former => Caller::Former(id),
             Standing::Good => {
                 self.presence.came(id, address, now);
-                Caller::Member(id)
+                Caller::Member(id, expires_at)
             }
             Standing::RenewOnly => Caller::RenewOnly(id),
             Standing::Over => Caller::Over,

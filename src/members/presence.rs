@@ -21,6 +21,8 @@ pub struct Presence {
     members: Mutex<HashMap<Uuid, Seen>>,
     /// What the controller knows to have passed, seconds after 1970: no clock set back makes a certificate younger.
     floor: AtomicI64,
+    /// What of that the portal signed, or `i64::MIN`.
+    proven: AtomicI64,
     /// The lease that the license grants, days.
     lease_days: AtomicU32,
 }
@@ -45,7 +47,8 @@ pub struct Seen {
 impl Default for Presence {
     fn default() -> Self {
         let lease_days = AtomicU32::new(policy::DEFAULT_LEASE_DAYS);
-        Self { members: Mutex::default(), floor: AtomicI64::new(i64::MIN), lease_days }
+        let (floor, proven) = (AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN));
+        Self { members: Mutex::default(), floor, proven, lease_days }
     }
 }
 
@@ -65,16 +68,27 @@ impl Presence {
         self.members().get(&id).cloned()
     }
 
-    /// Takes over what certificates are judged by.
-    pub fn judge_by(&self, now: Timestamp, lease_days: u32) {
+    /// How many members there are, and how many of them hear of changes now.
+    pub fn count(&self) -> (u64, u64) {
+        let members = self.members();
+        let there = members.values().filter(|seen| !seen.removed);
+        there.fold((0, 0), |(all, watching), seen| {
+            (all + 1, watching + u64::from(seen.watching > 0))
+        })
+    }
+
+    /// Takes over what certificates are judged by: effective time, what of it the portal signed, and the lease.
+    pub fn judge_by(&self, now: Timestamp, proven: Option<Timestamp>, lease_days: u32) {
         self.floor.store(now.as_second(), Ordering::Relaxed);
+        self.proven.store(proven.map_or(i64::MIN, Timestamp::as_second), Ordering::Relaxed);
         self.lease_days.store(lease_days, Ordering::Relaxed);
     }
 
     pub(super) fn standing(&self, expires_at: Timestamp, clock: Timestamp) -> policy::Standing {
-        let floor = Timestamp::from_second(self.floor.load(Ordering::Relaxed));
-        let now = floor.map_or(clock, |floor| floor.max(clock));
-        policy::standing(expires_at, self.lease_days.load(Ordering::Relaxed), now)
+        let known = |seconds: &AtomicI64| Timestamp::from_second(seconds.load(Ordering::Relaxed));
+        let now = known(&self.floor).map_or(clock, |floor| floor.max(clock));
+        let lease_days = self.lease_days.load(Ordering::Relaxed);
+        policy::standing(expires_at, lease_days, now, known(&self.proven).ok())
     }
 
     /// Whether a member is known and, where it is, whether it was removed.

@@ -8,7 +8,10 @@ use super::{
     directory::{AUTHORITY_KEY, NEXT_KEY},
     files, write_durably,
 };
-use crate::license::{KeyPair, RequestId};
+use crate::{
+    license::{KeyPair, RequestId},
+    usage::UserKey,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
@@ -29,6 +32,8 @@ pub struct CarriedKeys {
     pub authority_key: Option<Zeroizing<String>>,
     /// The Activation Code.
     pub activation_code: Option<Zeroizing<String>>,
+    /// The key of user hashes, base64url.
+    pub usage_key: Option<Zeroizing<String>>,
 }
 
 impl StateDirectory {
@@ -62,6 +67,9 @@ impl StateDirectory {
         let code = carried.activation_code.as_ref().and_then(|code| code.parse().ok());
         if let Some(code) = &code {
             self.keep_activation_code(code)?;
+        }
+        if let Some(key) = carried.usage_key.as_ref().and_then(|key| UserKey::read(key)) {
+            self.keep_usage_key(&key)?;
         }
         self.forget_staged()
     }

@@ -53,6 +53,10 @@ pub enum Action {
     TrustUpdated,
     /// The entitlement status changed.
     StatusChanged,
+    /// The use of a limit crossed 80, 90 or 100 % of it.
+    LimitCrossed,
+    /// A usage report was signed.
+    UsageReported,
     /// The store was mended or set aside.
     StoreRecovered,
     /// New settings were taken.
@@ -97,6 +101,8 @@ impl Action {
             Self::AuthorityReplaced => "authority-replaced",
             Self::TrustUpdated => "trust-updated",
             Self::StatusChanged => "status-changed",
+            Self::LimitCrossed => "limit-crossed",
+            Self::UsageReported => "usage-reported",
             Self::StoreRecovered => "store-recovered",
             Self::SettingsTaken => "settings-taken",
             Self::TokenMade => "token-made",

@@ -6,6 +6,7 @@ mod daemon;
 mod dev;
 mod hostile;
 mod members;
+mod monitors;
 mod portal;
 mod sockets;
 mod stage;

@@ -3,6 +3,7 @@
 mod moves;
 mod refusals;
 mod snapshots;
+mod usage;
 
 use crate::stage::{Client, Controller, Member, PATIENCE, Running, Server, Vendor, between};
 use serde_json::Value;

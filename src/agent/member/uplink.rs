@@ -1,10 +1,6 @@
 //! The way to the controller: a task that keeps a watch open, brings what it hears, and does what it is told.
 
-mod orders;
-
-pub use orders::{Heard, Joining, Order};
-
-use super::random_chance;
+use super::{Heard, Joining, Order, random_chance};
 use crate::{
     agent::Clock,
     license::Thumbprint,
@@ -174,6 +170,18 @@ impl Uplink {
                 let wait = (self.spread + Duration::from_secs(1)).mul_f64(random_chance());
                 self.present_at = Some((now + wait, statement));
             }
+            Order::TellUsage { batch } => {
+                let Some(connection) = self.open_connection() else {
+                    let address = "the last address".to_owned();
+                    let reason = "the connection was lost".to_owned();
+                    let lost = MembersError::Unreachable { address, reason };
+                    return self.bring(Heard::UsageTold(Err(lost))).await;
+                };
+                let Some(told) = self.meanwhile(connection.tell_usage(&batch)).await else {
+                    return false;
+                };
+                return self.bring(Heard::UsageTold(told)).await;
+            }
             Order::Renew => {
                 self.renew_at.get_or_insert(now);
             }
@@ -210,6 +218,7 @@ impl Uplink {
         match word {
             Ok(Word::Statement(text)) => self.bring(Heard::Statement(text)).await,
             Ok(Word::Signpost(text)) => self.bring(Heard::Signpost(text)).await,
+            Ok(Word::Usage(figures)) => self.bring(Heard::Usage(figures)).await,
             Ok(Word::Beat) => self.bring(Heard::Beat).await,
             // The lease runs, as it would without a controller.
             Ok(Word::Nothing) => {
@@ -239,10 +248,26 @@ impl Uplink {
         self.try_again();
     }
 
+    /// Waits for an answer, and hears on meanwhile: a question may hang where words still come. Nothing where nobody listens
+    /// any more.
+    async fn meanwhile<T>(&mut self, answer: impl Future<Output = T>) -> Option<T> {
+        let mut answer = Box::pin(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return Some(answer),
+                word = next_word(&mut self.link) => if !self.word(word).await { return None },
+            }
+        }
+    }
+
     fn try_again(&mut self) {
         let wait = pause(self.failures, self.spread, random_chance());
         self.try_at = Some(Instant::now() + wait);
         self.failures = self.failures.saturating_add(1);
+    }
+
+    fn open_connection(&self) -> Option<Connection> {
+        self.link.as_ref().map(|(connection, _)| connection.clone())
     }
 
     async fn connection(&self) -> Option<Result<Connection, MembersError>> {
@@ -303,7 +328,7 @@ impl Uplink {
 
     async fn report(&mut self) -> bool {
         self.report_at = None;
-        let Some((connection, _)) = &self.link else { return true };
+        let Some(connection) = self.open_connection() else { return true };
         let report = MemberReport {
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -311,17 +336,25 @@ impl Uplink {
             clock: self.clock.read().clock,
             lease_ends_at: self.lease_ends_at,
         };
-        if let Err(error) = connection.report(&report).await {
+        let Some(reported) = self.meanwhile(connection.report(&report)).await else { return false };
+        let key = reported.unwrap_or_else(|error| {
             tracing::debug!(%error, "the controller took no report");
-        }
+            None
+        });
         self.report_within(REPORT_EVERY);
-        true
+        match key {
+            Some(key) => self.bring(Heard::UsageKey(key)).await,
+            None => true,
+        }
     }
 
     async fn present(&mut self) -> bool {
         let Some((_, statement)) = self.present_at.take() else { return true };
-        let Some((connection, _)) = &self.link else { return true };
-        if let Err(error) = connection.present(statement).await {
+        let Some(connection) = self.open_connection() else { return true };
+        let Some(presented) = self.meanwhile(connection.present(statement)).await else {
+            return false;
+        };
+        if let Err(error) = presented {
             tracing::warn!(
                 code = error.code(),
                 "the controller follows no newer statement: {error}"
@@ -333,10 +366,8 @@ impl Uplink {
     async fn renew(&mut self) -> bool {
         self.renew_at = None;
         let Some(connection) = self.connection().await else { return true };
-        let renewed = match connection {
-            Ok(connection) => connection.renew().await,
-            Err(error) => Err(error),
-        };
+        let renewed = self.meanwhile(async { connection?.renew().await }).await;
+        let Some(renewed) = renewed else { return false };
         match renewed {
             Ok((identity, life)) => {
                 self.renew_failures = 0;

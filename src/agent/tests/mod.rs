@@ -62,4 +62,5 @@ mod stage;
 mod starting;
 mod storing;
 mod succession;
+mod uplink;
 mod usage;

@@ -2,7 +2,7 @@
 
 use super::{peril::Place, stage::*};
 use crate::{
-    api::{Command, Done, ExportOrder, Problem, Reply},
+    api::{BundleOrder, Command, Done, ExportOrder, Problem, Reply},
     bundle::Contents,
     entitlement::{Reason, State},
     store::{MemberRecord, RosterChange, Store},
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 async fn export(stage: &Stage) -> Result<Contents, Problem> {
     let order = ExportOrder { controllers: vec!["new.example".to_owned()], time_to_live: DAY * 7 };
-    match stage.call(Command::ExportController(order)).await? {
+    match stage.call(Command::Bundle(BundleOrder::Export(order))).await? {
         Reply::Bundle(contents) => Ok(*contents),
         other => panic!("expected a bundle, found {other:?}"),
     }
@@ -19,7 +19,7 @@ async fn export(stage: &Stage) -> Result<Contents, Problem> {
 
 async fn import(stage: &Stage, contents: &Contents) -> Result<Done, Problem> {
     let contents = Box::new(contents.clone());
-    stage.change(Command::ImportController { contents, by_hand: false }).await
+    stage.change(Command::Bundle(BundleOrder::Import { contents, by_hand: false })).await
 }
 
 /// A controller with a member, and a machine that is to be it.
@@ -56,6 +56,7 @@ fn assert_arrived(old: &Stage, new: &Stage) {
     let authority = |stage: &Stage| stage.directory.authority_key().unwrap().thumbprint();
     assert_eq!(authority(new), authority(old));
     assert_eq!(new.store.clone().roster().unwrap(), old.store.clone().roster().unwrap());
+    assert!(new.directory.usage_key().unwrap() == old.directory.usage_key().unwrap());
     let code = new.directory.activation_code().unwrap();
     assert!(code == Some(old.subscription.activation_code.clone()));
     assert!(new.directory.staged().unwrap().is_none());
@@ -96,8 +97,10 @@ async fn a_machine_that_ends_within_an_import_goes_on_or_has_none() {
             let contents = export(&old).await.unwrap();
             new.peril.await_at(place, after);
             let handle = new.handle().clone();
-            let order =
-                Command::ImportController { contents: Box::new(contents.clone()), by_hand: false };
+            let order = Command::Bundle(BundleOrder::Import {
+                contents: Box::new(contents.clone()),
+                by_hand: false,
+            });
             let asked = tokio::spawn(async move { handle.call("tester".to_owned(), order).await });
             new.pass(MINUTE).await;
             asked.abort();
@@ -144,7 +147,10 @@ async fn key_files_take_their_place_at_the_start() {
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_and_an_expired_bundle_are_worth_nothing() {
     let (old, mut new) = two().await;
-    assert_eq!(old.call(Command::CancelExport).await.unwrap_err().code(), "no-export");
+    assert_eq!(
+        old.call(Command::Bundle(BundleOrder::Cancel)).await.unwrap_err().code(),
+        "no-export"
+    );
     let (first, second) = (export(&old).await.unwrap(), export(&old).await.unwrap());
     old.refresh().await.unwrap();
     assert_eq!(import(&new, &first).await.unwrap_err().code(), "request-overtaken");
@@ -155,7 +161,7 @@ async fn a_cancelled_and_an_expired_bundle_are_worth_nothing() {
     let authority = |stage: &Stage| stage.directory.authority_key().unwrap().thumbprint();
     assert_ne!(authority(&new), authority(&old));
     assert_eq!(new.store.clone().roster().unwrap().members().count(), 0);
-    old.change(Command::CancelExport).await.unwrap();
+    old.change(Command::Bundle(BundleOrder::Cancel)).await.unwrap();
     assert_eq!(import(&new, &second).await.unwrap_err().code(), "request-overtaken");
     let third = export(&old).await.unwrap();
     old.idle(DAY * 8).await;
@@ -206,7 +212,7 @@ async fn a_bundle_whose_parts_do_not_fit_is_refused_before_anything_is_stored() 
     assert_eq!((stored(new.state()), after), (stored(before.0), before.1));
     assert_eq!(export(&new).await.unwrap_err().code(), "not-activated");
     let order = ExportOrder { controllers: Vec::new(), time_to_live: DAY };
-    let refused = old.call(Command::ExportController(order)).await.unwrap_err();
+    let refused = old.call(Command::Bundle(BundleOrder::Export(order))).await.unwrap_err();
     assert_eq!(refused.code(), "no-address");
 }
 

@@ -1,6 +1,6 @@
 //! The members' rules, and both ends of their connection.
 
 mod acceptance;
-mod ends;
+pub(crate) mod ends;
 mod signposts;
 pub(crate) mod stated;

@@ -1,9 +1,10 @@
-//! What the way to the controller brings, and what it is told to do.
+//! Between the loop and the way to the controller: what that brings, and what it is told to do.
 
 use crate::{
     api::{Problem, Reply},
     license::Thumbprint,
     members::{JoinToken, Joined, MemberIdentity, MembersError},
+    usage::{Batch, Figures, UserKey},
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -18,7 +19,13 @@ pub enum Heard {
     },
     /// A statement.
     Statement(String),
-    /// A signpost in its place.
+    /// The environment's sums of usage.
+    Usage(Figures),
+    /// How [`Order::TellUsage`] ended.
+    UsageTold(Result<Figures, MembersError>),
+    /// The key of the environment's user hashes.
+    UsageKey(UserKey),
+    /// A signpost in the place of a statement.
     Signpost(String),
     /// A statement of somebody who is not of the known authority.
     Claimed(String),
@@ -96,6 +103,11 @@ pub enum Order {
     Present {
         /// It.
         statement: String,
+    },
+    /// To tell the controller what this server uses, and bring [`Heard::UsageTold`].
+    TellUsage {
+        /// What changed.
+        batch: Batch,
     },
     /// To get a new certificate.
     Renew,
