@@ -10,6 +10,8 @@ pub mod api;
 pub mod bundle;
 #[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod codes;
 #[cfg(feature = "server")]
 pub mod config;
