@@ -75,6 +75,7 @@ impl Agent {
         self.tell_usage(&status, now);
         self.publish(status);
         self.tell_members(now);
+        self.look_for_successor(now);
         if self.parts.keeper.failure().is_some() != failed_before {
             // The store's own trouble is part of the status: once more, with it.
             let state = self.draft();

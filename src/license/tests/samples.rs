@@ -85,6 +85,7 @@ pub(super) fn license_claims() -> LicenseClaims {
         hardware_grace_hours: 72,
         cnf: Some(Confirmation { jwk: environment().public() }),
         ca: None,
+        former_ca: Vec::new(),
     }
 }
 
