@@ -45,7 +45,7 @@ impl Agent {
     /// Members hear what was published.
     pub(super) fn tell_members(&self, now: Timestamp) {
         let Some(members) = &self.parts.members else { return };
-        members.presence.judge_by(now, self.lease_days());
+        members.presence.judge_by(now, self.time.mark().proven, self.lease_days());
         let statement = self.published.borrow().as_ref().and_then(|published| {
             Some((published.status.generation, published.statement.clone()?))
         });
@@ -270,7 +270,12 @@ impl Agent {
         let tokens = roster.tokens().filter(|token| token.expires_at <= now);
         let tokens = tokens.map(|token| RosterChange::ForgetToken(token.id.clone()));
         let is_over = |member: &&MemberRecord| {
-            let standing = policy::standing(member.certificate_expires_at, self.lease_days(), now);
+            let standing = policy::standing(
+                member.certificate_expires_at,
+                self.lease_days(),
+                now,
+                self.time.mark().proven,
+            );
             member.removed_at.is_some() && standing == policy::Standing::Over
         };
         let members = roster.members().filter(is_over);

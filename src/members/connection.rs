@@ -1,5 +1,7 @@
 //! The member's end: to join, and then to hear the controller.
 
+mod probe;
+
 use super::{
     Acknowledged, CONTROLLER_NAME, JoinToken, Joined, Joining, MemberReport, MembersError, Renewed,
     Renewing,
@@ -22,8 +24,8 @@ pub const DEFAULT_PORT: u16 = 7_443;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From a request to the end of its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A watch that is silent for so long is lost: the controller gives a sign of life every 30 seconds.
-const SILENCE: Duration = Duration::from_secs(75);
+/// A watch that is silent for so long is lost: the controller gives a sign of life every 20 seconds.
+const SILENCE: Duration = Duration::from_secs(50);
 /// Largest event, bytes.
 const LARGEST_EVENT: usize = MAX_DOCUMENT + 1_024;
 
@@ -89,7 +91,8 @@ pub fn controller_address(text: &str) -> Result<String, MembersError> {
     Ok(format!("{host}:{port}"))
 }
 
-/// The way to one address of the controller.
+/// The way to one address of the controller. A clone goes the same way.
+#[derive(Clone)]
 pub struct Connection {
     client: Client,
     address: String,

@@ -24,6 +24,8 @@ pub struct Presence {
     watching: AtomicU64,
     /// What the controller knows to have passed, seconds after 1970: no clock set back makes a certificate younger.
     floor: AtomicI64,
+    /// What of that the portal signed, or `i64::MIN`.
+    proven: AtomicI64,
     /// The lease that the license grants, days.
     lease_days: AtomicU32,
 }
@@ -53,6 +55,7 @@ impl Default for Presence {
             there: AtomicU64::new(0),
             watching: AtomicU64::new(0),
             floor: AtomicI64::new(i64::MIN),
+            proven: AtomicI64::new(i64::MIN),
             lease_days,
         }
     }
@@ -80,16 +83,18 @@ impl Presence {
         (self.there.load(Ordering::Relaxed), self.watching.load(Ordering::Relaxed))
     }
 
-    /// Takes over what certificates are judged by.
-    pub fn judge_by(&self, now: Timestamp, lease_days: u32) {
+    /// Takes over what certificates are judged by: effective time, what of it the portal signed, and the lease.
+    pub fn judge_by(&self, now: Timestamp, proven: Option<Timestamp>, lease_days: u32) {
         self.floor.store(now.as_second(), Ordering::Relaxed);
+        self.proven.store(proven.map_or(i64::MIN, Timestamp::as_second), Ordering::Relaxed);
         self.lease_days.store(lease_days, Ordering::Relaxed);
     }
 
     pub(super) fn standing(&self, expires_at: Timestamp, clock: Timestamp) -> policy::Standing {
-        let floor = Timestamp::from_second(self.floor.load(Ordering::Relaxed));
-        let now = floor.map_or(clock, |floor| floor.max(clock));
-        policy::standing(expires_at, self.lease_days.load(Ordering::Relaxed), now)
+        let known = |seconds: &AtomicI64| Timestamp::from_second(seconds.load(Ordering::Relaxed));
+        let now = known(&self.floor).map_or(clock, |floor| floor.max(clock));
+        let lease_days = self.lease_days.load(Ordering::Relaxed);
+        policy::standing(expires_at, lease_days, now, known(&self.proven).ok())
     }
 
     /// Whether a member is known and, where it is, whether it was removed.

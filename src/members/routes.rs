@@ -61,7 +61,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// Speaks HTTP on a connection, after the bytes that were read already, until its end or its member's removal.
+/// Speaks HTTP on a connection, after the bytes that were read already, until its end or until its member is none any more.
 pub(super) async fn speak_http(
     shared: Arc<Shared>,
     router: Router,
@@ -85,9 +85,9 @@ pub(super) async fn speak_http(
         .max_buf_size(16 << 10);
     let serving = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut latest = shared.latest.subscribe();
-    let removed = async {
-        let Caller::Member(id) = caller else { return std::future::pending().await };
-        while shared.presence.removed(id) == Some(false) {
+    let expelled = async {
+        let Caller::Member(id, expires_at) = caller else { return std::future::pending().await };
+        while shared.is_good(id, expires_at) {
             if latest.changed().await.is_err() {
                 return;
             }
@@ -98,7 +98,7 @@ pub(super) async fn speak_http(
             shared.metrics.member_refused("broken-off");
             tracing::debug!(%error, "a member's connection ended early");
         },
-        () = removed => {}
+        () = expelled => {}
     }
 }
 
@@ -115,7 +115,7 @@ async fn in_time(request: Request, next: Next) -> Response {
 /// The member at the other end, or why it is none.
 fn member(shared: &Shared, caller: Caller, address: IpAddr) -> Result<Uuid, Problem> {
     let (status, code, title, detail) = match caller {
-        Caller::Member(id) => return Ok(id),
+        Caller::Member(id, _) => return Ok(id),
         Caller::Stranger => (
             StatusCode::UNAUTHORIZED,
             "member-certificate-required",

@@ -22,11 +22,12 @@ const NOTHING: &[u8] = b"18\r\nevent: none\ndata: none\n\n\r\n";
 /// A comment, so that the member knows that the controller is there.
 const BEAT: &[u8] = b"3\r\n:\n\n\r\n";
 
-/// Sends the newest statement now and whenever it changes, until the member leaves, reads too slowly, or is `removed`.
+/// Sends the newest statement now and whenever it changes, until the member leaves, reads too slowly, or is none any more: that
+/// is asked before each word, of which there is one at least every 20 seconds.
 pub(super) async fn watch_statement(
     mut tls: Box<TlsStream<TcpStream>>,
     mut latest: watch::Receiver<Latest>,
-    removed: impl Fn() -> bool,
+    is_member: impl Fn() -> bool,
 ) {
     let mut sent: Option<Arc<Frame>> = None;
     let mut told: Option<Arc<FiguresFrame>> = None;
@@ -34,7 +35,7 @@ pub(super) async fn watch_statement(
         return;
     }
     loop {
-        if removed() {
+        if !is_member() {
             return;
         }
         let (frame, figures) = {

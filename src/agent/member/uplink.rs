@@ -8,7 +8,6 @@ use crate::{
         Connection, JoinToken, Joined, MemberIdentity, MemberReport, MembersError, Watch, Word,
         join, policy::pause,
     },
-    usage::{Batch, Figures},
 };
 use jiff::Timestamp;
 use std::{future::pending, sync::Arc, time::Duration};
@@ -147,7 +146,15 @@ impl Uplink {
                 self.present_at = Some((now + wait, statement));
             }
             Order::TellUsage { batch } => {
-                let told = self.tell_usage(&batch).await;
+                let Some(connection) = self.open_connection() else {
+                    let address = "the last address".to_owned();
+                    let reason = "the connection was lost".to_owned();
+                    let lost = MembersError::Unreachable { address, reason };
+                    return self.bring(Heard::UsageTold(Err(lost))).await;
+                };
+                let Some(told) = self.meanwhile(connection.tell_usage(&batch)).await else {
+                    return false;
+                };
                 return self.bring(Heard::UsageTold(told)).await;
             }
             Order::Renew => {
@@ -198,10 +205,26 @@ impl Uplink {
         }
     }
 
+    /// Waits for an answer, and hears on meanwhile: a question may hang where words still come. Nothing where nobody listens
+    /// any more.
+    async fn meanwhile<T>(&mut self, answer: impl Future<Output = T>) -> Option<T> {
+        let mut answer = Box::pin(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return Some(answer),
+                word = next_word(&mut self.link) => if !self.word(word).await { return None },
+            }
+        }
+    }
+
     fn try_again(&mut self) {
         let wait = pause(self.failures, self.spread, random_chance());
         self.try_at = Some(Instant::now() + wait);
         self.failures = self.failures.saturating_add(1);
+    }
+
+    fn open_connection(&self) -> Option<Connection> {
+        self.link.as_ref().map(|(connection, _)| connection.clone())
     }
 
     async fn connection(&self) -> Option<Result<Connection, MembersError>> {
@@ -242,7 +265,7 @@ impl Uplink {
 
     async fn report(&mut self) -> bool {
         self.report_at = None;
-        let Some((connection, _)) = &self.link else { return true };
+        let Some(connection) = self.open_connection() else { return true };
         let report = MemberReport {
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -250,7 +273,8 @@ impl Uplink {
             clock: self.clock.read().clock,
             lease_ends_at: self.lease_ends_at,
         };
-        let key = connection.report(&report).await.unwrap_or_else(|error| {
+        let Some(reported) = self.meanwhile(connection.report(&report)).await else { return false };
+        let key = reported.unwrap_or_else(|error| {
             tracing::debug!(%error, "the controller took no report");
             None
         });
@@ -261,20 +285,13 @@ impl Uplink {
         }
     }
 
-    async fn tell_usage(&self, batch: &Batch) -> Result<Figures, MembersError> {
-        match &self.link {
-            Some((connection, _)) => connection.tell_usage(batch).await,
-            None => Err(MembersError::Unreachable {
-                address: "the last address".to_owned(),
-                reason: "the connection was lost".to_owned(),
-            }),
-        }
-    }
-
     async fn present(&mut self) -> bool {
         let Some((_, statement)) = self.present_at.take() else { return true };
-        let Some((connection, _)) = &self.link else { return true };
-        if let Err(error) = connection.present(statement).await {
+        let Some(connection) = self.open_connection() else { return true };
+        let Some(presented) = self.meanwhile(connection.present(statement)).await else {
+            return false;
+        };
+        if let Err(error) = presented {
             tracing::warn!(
                 code = error.code(),
                 "the controller follows no newer statement: {error}"
@@ -286,10 +303,8 @@ impl Uplink {
     async fn renew(&mut self) -> bool {
         self.renew_at = None;
         let Some(connection) = self.connection().await else { return true };
-        let renewed = match connection {
-            Ok(connection) => connection.renew().await,
-            Err(error) => Err(error),
-        };
+        let renewed = self.meanwhile(async { connection?.renew().await }).await;
+        let Some(renewed) = renewed else { return false };
         match renewed {
             Ok((identity, life)) => {
                 self.renew_failures = 0;

@@ -41,8 +41,10 @@
 mod activation;
 mod answers;
 mod calendar;
+mod certificates;
 mod clocks;
 mod front;
+mod handing_over;
 mod hardware;
 mod idling;
 mod installing;
@@ -61,4 +63,5 @@ mod stage;
 mod starting;
 mod storing;
 mod succession;
+mod uplink;
 mod usage;

@@ -11,9 +11,11 @@ use std::{
 /// Less room than this is worth a word, bytes.
 const LITTLE_ROOM: u64 = 16 << 20;
 /// Files that hold secrets.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 8] = [
     "environment.key",
     "environment.key.next",
+    "environment-ca.key",
+    "member.pem",
     "hardware.secret",
     "usage.key",
     "activation-code",
