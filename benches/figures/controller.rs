@@ -64,6 +64,10 @@ impl Site {
 
     /// Starts the agent, and returns how long it took to be ready, milliseconds.
     pub(crate) fn start(&self) -> Result<(Agent, f64), Failure> {
+        // What an agent before this one said, which may say so again whenever it reads its settings or gets a license.
+        self.ready.set_nonblocking(true)?;
+        while self.ready.recv(&mut [0; 64]).is_ok() {}
+        self.ready.set_nonblocking(false)?;
         let start = Instant::now();
         let child = Command::new(binary())
             .args(["run", "--config"])
@@ -115,7 +119,7 @@ pub(crate) fn order(socket: &Path, arguments: &[&str]) -> Result<String, Failure
 }
 
 /// The CPU time of all threads, which other load on the machine changes little: the first field of `schedstat`, nanoseconds.
-pub(crate) fn cpu_milliseconds(process: u32) -> Result<f64, Failure> {
+fn cpu_milliseconds(process: u32) -> Result<f64, Failure> {
     let mut sum = Duration::ZERO;
     for task in fs::read_dir(format!("/proc/{process}/task"))? {
         let text = fs::read_to_string(task?.path().join("schedstat"))?;

@@ -39,6 +39,11 @@ fn main() -> Result<(), Failure> {
     ];
     // Cargo says `--bench`.
     let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    if let [part, size] = &asked[..]
+        && part == members::fanout::SERVER
+    {
+        return members::fanout::serve(size.parse()?);
+    }
     for (name, print) in parts {
         if asked.is_empty() || asked.iter().any(|asked| asked == name) {
             print(folder.path())?;

@@ -1,5 +1,7 @@
 //! The member's end: to join, and then to hear the controller.
 
+mod probe;
+
 use super::{
     Acknowledged, CONTROLLER_NAME, JoinToken, Joined, Joining, MemberReport, MembersError, Renewed,
     Renewing,
@@ -154,19 +156,6 @@ impl Connection {
         let response = self.checked(response).await?;
         let address = self.address.clone();
         Ok(Watch { response, address, buffer: Vec::new(), spread: Duration::from_secs(1) })
-    }
-
-    /// Asks for the statement, and says whether there is one. Nothing changes by it.
-    ///
-    /// # Errors
-    /// As [`watch`](Self::watch).
-    pub async fn probe(&self) -> Result<bool, MembersError> {
-        let request = self.client.get(format!("{}/v1/statement", self.base)).timeout(PATIENCE);
-        match self.checked(request.send().await).await {
-            Ok(_) => Ok(true),
-            Err(MembersError::Refused { code, .. }) if code == "no-license" => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     /// Tells of this member; the key of the environment's user hashes, where the controller tells it.

@@ -1,14 +1,13 @@
 //! Hostile clients beside members that watch: what refusing costs, and what the members notice of it.
 
 use super::{
-    SETTLED, come, float,
+    SETTLED, come, float, milliseconds_of,
     people::{controller_name, strangers},
     scene::Scene,
     watchers::{Board, Crowd, connect},
 };
 use crate::{
     Failure,
-    controller::cpu_milliseconds,
     daemon::{median_and_worst, memory_mib},
 };
 use rustls::ClientConfig;
@@ -74,7 +73,7 @@ pub(super) async fn print(scene: &mut Scene, count: usize) -> Result<(), Failure
     for (name, deed) in DEEDS {
         let flood = Flood::begin(deed, scene)?;
         tokio::time::sleep(2 * SETTLED).await;
-        let (cpu, done, start) = (cpu_milliseconds(process)?, flood.done(), Instant::now());
+        let (cpu, done, start) = (milliseconds_of(process)?, flood.done(), Instant::now());
         let mut last = Vec::new();
         for _ in 0..CHANGES {
             last.extend(scene.change(&crowd.board, count).await?.last());
@@ -82,7 +81,7 @@ pub(super) async fn print(scene: &mut Scene, count: usize) -> Result<(), Failure
         }
         let deeds = float(usize::try_from(flood.done() - done)?)?;
         let rate = deeds / start.elapsed().as_secs_f64();
-        let cost = 1e3 * (cpu_milliseconds(process)? - cpu) / deeds.max(1.0);
+        let cost = 1e3 * (milliseconds_of(process)? - cpu) / deeds.max(1.0);
         let memory = memory_mib(process, "VmRSS")?;
         let (median, worst) = median_and_worst(last);
         let cost = if deeds > 0.0 { format!("{cost:.0} us") } else { "-".to_owned() };

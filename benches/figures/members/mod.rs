@@ -1,7 +1,7 @@
 //! An environment of many members: a real controller over mutual TLS, watches from many loopback addresses, and changes that
 //! come from a real portal.
 
-mod fanout;
+pub(crate) mod fanout;
 mod hostile;
 mod people;
 mod scene;
@@ -9,8 +9,9 @@ mod watchers;
 
 use crate::{
     Failure, ROUNDS,
-    controller::{Agent, cpu_milliseconds},
+    controller::Agent,
     daemon::{median_and_worst, memory_mib},
+    load::cpu_time,
 };
 use scene::{Scene, milliseconds, stop};
 use std::{
@@ -75,11 +76,6 @@ async fn column(scene: &mut Scene, count: usize) -> Result<Column, Failure> {
     let grown = memory_mib(agent.0.id(), "VmRSS")? - memory;
     column.push(("its memory a member", format!("{:.1} KiB", 1_024.0 * grown / float(count)?)));
     changes(scene, &crowd, &agent, count, &mut column).await?;
-    let (floor, connected) = fanout::measure(&scene.people[..count], scene.event, ROUNDS).await?;
-    column.push(("plain TCP, as many bytes: all connected", format!("{connected:.0} ms")));
-    let (median, worst) =
-        median_and_worst(floor.iter().filter_map(|r| r.last().copied()).collect());
-    column.push(("... last member", format!("{median:.0} ms (worst {worst:.0})")));
     column.push(("the controller stops", format!("{:.0} ms", stop(agent)?)));
     crowd.board.all_lost(count).await?;
     drop(watches);
@@ -91,8 +87,16 @@ async fn column(scene: &mut Scene, count: usize) -> Result<Column, Failure> {
     drop(watches);
     let (agent, _) = scene.site.start()?;
     let spread = Duration::from_secs_f64((float(count)? / RETURNING_A_SECOND).max(1.0));
-    let (_watches, time, cpu) = come(scene, &crowd, &agent, count, spread).await?;
+    let (watches, time, cpu) = come(scene, &crowd, &agent, count, spread).await?;
     column.push(("back over the spread", format!("{time:.0} ms, its CPU {cpu:.0} ms")));
+    stop(agent)?;
+    crowd.board.all_lost(count).await?;
+    drop(watches);
+    let (floor, connected) = fanout::measure(&scene.people[..count], scene.event, ROUNDS).await?;
+    column.push(("plain TCP, as many bytes: all connected", format!("{connected:.0} ms")));
+    let (median, worst) =
+        median_and_worst(floor.iter().filter_map(|r| r.last().copied()).collect());
+    column.push(("... last member", format!("{median:.0} ms (worst {worst:.0})")));
     Ok(column)
 }
 
@@ -106,12 +110,12 @@ async fn come(
 ) -> Result<(JoinSet<()>, f64, f64), Failure> {
     crowd.board.expect(0);
     let people = scene.people.get(..count).ok_or("too few members")?;
-    let cpu = cpu_milliseconds(agent.0.id())?;
+    let cpu = milliseconds_of(agent.0.id())?;
     let start = Instant::now();
     let watches = crowd.come(people, spread)?;
     crowd.board.all_heard(count).await?;
     let time = milliseconds(start.elapsed());
-    Ok((watches, time, cpu_milliseconds(agent.0.id())? - cpu))
+    Ok((watches, time, milliseconds_of(agent.0.id())? - cpu))
 }
 
 /// The rows of a change.
@@ -124,10 +128,10 @@ async fn changes(
 ) -> Result<(), Failure> {
     let (mut first, mut middle, mut last, mut spent) = (vec![], vec![], vec![], vec![]);
     for _ in 0..2 * ROUNDS {
-        let cpu = cpu_milliseconds(agent.0.id())?;
+        let cpu = milliseconds_of(agent.0.id())?;
         let heard = scene.change(&crowd.board, count).await?;
         tokio::time::sleep(SETTLED).await;
-        spent.push(cpu_milliseconds(agent.0.id())? - cpu);
+        spent.push(milliseconds_of(agent.0.id())? - cpu);
         first.extend(heard.first());
         middle.push(heard[heard.len() / 2]);
         last.extend(heard.last());
@@ -142,6 +146,11 @@ async fn changes(
         column.push((name, format!("{median:.0} ms (worst {worst:.0})")));
     }
     Ok(())
+}
+
+/// User and system time of a process, that of threads which have ended too.
+fn milliseconds_of(process: u32) -> Result<f64, Failure> {
+    Ok(milliseconds(cpu_time(process)?))
 }
 
 fn float(count: usize) -> Result<f64, Failure> {

@@ -41,8 +41,10 @@
 mod activation;
 mod answers;
 mod calendar;
+mod certificates;
 mod clocks;
 mod front;
+mod handing_over;
 mod hardware;
 mod idling;
 mod installing;

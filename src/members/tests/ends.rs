@@ -74,6 +74,11 @@ impl Controller {
     /// Days pass, and the portal signs that they have.
     fn pass(&self, days: i64) {
         let now = *self.clock.lock().unwrap() + SignedDuration::from_hours(24 * days);
+        self.judge_by(now);
+    }
+
+    /// It is that time, as the portal has signed.
+    pub(crate) fn judge_by(&self, now: Timestamp) {
         *self.clock.lock().unwrap() = now;
         self.presence.judge_by(now, Some(now), DEFAULT_LEASE_DAYS);
     }
@@ -98,8 +103,28 @@ impl Controller {
 
     /// The same to an environment of so many members.
     pub(crate) fn say_to(&self, generation: u64, members: usize) {
-        let frame = Frame::new(generation, format!("statement {generation}").into(), members);
+        self.show(Frame::new(generation, format!("statement {generation}").into(), members));
+    }
+
+    /// States that.
+    pub(crate) fn say_text(&self, generation: u64, text: &str) {
+        self.show(Frame::new(generation, text.into(), 1));
+    }
+
+    fn show(&self, frame: Frame) {
         self.latest.send_modify(|latest| latest.frame = Some(Arc::new(frame)));
+    }
+
+    /// Gives a sign of life.
+    pub(crate) fn beat(&self) {
+        self.latest.send_modify(|latest| latest.beats += 1);
+    }
+
+    /// A number of the metrics.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let text = self.metrics.render();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.unwrap_or_default()
     }
 }
 
