@@ -8,6 +8,8 @@ pub mod agent;
 pub mod api;
 #[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod codes;
 #[cfg(feature = "server")]
 pub mod config;

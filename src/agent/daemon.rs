@@ -125,6 +125,7 @@ impl Daemon {
         let (reload_sender, reloads) = mpsc::channel(1);
         let reloader = Reloader { running: settings.clone(), reloads: reload_sender };
         let paths = settings.sockets.clone();
+        let manager = service_manager;
         let metrics = Arc::new(Metrics::default());
         let told_of = (directory.clone(), Arc::clone(&metrics));
         let beginning = Beginning {
@@ -143,7 +144,7 @@ impl Daemon {
             Role::Controller => controller(beginning, hardware)?,
             Role::Member => member(beginning),
         };
-        let sockets = Sockets::open(&paths, health, &handle)?;
+        let sockets = Sockets::open(&paths, health, &handle, manager)?;
         let notifier = webhook.map(|webhook| {
             let (directory, metrics) = told_of;
             let seed = seed_of(&directory.path().to_string_lossy());

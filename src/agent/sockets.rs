@@ -1,18 +1,24 @@
 //! The local sockets: made here or inherited from the service manager, and served in a thread of their own.
 
 use super::DaemonError;
-use crate::api::{
-    AgentHandle, Published, ServerOptions, admin_router, health_router, read_router, serve,
-    serve_status, usage_router,
+use crate::{
+    api::{
+        AgentHandle, Published, Resumed, ServerOptions, admin_router, health_router, read_router,
+        serve, serve_status, usage_router,
+    },
+    health::{Inherited, ServiceManager},
 };
 use axum::Router;
-use listenfd::ListenFd;
 use std::{
     fs::{self, Permissions},
+    io,
     net::TcpListener,
-    os::unix::{
-        fs::{PermissionsExt, chown},
-        net::{UnixListener, UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::{
+            fs::{PermissionsExt, chown},
+            net::{SocketAddr, UnixListener, UnixStream},
+        },
     },
     path::{Path, PathBuf},
     sync::Arc,
@@ -26,7 +32,10 @@ const MONITORS: ServerOptions = ServerOptions {
     share: 16,
     head_timeout: Duration::from_secs(10),
     stop_timeout: Duration::from_secs(2),
+    hand_over: false,
 };
+/// A start from a stored license takes a fraction of it; without one, the first answer is that the hardware is being read.
+const FIRST_STATUS: Duration = Duration::from_secs(1);
 
 /// The sockets of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +71,14 @@ pub(super) struct Sockets {
     health: Option<(TcpListener, Router)>,
     /// Those that this process made, and removes.
     own_paths: Vec<PathBuf>,
+    published: watch::Receiver<Option<Arc<Published>>>,
+    service_manager: ServiceManager,
 }
 
 struct Socket {
     listener: UnixListener,
+    /// What the process before left of it.
+    connections: Vec<UnixStream>,
     router: Router,
     /// What is answered in front of the router, where the status is among its routes.
     status: Option<watch::Receiver<Option<Arc<Published>>>>,
@@ -77,38 +90,44 @@ impl Sockets {
         paths: &SocketPaths,
         health: Option<TcpListener>,
         agent: &AgentHandle,
+        service_manager: ServiceManager,
     ) -> Result<Self, DaemonError> {
-        let mut inherited = inherited_listeners();
+        let mut inherited = Inherited::unix();
+        service_manager.kept_were_taken();
         let mut own_paths = Vec::new();
-        let mut listener = |path: &Path, mode, group| match take(&mut inherited, path) {
-            Some(listener) => Ok(listener),
-            None => bind(path, mode, group).inspect(|_| own_paths.push(path.to_owned())),
+        let mut socket = |path: &Path, mode, group, router, status| {
+            let listener = match take(&mut inherited.listeners, path) {
+                Some(listener) => Ok(listener),
+                None => bind(path, mode, group).inspect(|_| own_paths.push(path.to_owned())),
+            };
+            let connections =
+                inherited.connections.extract_if(.., |c| is_at(&c.local_addr(), path));
+            listener.map(|listener| {
+                let connections = connections.filter(|c| c.set_nonblocking(true).is_ok()).collect();
+                Socket { listener, connections, router, status }
+            })
         };
+        let (usage, admin) = (Some("entitled-usage"), Some("entitled-admin"));
         let status = Some(agent.published.clone());
         let listeners = vec![
-            Socket {
-                listener: listener(&paths.read, 0o666, None)?,
-                router: read_router(agent.clone()),
-                status: status.clone(),
-            },
-            Socket {
-                listener: listener(&paths.usage, 0o660, Some("entitled-usage"))?,
-                router: usage_router(agent.clone()),
-                status: None,
-            },
-            Socket {
-                listener: listener(&paths.admin, 0o660, Some("entitled-admin"))?,
-                router: admin_router(agent.clone()),
-                status,
-            },
+            socket(&paths.read, 0o666, None, read_router(agent.clone()), status.clone())?,
+            socket(&paths.usage, 0o660, usage, usage_router(agent.clone()), None)?,
+            socket(&paths.admin, 0o660, admin, admin_router(agent.clone()), status)?,
         ];
         let health = health.map(|listener| (listener, health_router(agent.clone())));
-        Ok(Self { listeners, health, own_paths })
+        let published = agent.published.clone();
+        Ok(Self { listeners, health, own_paths, published, service_manager })
     }
 
-    /// Serves in this thread until told to stop, then removes what was made here.
+    /// Serves in this thread until told to stop, then removes what was made here. Connections that wait for their next
+    /// request are left with the service manager, for the next process: whoever asks at that moment just waits a little.
     pub(super) fn serve(self, stopped: &watch::Receiver<bool>) {
-        serve_all(self.listeners, self.health, stopped);
+        let options = ServerOptions {
+            hand_over: self.service_manager.keeps_connections(),
+            ..ServerOptions::within_limits()
+        };
+        let idle = serve_all(self.listeners, self.health, self.published, options, stopped);
+        self.service_manager.keep(&idle);
         for path in self.own_paths {
             // The next start removes what is left.
             let _ = fs::remove_file(path);
@@ -116,22 +135,25 @@ impl Sockets {
     }
 }
 
-/// Serves all sockets in this thread.
+/// Serves all sockets in this thread; gives back what waits at the end, where the options want it.
 fn serve_all(
     sockets: Vec<Socket>,
     health: Option<(TcpListener, Router)>,
+    mut published: watch::Receiver<Option<Arc<Published>>>,
+    options: ServerOptions,
     stopped: &watch::Receiver<bool>,
-) {
+) -> Vec<OwnedFd> {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "the sockets can't be served");
-            return;
+            return Vec::new();
         }
     };
     runtime.block_on(async {
+        // Who asks while the agent starts is answered from the stored license, and not refused.
+        let _ = tokio::time::timeout(FIRST_STATUS, published.wait_for(Option::is_some)).await;
         let mut serving = tokio::task::JoinSet::new();
-        let options = ServerOptions::within_limits();
         let stop = || {
             let mut stopped = stopped.clone();
             async move {
@@ -147,8 +169,8 @@ fn serve_all(
                 Err(error) => tracing::error!(%error, "the port for monitors can't be served"),
             }
         }
-        for Socket { listener, router, status } in sockets {
-            match tokio::net::UnixListener::from_std(listener) {
+        for Socket { listener, connections, router, status } in sockets {
+            match resumed(listener, connections) {
                 Ok(listener) => {
                     let stop = stop();
                     match status {
@@ -161,30 +183,28 @@ fn serve_all(
                 Err(error) => tracing::error!(%error, "a socket can't be served"),
             }
         }
-        serving.join_all().await;
-    });
+        serving.join_all().await.into_iter().flatten().collect()
+    })
 }
 
-/// The sockets that the service manager made (`sd_listen_fds(3)`): it keeps them over restarts, so that no query is
-/// refused meanwhile.
-fn inherited_listeners() -> Vec<UnixListener> {
-    let mut given = ListenFd::from_env();
-    (0..given.len())
-        .filter_map(|i| {
-            given.take_unix_listener(i).unwrap_or_else(|error| {
-                tracing::warn!(%error, "a socket of the service manager's can't be used");
-                None
-            })
-        })
-        .collect()
+/// A listener with the connections that were left, in this runtime.
+fn resumed(
+    listener: UnixListener,
+    connections: Vec<UnixStream>,
+) -> io::Result<Resumed<tokio::net::UnixListener>> {
+    let connections =
+        connections.into_iter().filter_map(|c| tokio::net::UnixStream::from_std(c).ok());
+    Ok(Resumed::new(tokio::net::UnixListener::from_std(listener)?, connections.collect()))
+}
+
+/// Whether that is the address of the socket at `path`.
+fn is_at(address: &io::Result<SocketAddr>, path: &Path) -> bool {
+    address.as_ref().is_ok_and(|address| address.as_pathname() == Some(path))
 }
 
 /// The inherited socket at `path`.
 fn take(inherited: &mut Vec<UnixListener>, path: &Path) -> Option<UnixListener> {
-    let is_it = |listener: &UnixListener| {
-        listener.local_addr().is_ok_and(|address| address.as_pathname() == Some(path))
-    };
-    let found = inherited.iter().position(is_it)?;
+    let found = inherited.iter().position(|listener| is_at(&listener.local_addr(), path))?;
     let listener = inherited.swap_remove(found);
     listener.set_nonblocking(true).ok()?;
     Some(listener)

@@ -151,6 +151,11 @@ impl Agent {
     /// Takes what a member tells. What follows from it the next turn of the loop concludes, for many members at once.
     pub(super) fn take_batch(&mut self, member: Uuid, batch: &Batch) -> Result<Figures, Problem> {
         let uptime = self.uptime();
+        let record = self.parts.keeper.roster().member(member);
+        if record.is_some_and(|record| record.removed_at.is_some()) {
+            // On its way when it was removed: nobody reads the answer.
+            return Ok(Figures::default());
+        }
         self.usage.environment.forget(uptime);
         let license = self.holdings.license.as_ref();
         let is_limit = |limit: &str| names(license, limit);

@@ -1,31 +1,45 @@
 //! HTTP on one connection, to its end: the last answer, the client's patience, or the order to stop.
 
-use super::{Peer, crowd::Seat, plain, server::Server};
+use super::{
+    crowd::Seat,
+    listener::{Connection, Peer},
+    plain,
+    replayed::Replayed,
+    server::Server,
+};
 use axum::{
     body::Body,
     http::{Request, Response},
 };
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use hyper::{body::Incoming, server::conn::http1::Connection as Http1, service::HttpService};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use std::{
     convert::Infallible,
-    future::Future,
-    pin::Pin,
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::AsyncReadExt,
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 use tower::ServiceExt;
 
 /// From the order to stop to the end of a connection on which nothing is being answered: what was just written, or sent,
 /// is still on its way.
-const PARTING: Duration = Duration::from_millis(200);
+pub(super) const PARTING: Duration = Duration::from_millis(200);
 
 /// What is going on on a connection; in the extensions of every request.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +51,8 @@ struct Counts {
     begun: AtomicUsize,
     /// Those of them whose body is still being waited for.
     arriving: AtomicUsize,
+    /// Whether something that was written has not gone yet.
+    is_blocked: AtomicBool,
 }
 
 /// Counts as long as it is held.
@@ -59,6 +75,16 @@ impl Progress {
         Counted(Arc::clone(&self.0), which)
     }
 
+    /// Whether the client keeps what is written waiting.
+    pub(super) fn blocked(&self, blocked: bool) {
+        self.0.is_blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// Whether every request has its answer, and that has gone.
+    fn is_idle(&self) -> bool {
+        self.0.begun.load(Ordering::Relaxed) == 0 && !self.0.is_blocked.load(Ordering::Relaxed)
+    }
+
     /// Whether a request is being answered that came whole.
     fn is_answering(&self) -> bool {
         let number = |count: &AtomicUsize| count.load(Ordering::Relaxed);
@@ -73,19 +99,15 @@ impl Drop for Counted {
 }
 
 /// Speaks HTTP on a connection to its end. When the server stops, an answer under way is finished; whoever is silent, or has
-/// sent half a request, is left.
-pub(super) async fn speak_http<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+/// sent half a request, is left. Where connections are handed over, one that waits for its next request is given back.
+pub(super) async fn speak_http<S: Connection>(
     server: Server,
     stream: S,
+    read: Bytes,
     peer: Peer,
     seat: Arc<Seat>,
-) {
+) -> Option<S> {
     let progress = Progress::default();
-    let mut order = server.stopping.subscribe();
-    let stopping = async move {
-        // The order can't be lost: the sender stays in `server`.
-        let _ = order.wait_for(|stop| *stop).await;
-    };
     let patience = server.options.head_timeout;
     let answer = {
         let (router, progress) = (server.router.clone(), progress.clone());
@@ -94,25 +116,102 @@ pub(super) async fn speak_http<S: AsyncRead + AsyncWrite + Send + Unpin + 'stati
             answer(router.clone(), request, peer, progress.clone())
         }
     };
-    let ended = if plain::is_needed() {
-        until_stopped(plain::speak(stream, patience, answer), stopping, &progress, |_| {}).await
-    } else {
-        let service = tower::service_fn(move |request: Request<hyper::body::Incoming>| {
-            answer(request.map(Body::new))
-        });
-        let mut http = hyper::server::conn::http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(patience).max_headers(64);
-        let connection =
-            http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let close = |connection: Pin<&mut hyper::server::conn::http1::Connection<_, _>>| {
-            connection.graceful_shutdown();
-        };
-        let ended = until_stopped(connection, stopping, &progress, close).await;
-        ended.map_err(std::io::Error::other)
+    let mut order = server.stopping.subscribe();
+    let stream = Replayed::new(read, stream, progress.clone());
+    if plain::is_needed() {
+        let spoken = plain::speak(stream, patience, answer);
+        return told(until_stopped(spoken, stopped(&mut order), &progress, |_| {}).await);
+    }
+    let service =
+        tower::service_fn(move |request: Request<Incoming>| answer(request.map(Body::new)));
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(patience).max_headers(64);
+    let begin = |stream| {
+        http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()))
     };
+    if server.options.hand_over {
+        return until_handed_over(begin, stream, &mut order, &progress).await;
+    }
+    let close = |connection: Pin<&mut Http1<_, _>>| connection.graceful_shutdown();
+    let ended = until_stopped(begin(stream), stopped(&mut order), &progress, close).await;
+    told(ended.map_err(io::Error::other))
+}
+
+/// Done at the order to stop.
+async fn stopped(order: &mut watch::Receiver<bool>) {
+    // It can't be lost: the sender stays in `Server`.
+    let _ = order.wait_for(|stop| *stop).await;
+}
+
+/// Speaks until the server stops, and gives back the connection as it waits for its next request. Of half a head, the rest is
+/// waited for a moment: it may be on its way.
+async fn until_handed_over<S: Connection, V>(
+    begin: impl Fn(Replayed<S>) -> Http1<TokioIo<Replayed<S>>, V>,
+    mut stream: Replayed<S>,
+    order: &mut watch::Receiver<bool>,
+    progress: &Progress,
+) -> Option<S>
+where
+    V: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+    Http1<TokioIo<Replayed<S>>, V>: Future<Output = hyper::Result<()>> + Unpin,
+{
+    let mut left_until = None;
+    loop {
+        let mut connection = begin(stream);
+        if let Some(ended) = until_idle(&mut connection, order, progress).await {
+            return told(ended.map_err(io::Error::other));
+        }
+        let parts = connection.into_parts();
+        let (first, mut inner) = parts.io.into_inner().into_inner();
+        if parts.read_buf.is_empty() && first.is_empty() {
+            return Some(inner);
+        }
+        let mut read = BytesMut::from(&parts.read_buf[..]);
+        read.extend_from_slice(&first);
+        let until = *left_until.get_or_insert_with(|| Instant::now() + PARTING);
+        match timeout_at(until, inner.read_buf(&mut read)).await {
+            Ok(Ok(1..)) => stream = Replayed::new(read.freeze(), inner, progress.clone()),
+            _ => return None,
+        }
+    }
+}
+
+/// Tells of a connection that ended.
+fn told<S>(ended: io::Result<()>) -> Option<S> {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+    None
+}
+
+/// Waits for the order to stop and then for a moment in which nothing was asked that is not answered; or for the end of the
+/// connection, which is told. Half a body is not waited for for ever.
+async fn until_idle<E, C: Future<Output = Result<(), E>> + Unpin>(
+    connection: &mut C,
+    order: &mut watch::Receiver<bool>,
+    progress: &Progress,
+) -> Option<Result<(), E>> {
+    tokio::select! {
+        biased;
+        ended = &mut *connection => return Some(ended),
+        () = stopped(order) => {}
+    }
+    let mut parting = pin!(tokio::time::sleep(PARTING));
+    let mut has_parted = false;
+    poll_fn(|context| {
+        if let Poll::Ready(ended) = Pin::new(&mut *connection).poll(context) {
+            return Poll::Ready(Some(ended));
+        }
+        if progress.is_idle() {
+            return Poll::Ready(None);
+        }
+        has_parted = has_parted || parting.as_mut().poll(context).is_ready();
+        if has_parted && !progress.is_answering() {
+            return Poll::Ready(Some(Ok(())));
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Waits for the end of a connection. When the server stops, `close` asks for it.
@@ -134,23 +233,25 @@ async fn until_stopped<E, C: Future<Output = Result<(), E>>>(
     if progress.is_answering() { connection.await } else { Ok(()) }
 }
 
-/// Answers a request; it counts as begun until its answer was written.
-async fn answer(
+/// Answers a request; it counts as begun from now on until its answer was written.
+fn answer(
     router: axum::Router,
     mut request: Request<Body>,
     peer: Peer,
     progress: Progress,
-) -> Result<Response<Body>, Infallible> {
+) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send {
     let begun = progress.begin();
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(progress);
-    let answered = router.oneshot(request).await?;
-    Ok(answered.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _held = &begun;
-            frame
+    async move {
+        let answered = router.oneshot(request).await?;
+        Ok(answered.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _held = &begun;
+                frame
+            }))
         }))
-    }))
+    }
 }
 
 #[cfg(test)]
@@ -160,7 +261,7 @@ mod tests {
         Router,
         routing::{get, post},
     };
-    use std::{path::PathBuf, time::Duration};
+    use std::{os::fd::OwnedFd, path::PathBuf, time::Duration};
     use tempfile::TempDir;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -175,7 +276,7 @@ mod tests {
         _folder: TempDir,
         path: PathBuf,
         stop: oneshot::Sender<()>,
-        serving: JoinHandle<()>,
+        serving: JoinHandle<Vec<OwnedFd>>,
     }
 
     impl Served {

@@ -5,16 +5,19 @@
 
 use super::Published;
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
-use std::{io, mem::MaybeUninit, sync::Arc, time::Duration};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
-    sync::watch,
-    time::timeout,
+use std::{
+    io,
+    mem::MaybeUninit,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
+use tokio::{io::AsyncReadExt, net::UnixStream, sync::watch, time::timeout};
 
 /// The first line of the one question that is answered here.
 const QUESTION: &[u8] = b"GET /v1/status HTTP/1.1\r\n";
@@ -43,6 +46,8 @@ pub(super) struct Front {
 pub(super) enum Ended {
     /// It is closed, or will not read.
     Closed,
+    /// The server stops, and nothing was asked that is not answered.
+    Idle(UnixStream),
     /// Hyper is to go on with it, after these bytes.
     Other(UnixStream, Bytes),
 }
@@ -70,40 +75,103 @@ impl Front {
         Some(bytes)
     }
 
-    /// Answers on a connection as long as the status is asked for. `spoke` is called at every question; a head that is
-    /// half there, or an answer that is not read, waits for `patience` at the most.
+    /// Answers on a connection as long as the status is asked for, or until the server stops and nothing is left to answer.
+    /// `spoke` is called at every question; a head that is half there, or an answer that is not read, waits for `patience` at
+    /// the most. Dropped before its end, it can be called again: `talk` knows where it was.
     pub(super) async fn attend(
         &self,
-        mut stream: UnixStream,
+        talk: &mut Talk,
         patience: Duration,
         spoke: impl Fn(),
-    ) -> Ended {
-        let mut buffer = [0; LONGEST_HEAD];
-        let mut filled = 0;
-        let mut last = LastHead::default();
+        stopping: &AtomicBool,
+    ) -> Finished {
+        if talk.write(patience).await.is_err() {
+            return Finished::Closed;
+        }
         loop {
-            let (answered, used) = match last.question(&buffer[..filled]) {
+            let (answered, used) = match talk.last.question(&talk.buffer[..talk.filled]) {
                 Question::Status(used) => (self.answer(), used),
-                Question::Unfinished if filled < LONGEST_HEAD => {
-                    let room = &mut buffer[filled..];
-                    match read(&mut stream, room, (filled > 0).then_some(patience)).await {
-                        Ok(0) | Err(_) => return Ended::Closed,
-                        Ok(more) => filled += more,
+                Question::Unfinished if talk.filled < LONGEST_HEAD => {
+                    if talk.filled == 0 && stopping.load(Ordering::Relaxed) {
+                        return Finished::Idle;
+                    }
+                    match talk.read(patience).await {
+                        Ok(0) | Err(_) => return Finished::Closed,
+                        Ok(more) => talk.filled += more,
                     }
                     continue;
                 }
                 Question::Unfinished | Question::Other => (None, 0),
             };
-            let Some(answer) = answered else {
-                return Ended::Other(stream, Bytes::copy_from_slice(&buffer[..filled]));
-            };
+            let Some(answer) = answered else { return Finished::Other };
             spoke();
-            if write(&mut stream, &answer, patience).await.is_err() {
-                return Ended::Closed;
+            talk.buffer.copy_within(used..talk.filled, 0);
+            talk.filled -= used;
+            talk.unwritten = answer;
+            if talk.write(patience).await.is_err() {
+                return Finished::Closed;
             }
-            buffer.copy_within(used..filled, 0);
-            filled -= used;
         }
+    }
+}
+
+/// How [`Front::attend`] came to its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Finished {
+    Closed,
+    Idle,
+    Other,
+}
+
+/// A connection in front, and where it is.
+pub(super) struct Talk {
+    stream: UnixStream,
+    buffer: [u8; LONGEST_HEAD],
+    filled: usize,
+    last: LastHead,
+    /// What is left of an answer.
+    unwritten: Bytes,
+}
+
+impl Talk {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        let (last, unwritten) = (LastHead::default(), Bytes::new());
+        Self { stream, buffer: [0; LONGEST_HEAD], filled: 0, last, unwritten }
+    }
+
+    pub(super) fn ended(self, finished: Finished) -> Ended {
+        match finished {
+            Finished::Closed => Ended::Closed,
+            Finished::Idle => Ended::Idle(self.stream),
+            Finished::Other => {
+                Ended::Other(self.stream, Bytes::copy_from_slice(&self.buffer[..self.filled]))
+            }
+        }
+    }
+
+    /// Reads what there is; what is begun, not for longer than `patience`.
+    async fn read(&mut self, patience: Duration) -> io::Result<usize> {
+        let room = &mut self.buffer[self.filled..];
+        if self.filled == 0 {
+            // A timer for every wait would cost a tenth of the throughput: silent connections are swept up elsewhere.
+            self.stream.read(room).await
+        } else {
+            timeout(patience, self.stream.read(room)).await?
+        }
+    }
+
+    /// Writes what is unwritten: at once, where the client keeps reading.
+    async fn write(&mut self, patience: Duration) -> io::Result<()> {
+        while !self.unwritten.is_empty() {
+            match self.stream.try_write(&self.unwritten) {
+                Ok(written) => self.unwritten.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    timeout(patience, self.stream.writable()).await??;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -168,30 +236,6 @@ fn is_plain(header: &httparse::Header<'_>) -> bool {
     !["content-length", "transfer-encoding", "expect", "upgrade", "if-none-match"]
         .into_iter()
         .any(is)
-}
-
-/// Reads what there is; with `patience`, not for longer than that.
-async fn read(
-    stream: &mut UnixStream,
-    room: &mut [u8],
-    patience: Option<Duration>,
-) -> io::Result<usize> {
-    match patience {
-        // A timer for every wait would cost a tenth of the throughput: silent connections are swept up elsewhere.
-        None => stream.read(room).await,
-        Some(patience) => timeout(patience, stream.read(room)).await?,
-    }
-}
-
-/// Writes all of it: at once, where the client keeps reading.
-async fn write(stream: &mut UnixStream, bytes: &[u8], patience: Duration) -> io::Result<()> {
-    let written = match stream.try_write(bytes) {
-        Ok(written) if written == bytes.len() => return Ok(()),
-        Ok(written) => written,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-        Err(error) => return Err(error),
-    };
-    timeout(patience, stream.write_all(&bytes[written..])).await?
 }
 
 /// Head and body in one piece, as the route would answer.

@@ -4,61 +4,25 @@
 use super::{
     Published, connection,
     crowd::{Crowd, Seat},
-    front::{Ended, Front},
+    front::{Ended, Front, Talk},
+    listener::{Connection, Listener, Peer},
 };
 use axum::Router;
-use std::{future::Future, io, io::Cursor, net::SocketAddr, sync::Arc, time::Duration};
+use bytes::Bytes;
+use std::{
+    future::Future,
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::UnixStream,
     sync::{Semaphore, watch},
     task::JoinSet,
 };
-
-/// Who is at the other end of a connection; in the extensions of every request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
-    /// A process on this machine, as the kernel knew it when it connected (`SO_PEERCRED`).
-    Process {
-        /// Its process id, where the kernel gives it.
-        pid: Option<i32>,
-        /// Its user.
-        uid: u32,
-        /// Its group.
-        gid: u32,
-    },
-    /// An address.
-    Address(SocketAddr),
-}
-
-/// What a listener must do to be served.
-pub trait Listener: Send {
-    /// A connection.
-    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
-
-    /// The next connection and who is at its other end.
-    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
-}
-
-impl Listener for UnixListener {
-    type Stream = tokio::net::UnixStream;
-
-    async fn accept(&self) -> io::Result<(Self::Stream, Peer)> {
-        let (stream, _) = Self::accept(self).await?;
-        let peer = stream.peer_cred()?;
-        Ok((stream, Peer::Process { pid: peer.pid(), uid: peer.uid(), gid: peer.gid() }))
-    }
-}
-
-impl Listener for TcpListener {
-    type Stream = tokio::net::TcpStream;
-
-    async fn accept(&self) -> io::Result<(Self::Stream, Peer)> {
-        let (stream, address) = Self::accept(self).await?;
-        stream.set_nodelay(true)?;
-        Ok((stream, Peer::Address(address)))
-    }
-}
 
 /// What one client may take.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +35,9 @@ pub struct ServerOptions {
     pub head_timeout: Duration,
     /// From the order to stop to the end of the last answer.
     pub stop_timeout: Duration,
+    /// Whether connections that wait for their next request outlive the server: closing one would lose the request that is
+    /// on its way just then.
+    pub hand_over: bool,
 }
 
 impl Default for ServerOptions {
@@ -80,6 +47,7 @@ impl Default for ServerOptions {
             share: 1_024,
             head_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(5),
+            hand_over: false,
         }
     }
 }
@@ -98,29 +66,30 @@ impl ServerOptions {
     }
 }
 
-/// Serves until `stop` is done, then lets answers under way end. Never returns for a failed connection.
+/// Serves until `stop` is done, then lets answers under way end. Never returns for a failed connection. With
+/// [`hand_over`](ServerOptions::hand_over), what is left are the connections that nothing was asked on.
 pub async fn serve<L: Listener>(
     listener: L,
     router: Router,
     options: ServerOptions,
     stop: impl Future<Output = ()> + Send,
-) {
+) -> Vec<OwnedFd> {
     let server = Server::new(router, options);
     let attend = {
         let server = server.clone();
-        move |stream, peer, seat| connection::speak_http(server.clone(), stream, peer, seat)
+        move |stream, peer, seat| attend_http(server.clone(), stream, Bytes::new(), peer, seat)
     };
-    server.admit_all(listener, attend, stop).await;
+    server.admit_all(listener, attend, stop).await
 }
 
 /// Serves an agent's socket: as [`serve`] does, with the status in front.
-pub async fn serve_status(
-    listener: UnixListener,
+pub async fn serve_status<L: Listener<Stream = UnixStream>>(
+    listener: L,
     router: Router,
     published: watch::Receiver<Option<Arc<Published>>>,
     options: ServerOptions,
     stop: impl Future<Output = ()> + Send,
-) {
+) -> Vec<OwnedFd> {
     let server = Server::new(router, options);
     let front = Front::new(published);
     let attend = {
@@ -129,19 +98,57 @@ pub async fn serve_status(
             let (server, front) = (server.clone(), Arc::clone(&front));
             async move {
                 seat.sweepable(true);
-                let patience = server.options.head_timeout;
-                let ended = front.attend(stream, patience, || seat.speak()).await;
+                let ended = attend_front(&server, &front, stream, &seat).await;
                 seat.sweepable(false);
-                if let Ended::Other(stream, read) = ended {
-                    let (reader, writer) = stream.into_split();
-                    let replayed = tokio::io::join(Cursor::new(read).chain(reader), writer);
-                    // On the heap: every connection in front would carry its size otherwise.
-                    Box::pin(connection::speak_http(server, replayed, peer, seat)).await;
+                match ended {
+                    Ended::Closed => None,
+                    Ended::Idle(stream) => Some(stream),
+                    Ended::Other(stream, read) => {
+                        // On the heap: every connection in front would carry its size otherwise.
+                        Box::pin(attend_http(server, stream, read, peer, seat)).await
+                    }
                 }
             }
         }
     };
-    server.admit_all(listener, attend, stop).await;
+    server.admit_all(listener, attend, stop).await
+}
+
+/// A connection's time in front. One that was silent for too long is closed; at the order to stop, what was begun is ended.
+async fn attend_front(server: &Server, front: &Front, stream: UnixStream, seat: &Seat) -> Ended {
+    let mut talk = Talk::new(stream);
+    let spoke = || seat.speak();
+    let patience = server.options.head_timeout;
+    let attended = front.attend(&mut talk, patience, spoke, &server.is_stopping);
+    let finished = tokio::select! {
+        biased;
+        finished = attended => Some(finished),
+        () = seat.left() => None,
+    };
+    match finished {
+        Some(finished) => talk.ended(finished),
+        None if server.is_stopping.load(Ordering::Relaxed) => {
+            let patience = connection::PARTING;
+            let finished = front.attend(&mut talk, patience, spoke, &server.is_stopping).await;
+            talk.ended(finished)
+        }
+        None => Ended::Closed,
+    }
+}
+
+/// A connection's time with hyper, until it has to make room.
+async fn attend_http<S: Connection>(
+    server: Server,
+    stream: S,
+    read: Bytes,
+    peer: Peer,
+    seat: Arc<Seat>,
+) -> Option<S> {
+    tokio::select! {
+        biased;
+        idle = connection::speak_http(server, stream, read, peer, Arc::clone(&seat)) => idle,
+        () = seat.left() => None,
+    }
 }
 
 /// What the connections of one listener share.
@@ -152,21 +159,24 @@ pub(super) struct Server {
     crowd: Arc<Crowd>,
     /// True from the order to stop on.
     pub(super) stopping: watch::Sender<bool>,
+    /// The same, for who asks at every request.
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl Server {
     fn new(router: Router, options: ServerOptions) -> Self {
         let crowd = Crowd::new(options.share);
-        Self { router, options, crowd, stopping: watch::Sender::new(false) }
+        let stopping = watch::Sender::new(false);
+        Self { router, options, crowd, stopping, is_stopping: Arc::default() }
     }
 
     /// Accepts until `stop` is done, and gives each connection to `attend` in a task of its own.
-    async fn admit_all<L: Listener, F: Future<Output = ()> + Send + 'static>(
+    async fn admit_all<L: Listener, F: Future<Output = Option<L::Stream>> + Send + 'static>(
         self,
         listener: L,
         attend: impl Fn(L::Stream, Peer, Arc<Seat>) -> F + Send,
         stop: impl Future<Output = ()> + Send,
-    ) {
+    ) -> Vec<OwnedFd> {
         let places = Arc::new(Semaphore::new(self.options.connections));
         let mut tasks = JoinSet::new();
         let mut sweep = tokio::time::interval(self.options.head_timeout);
@@ -191,29 +201,35 @@ impl Server {
             };
             // Those that ended give their memory back.
             while tasks.try_join_next().is_some() {}
-            let seat = Arc::new(seat);
-            let attended = attend(stream, peer, Arc::clone(&seat));
+            let attended = attend(stream, peer, Arc::new(seat));
             tasks.spawn(async move {
                 let _place = place;
-                tokio::select! {
-                    biased;
-                    () = attended => {}
-                    () = seat.left() => tracing::debug!(?peer, "a silent connection made room"),
-                }
+                attended.await
             });
         }
         drop(listener);
-        self.end(tasks).await;
+        self.end(tasks).await
     }
 
-    /// Lets the connections end; those that do not in time are closed.
-    async fn end(self, mut tasks: JoinSet<()>) {
+    /// Lets the connections end; those that do not in time are closed. Gives back those that wait, where they are wanted.
+    async fn end<S: Connection>(self, mut tasks: JoinSet<Option<S>>) -> Vec<OwnedFd> {
+        self.is_stopping.store(true, Ordering::Relaxed);
         self.stopping.send_replace(true);
         self.crowd.dismiss();
-        let ended = async { while tasks.join_next().await.is_some() {} };
+        let mut idle = Vec::new();
+        let ended = async {
+            while let Some(ended) = tasks.join_next().await {
+                if let Ok(Some(stream)) = ended
+                    && self.options.hand_over
+                {
+                    idle.extend(stream.release());
+                }
+            }
+        };
         if tokio::time::timeout(self.options.stop_timeout, ended).await.is_err() {
             tracing::debug!("connections were still open when the server stopped");
         }
+        idle
     }
 }
 

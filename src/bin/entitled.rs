@@ -1,7 +1,10 @@
 //! The entitlement agent.
 
+mod arguments;
+
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use arguments::{Arguments, Command, RunOptions};
+use clap::Parser;
 use entitled::{
     agent::{Daemon, DaemonSettings, Reloader, SocketPaths, SystemClock, stop_signal},
     config::{
@@ -15,45 +18,11 @@ use entitled::{
 use std::{
     env,
     io::{self, IsTerminal},
-    path::PathBuf,
     process::ExitCode,
     sync::Arc,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
-
-/// The entitlement agent: fetches, keeps and serves the license of this environment
-#[derive(Debug, Parser)]
-#[command(name = "entitled", version, max_term_width = 100)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the agent of this server
-    Run(RunOptions),
-    /// Run an embedded portal, a sample subscription and an activated agent in one directory
-    #[cfg(feature = "dev")]
-    Dev(entitled::dev::DevOptions),
-}
-
-#[derive(Debug, clap::Args)]
-struct RunOptions {
-    /// The settings; conf.d/*.toml beside the file go over it
-    #[arg(long, default_value = "/etc/entitled/entitled.toml", value_name = "FILE")]
-    config: PathBuf,
-    /// Where the agent's state is kept, over what the settings say
-    #[arg(long, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
-    /// Where the sockets are, over what the settings say
-    #[arg(long, value_name = "DIR")]
-    runtime_dir: Option<PathBuf>,
-    /// Check the settings and do nothing else
-    #[arg(long)]
-    check_config: bool,
-}
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {

@@ -141,7 +141,7 @@ async fn serve_portal(
         let _ = stopping.wait_for(|stop| *stop).await;
     };
     let serving = serve(listener, portal.router(), ServerOptions::within_limits(), stop);
-    Ok((address, tokio::spawn(serving)))
+    Ok((address, tokio::spawn(async move { drop(serving.await) })))
 }
 
 fn prepare_agent(

@@ -91,4 +91,7 @@ pub enum Reason {
     LeaseEnded,
     /// This server is to be a member and has not joined an environment.
     NotJoined,
+    /// One that a newer agent gives and this program does not know; the message says it.
+    #[serde(other)]
+    Other,
 }

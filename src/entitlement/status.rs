@@ -84,6 +84,9 @@ pub enum LicenseSource {
     Controller,
     /// From a member that had heard of it, to a controller that was restored from a snapshot.
     Member,
+    /// By one that a newer agent tells and this program does not know.
+    #[serde(other)]
+    Other,
 }
 
 /// The license in short.

@@ -3,9 +3,11 @@
 //! `agent` tells it what changes, `api` shows it. This calls `entitlement`.
 
 mod heartbeat;
+mod inherited;
 mod metrics;
 mod service_manager;
 
 pub use heartbeat::Heartbeat;
+pub use inherited::Inherited;
 pub use metrics::{ExchangeResult, METRICS_MEDIA_TYPE, Metrics};
 pub use service_manager::ServiceManager;

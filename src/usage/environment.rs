@@ -2,7 +2,7 @@
 
 use super::{Batch, Reported, UsageError, UserHash, reported::Counted};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     time::Duration,
 };
 use uuid::Uuid;
@@ -167,6 +167,7 @@ impl Environment {
             let before: Vec<Counted> =
                 names.iter().map(|name| told.reported.counted(name)).collect();
             let gone = told.reported.forget(now);
+            let is_silent = told.reported.is_empty();
             let after: Vec<Counted> =
                 names.iter().map(|name| told.reported.counted(name)).collect();
             for ((name, before), after) in names.iter().zip(before).zip(after) {
@@ -174,6 +175,9 @@ impl Environment {
             }
             for (name, user) in gone {
                 self.release(&name, user);
+            }
+            if is_silent {
+                self.servers.remove(&server);
             }
         }
         self.tidy();
@@ -272,10 +276,5 @@ impl Environment {
 
     fn tidy(&mut self) {
         self.limits.retain(|_, sum| sum.reporters > 0 || !sum.users.is_empty());
-    }
-
-    /// The limits of which something is reported.
-    pub fn names(&self) -> BTreeSet<String> {
-        self.limits.keys().cloned().collect()
     }
 }

@@ -8,6 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 pub struct Outbox {
     reported: Reported,
     told: Reported,
+    /// What the last sums count, while all is told again: a lost connection makes nothing new.
+    counted: Option<Reported>,
     session: u64,
     number: u64,
 }
@@ -37,7 +39,8 @@ impl Outbox {
 
     /// The controller may have forgotten everything.
     pub fn tell_again(&mut self) {
-        self.told = Reported::default();
+        let told = std::mem::take(&mut self.told);
+        self.counted.get_or_insert(told);
     }
 
     /// Forgets every user: their hashes were of another key.
@@ -54,6 +57,9 @@ impl Outbox {
     pub fn forget(&mut self, now: Duration) {
         self.reported.forget(now);
         self.told.forget(now);
+        if let Some(counted) = &mut self.counted {
+            counted.forget(now);
+        }
     }
 
     /// When there is something to tell: now, or at that time; nothing where all was told.
@@ -107,6 +113,7 @@ impl Outbox {
             })
             .collect();
         if batch.is_empty() {
+            self.counted = None;
             return None;
         }
         self.number += 1;
@@ -116,27 +123,19 @@ impl Outbox {
 
     /// The controller has taken a batch that was made at `made_at`.
     pub fn taken(&mut self, batch: &Batch, made_at: Duration) {
-        let until = |seconds: u64| made_at.saturating_add(Duration::from_secs(seconds));
-        for GaugeEntry { limit, reporter, value, seconds } in &batch.gauges {
-            // It was within every bound when it was reported.
-            let _ = self.told.gauge(limit, reporter, *value, until(*seconds));
-        }
-        for entry in &batch.users {
-            let Ok(users) = entry.read() else { continue };
-            if entry.seconds == 0 {
-                self.told.left(&entry.limit, &users);
-            } else {
-                let _ = self.told.users(&entry.limit, &users, until(entry.seconds));
-            }
+        note(&mut self.told, batch, made_at);
+        if let Some(counted) = &mut self.counted {
+            note(counted, batch, made_at);
         }
     }
 
     /// By how much this server uses more than the controller was told, at the most: a user that is new here may be known from
     /// elsewhere.
     pub fn growth(&self) -> BTreeMap<String, u64> {
+        let counted = self.counted.as_ref().unwrap_or(&self.told);
         let of = |(name, limit): (&String, &super::reported::Limit)| {
-            let told = self.told.of(name);
-            let (sum, known) = (self.reported.counted(name).sum, self.told.counted(name).sum);
+            let told = counted.of(name);
+            let (sum, known) = (self.reported.counted(name).sum, counted.counted(name).sum);
             let is_new = |user: &&UserHash| !told.is_some_and(|told| told.users.contains_key(user));
             let users = limit.users.keys().filter(is_new).count();
             let growth = sum.saturating_sub(known) + users as u128;
@@ -169,6 +168,23 @@ impl Outbox {
             due.now |= told.users.keys().any(is_gone);
         }
         due
+    }
+}
+
+/// Takes note of a batch, as the controller does.
+fn note(told: &mut Reported, batch: &Batch, made_at: Duration) {
+    let until = |seconds: u64| made_at.saturating_add(Duration::from_secs(seconds));
+    for GaugeEntry { limit, reporter, value, seconds } in &batch.gauges {
+        // It was within every bound when it was reported.
+        let _ = told.gauge(limit, reporter, *value, until(*seconds));
+    }
+    for entry in &batch.users {
+        let Ok(users) = entry.read() else { continue };
+        if entry.seconds == 0 {
+            told.left(&entry.limit, &users);
+        } else {
+            let _ = told.users(&entry.limit, &users, until(entry.seconds));
+        }
     }
 }
 

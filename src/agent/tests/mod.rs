@@ -44,6 +44,7 @@ mod calendar;
 mod certificates;
 mod clocks;
 mod front;
+mod handing_over;
 mod hardware;
 mod idling;
 mod installing;

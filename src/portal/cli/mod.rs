@@ -14,7 +14,7 @@ mod subscription;
 mod succession;
 
 use super::{Options, Portal, PortalError, SystemClock, store::WriterKind};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use output::Output;
 use std::{io, io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -71,6 +71,11 @@ enum Command {
     /// Show, sign and install trust documents
     #[command(subcommand)]
     Trust(signing::TrustCommand),
+}
+
+/// What it takes, for who writes its manual.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command that the arguments name.

@@ -2,27 +2,34 @@
 
 use super::{operator, output::Output};
 use crate::{
-    api::{ServerOptions, serve},
+    api::{Resumed, ServerOptions, serve},
+    health::{Inherited, ServiceManager},
     portal::{
         Options, Portal, PortalError, SystemClock,
         store::{KEPT_READERS, WriterKind},
     },
 };
 use clap::{Args, ValueEnum};
-use std::{io, net::SocketAddr, num::NonZero, path::Path, sync::Arc};
+use std::{
+    io,
+    net::{self, SocketAddr},
+    num::NonZero,
+    path::Path,
+    sync::Arc,
+};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
 };
 use tracing_subscriber::EnvFilter;
 
 #[derive(Args)]
 pub(super) struct Serve {
-    /// Where to listen; port 0 takes a free one
+    /// Where to listen; port 0 takes a free one. A socket of systemd's goes over it
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8440")]
     listen: SocketAddr,
     /// Listen on an address that others reach, though the portal speaks plain HTTP: a proxy in front ends TLS
-    #[arg(long)]
+    #[arg(long, env = "ENTITLE_PORTAL_BEHIND_PROXY")]
     behind_proxy: bool,
     /// How to write the log, to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
@@ -40,10 +47,13 @@ enum LogFormat {
 
 impl Serve {
     pub(super) fn run(self, dir: &Path, out: &mut Output) -> Result<(), PortalError> {
-        if !self.behind_proxy && !self.listen.ip().to_canonical().is_loopback() {
-            return Err(PortalError::PlainHttp { address: self.listen });
-        }
         self.start_log();
+        let inherited = Inherited::tcp();
+        let address = inherited.listeners.first().and_then(|listener| listener.local_addr().ok());
+        let address = address.unwrap_or(self.listen);
+        if !self.behind_proxy && !address.ip().to_canonical().is_loopback() {
+            return Err(PortalError::PlainHttp { address });
+        }
         let options = Options { actor: operator(), writer: WriterKind::Thread };
         let portal = Portal::open(dir, options, Arc::new(SystemClock))?;
         // Threads that verify requests: more than there are processors would only get into each other's way, and each has
@@ -54,7 +64,11 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(PortalError::Runtime)?;
-        runtime.block_on(run(portal, self.listen, out))
+        runtime.block_on(async {
+            let listener = listen(address, inherited).await;
+            let listener = listener.map_err(|source| PortalError::Listen { address, source })?;
+            run(portal, listener, out).await
+        })
     }
 
     fn start_log(&self) {
@@ -69,31 +83,48 @@ impl Serve {
     }
 }
 
-async fn run(portal: Portal, listen: SocketAddr, out: &mut Output) -> Result<(), PortalError> {
-    let failed = |source| PortalError::Listen { address: listen, source };
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+/// The inherited socket, with the connections that the process before left, or one at `address`.
+async fn listen(
+    address: SocketAddr,
+    mut inherited: Inherited<net::TcpListener, net::TcpStream>,
+) -> io::Result<Resumed<TcpListener>> {
+    let listener = match inherited.listeners.pop() {
+        Some(listener) => {
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)?
+        }
+        None => TcpListener::bind(address).await?,
+    };
+    let left = inherited.connections.into_iter().filter_map(|stream| {
+        stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)).ok()
+    });
+    Ok(Resumed::new(listener, left.collect()))
+}
+
+async fn run(
+    portal: Portal,
+    listener: Resumed<TcpListener>,
+    out: &mut Output,
+) -> Result<(), PortalError> {
+    let manager = ServiceManager::from_environment();
     let mut reload = signal(SignalKind::hangup()).map_err(PortalError::Runtime)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(PortalError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(PortalError::Runtime)?;
+    let address = listener.listener().local_addr().map_err(PortalError::Runtime)?;
+    manager.kept_were_taken();
     tracing::info!(%address, product = portal.keys().product(), "the portal is listening");
     let line = format!("listening on http://{address}");
     out.show(
         &serde_json::json!({ "address": address, "url": format!("http://{address}") }),
         || line,
     )?;
+    manager.ready("requests are answered");
     let reloading = portal.clone();
     let reloader = tokio::spawn(async move {
         while reload.recv().await.is_some() {
-            match reloading.reload_keys() {
-                Ok(()) => tracing::info!(
-                    version = reloading.keys().trust().claims().version,
-                    "the trust document was read again"
-                ),
-                Err(error) => {
-                    tracing::error!(%error, code = error.code(), "the old keys stay in use");
-                }
-            }
+            manager.reloading();
+            read_keys_again(&reloading);
+            manager.ready("requests are answered");
         }
     });
     let stop = async {
@@ -101,10 +132,25 @@ async fn run(portal: Portal, listen: SocketAddr, out: &mut Output) -> Result<(),
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        manager.stopping();
         tracing::info!("stopping: answers under way are ended");
     };
-    serve(listener, portal.router(), ServerOptions::default(), stop).await;
+    let options =
+        ServerOptions { hand_over: manager.keeps_connections(), ..ServerOptions::default() };
+    let idle = serve(listener, portal.router(), options, stop).await;
+    manager.keep(&idle);
     reloader.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Takes up a new trust document.
+fn read_keys_again(portal: &Portal) {
+    match portal.reload_keys() {
+        Ok(()) => {
+            let version = portal.keys().trust().claims().version;
+            tracing::info!(version, "the trust document was read again");
+        }
+        Err(error) => tracing::error!(%error, code = error.code(), "the old keys stay in use"),
+    }
 }

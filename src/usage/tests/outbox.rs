@@ -57,3 +57,24 @@ fn many_users_go_in_several_batches_and_those_that_left_are_told() {
     let batch = outbox.batch(seconds(1)).unwrap();
     assert!(batch.users.iter().all(|users| users.seconds == 0) && batch.len() == MOST_IN_A_BATCH);
 }
+
+#[test]
+fn what_is_told_again_is_no_growth() {
+    let mut outbox = Outbox::new(1);
+    let tell = |outbox: &mut Outbox| {
+        let batch = outbox.batch(seconds(0)).unwrap();
+        outbox.taken(&batch, seconds(0));
+        batch.gauges.iter().map(|gauge| gauge.value).collect::<Vec<_>>()
+    };
+    outbox.reported_mut().gauge("seats", "app", 30, seconds(300)).unwrap();
+    assert_eq!(tell(&mut outbox), [30]);
+    outbox.tell_again();
+    assert_eq!((outbox.growth().len(), outbox.due_at(seconds(0))), (0, Some(seconds(0))));
+    outbox.reported_mut().gauge("seats", "app", 35, seconds(300)).unwrap();
+    outbox.tell_again();
+    assert_eq!(outbox.growth()["seats"], 5);
+    assert_eq!(tell(&mut outbox), [35]);
+    assert_eq!((outbox.growth().len(), outbox.batch(seconds(0))), (0, None));
+    outbox.reported_mut().gauge("seats", "app", 36, seconds(300)).unwrap();
+    assert_eq!(outbox.growth()["seats"], 1);
+}

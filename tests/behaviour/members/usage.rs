@@ -1,14 +1,14 @@
 //! Usage of a whole environment: counted on every server, known on every server, checked on every server.
 
 use super::Environment;
-use crate::stage::{Controller, Ctl, Member, PATIENCE, Socket};
+use crate::stage::{Answer, Controller, Ctl, Member, PATIENCE, Socket};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Instant;
 
 /// Reports on the usage socket beside a server's.
-fn report(socket: &Socket, path: &str, body: &Value) -> crate::stage::Answer {
+fn report(socket: &Socket, path: &str, body: &Value) -> Answer {
     let usage = socket.beside("usage.sock");
     usage.send(&Method::PUT, &format!("/v1/usage/{path}"), |request| request.json(body))
 }
@@ -68,8 +68,8 @@ fn used_everywhere(servers: &[&Socket], limit: &str, used: u64) {
     }
 }
 
-/// The subscription's limits: `projects` becomes a hard one.
-fn with_hard_limit(environment: &Environment) {
+/// A soft and a hard limit.
+fn with_limits(environment: &Environment) {
     let subscription = &environment.subscription;
     let limits = ["--limit", "users=1000", "--limit", "projects=50:hard"];
     environment.vendor.json(&[&["subscription", "set", subscription], &limits[..]].concat());
@@ -79,7 +79,7 @@ fn with_hard_limit(environment: &Environment) {
 #[test]
 fn what_one_server_uses_every_server_knows_and_a_hard_limit_refuses_everywhere() {
     let mut environment = Environment::new();
-    with_hard_limit(&environment);
+    with_limits(&environment);
     let (one, _one_runs) = environment.member();
     let (other, _other_runs) = environment.member();
     let controller = environment.controller.socket.clone();
@@ -146,7 +146,7 @@ fn what_one_server_uses_every_server_knows_and_a_hard_limit_refuses_everywhere()
 #[test]
 fn without_the_controller_a_check_allows_and_says_so_and_the_sums_come_back_with_it() {
     let mut environment = Environment::new();
-    with_hard_limit(&environment);
+    with_limits(&environment);
     let (one, _one_runs) = environment.member();
     let (other, _other_runs) = environment.member();
     for socket in [&one.socket, &other.socket] {
@@ -176,6 +176,7 @@ fn without_the_controller_a_check_allows_and_says_so_and_the_sums_come_back_with
 #[test]
 fn what_is_not_repeated_ends_on_every_server() {
     let environment = Environment::new();
+    with_limits(&environment);
     let (one, _one_runs) = environment.member();
     let body = json!({ "reporter": "app", "value": 900, "ttl_seconds": 3 });
     assert_eq!(report(&one.socket, "users", &body).status, 200);
@@ -205,6 +206,7 @@ fn read_by_another(page: &str, license: &Value) -> Value {
 #[test]
 fn the_usage_report_is_read_by_people_and_verified_by_others() {
     let environment = Environment::new();
+    with_limits(&environment);
     let (one, _one_runs) = environment.member();
     gauge(&environment.controller.socket, "users", "app", 700);
     users(&one.socket, &["ada@example.org"]);
@@ -243,6 +245,7 @@ fn the_usage_report_is_read_by_people_and_verified_by_others() {
 #[test]
 fn the_command_line_reports_as_a_program_does() {
     let environment = Environment::new();
+    with_limits(&environment);
     let ctl = &environment.controller.ctl;
     ctl.out(&["usage", "set", "users", "7", "--reporter", "cron", "--ttl", "1h"]);
     let done = ctl.run_with(&["usage", "users", "users"], "ada\nbob\n\nada\n");
