@@ -1,38 +1,40 @@
-//! Asks the agent whether a feature is licensed, with the standard library and `serde_json` alone.
+//! Asks the agent whether a feature is licensed; with `watch` behind it, tells each change until it is stopped.
 //!
-//! `cargo run --example ask -- /run/entitled/entitled.sock reports`
+//! `cargo run --no-default-features --features client --example ask -- /run/entitled/entitled.sock reports`
 
-use std::{
-    error::Error,
-    io::{Read, Write},
-    os::unix::net::UnixStream,
-    time::Duration,
-};
+use entitled::client::{Client, ClientError, DEFAULT_SOCKET, Snapshot};
+use std::{env, io, process::ExitCode};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let socket = arguments.next().unwrap_or_else(|| "/run/entitled/entitled.sock".to_owned());
+fn main() -> Result<ExitCode, ClientError> {
+    let mut arguments = env::args().skip(1);
+    let socket = arguments.next().unwrap_or_else(|| DEFAULT_SOCKET.to_owned());
     let feature = arguments.next().unwrap_or_else(|| "reports".to_owned());
-
-    let status = get(&socket, "/v1/status")?;
-    println!(
-        "{}: {}",
-        status["state"].as_str().unwrap_or("?"),
-        status["message"].as_str().unwrap_or("?")
-    );
-    let feature = get(&socket, &format!("/v1/features/{feature}"))?;
-    let granted = feature["entitled"] == true && feature["value"] != false;
-    println!("{} is {}", feature["name"], if granted { "granted" } else { "not granted" });
-    Ok(())
+    if arguments.next().is_some_and(|word| word == "watch") {
+        // The agent may come later, and go and come again.
+        let client = Client::builder().socket(socket).open()?;
+        for snapshot in client.watch_blocking() {
+            if tell(&snapshot, &feature).is_err() {
+                break;
+            }
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let client = Client::builder().socket(socket).connect()?;
+    let snapshot = client.snapshot();
+    // Whoever reads may be gone.
+    let _ = tell(&snapshot, &feature);
+    Ok(if snapshot.granted(&feature) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One HTTP/1.0 request: the answer ends with the connection, so its body needs no parsing.
-fn get(socket: &str, path: &str) -> Result<serde_json::Value, Box<dyn Error>> {
-    let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (_, body) = answer.split_once("\r\n\r\n").ok_or("no HTTP answer")?;
-    Ok(serde_json::from_str(body)?)
+fn tell(snapshot: &Snapshot, feature: &str) -> io::Result<()> {
+    use io::Write;
+    let mut out = io::stdout().lock();
+    if let Some(error) = snapshot.error() {
+        writeln!(out, "stale: {error}")?;
+    }
+    if let Some(status) = snapshot.status() {
+        writeln!(out, "{}: {}", status.state, status.message)?;
+    }
+    let granted = if snapshot.granted(feature) { "granted" } else { "not granted" };
+    writeln!(out, "{feature} is {granted}")
 }

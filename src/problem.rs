@@ -1,6 +1,7 @@
-//! Problem documents, RFC 9457: how every HTTP interface refuses. `api`, `members`, `portal`, `agent` and `cli` call it; it
-//! calls nothing.
+//! Problem documents, RFC 9457: how every HTTP interface refuses. `api`, `members`, `portal`, `agent` and `cli` make them,
+//! `client` reads them; this calls nothing.
 
+#[cfg(feature = "server")]
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -14,7 +15,8 @@ pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
 const TYPE_PREFIX: &str = "urn:entitled:problem:";
 
 /// Why a request was refused: for programs a stable `type`, for people what was expected, found, and the mend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// `urn:entitled:problem:` and a stable code.
     #[serde(rename = "type")]
@@ -30,6 +32,14 @@ pub struct Problem {
     pub retry_after: Option<u32>,
 }
 
+impl Problem {
+    /// The stable code at the end of its type.
+    pub fn code(&self) -> &str {
+        self.kind.strip_prefix(TYPE_PREFIX).unwrap_or(&self.kind)
+    }
+}
+
+#[cfg(feature = "server")]
 impl Problem {
     /// A problem of the type with that stable code (lower case with hyphens).
     pub fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
@@ -48,13 +58,9 @@ impl Problem {
         self.retry_after = Some(seconds);
         self
     }
-
-    /// The stable code at the end of its type.
-    pub fn code(&self) -> &str {
-        self.kind.strip_prefix(TYPE_PREFIX).unwrap_or(&self.kind)
-    }
 }
 
+#[cfg(feature = "server")]
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -23,7 +23,7 @@ fn binary() -> PathBuf {
 }
 
 /// `entitled run`.
-struct Agent(Child);
+pub(crate) struct Agent(pub(crate) Child);
 
 impl Drop for Agent {
     fn drop(&mut self) {
@@ -33,19 +33,25 @@ impl Drop for Agent {
 }
 
 /// Settings, and the socket on which the agent says that it is ready.
-struct Site {
+pub(crate) struct Site {
     folder: PathBuf,
     ready: UnixDatagram,
 }
 
 impl Site {
-    fn new(folder: &Path, portal: &Path, url: &str) -> Result<Self, Failure> {
+    /// With further settings.
+    pub(crate) fn new(
+        folder: &Path,
+        portal: &Path,
+        url: &str,
+        more: &str,
+    ) -> Result<Self, Failure> {
         fs::create_dir_all(folder.join("roots.d"))?;
         fs::copy(portal.join("roots.jwks"), folder.join("roots.d/vendor.jwks"))?;
         let at = |name: &str| folder.join(name).display().to_string();
         let settings = format!(
             "product = 'example-product'\nstate_directory = '{}'\nruntime_directory = '{}'\nroot_directories = ['{}']\n\
-             [portal]\nurl = '{url}'\n[identity]\noverride = 'asset 4711'\n",
+             [portal]\nurl = '{url}'\n[identity]\noverride = 'asset 4711'\n{more}",
             at("state"),
             at("run"),
             at("roots.d")
@@ -57,7 +63,11 @@ impl Site {
     }
 
     /// Starts the agent, and returns how long it took to be ready, milliseconds.
-    fn start(&self) -> Result<(Agent, f64), Failure> {
+    pub(crate) fn start(&self) -> Result<(Agent, f64), Failure> {
+        // What an agent before this one said, which may say so again whenever it reads its settings or gets a license.
+        self.ready.set_nonblocking(true)?;
+        while self.ready.recv(&mut [0; 64]).is_ok() {}
+        self.ready.set_nonblocking(false)?;
         let start = Instant::now();
         let child = Command::new(binary())
             .args(["run", "--config"])
@@ -76,21 +86,36 @@ impl Site {
         }
     }
 
-    fn activate(&self, code: &str) -> Result<(), Failure> {
+    pub(crate) fn activate(&self, code: &str) -> Result<(), Failure> {
         let file = self.folder.join("code");
         fs::write(&file, code)?;
-        let done = Command::new(env!("CARGO_BIN_EXE_entitlectl"))
-            .arg("--socket")
-            .arg(self.folder.join("run/entitled.sock"))
-            .arg("activate")
-            .arg("--code-file")
-            .arg(file)
-            .output()?;
-        if done.status.success() {
-            return Ok(());
-        }
-        Err(String::from_utf8_lossy(&done.stderr).into())
+        self.order(&["activate", "--code-file", &file.display().to_string()]).map(drop)
     }
+
+    pub(crate) fn order(&self, arguments: &[&str]) -> Result<String, Failure> {
+        order(&self.socket(), arguments)
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join("run/entitled.sock")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+}
+
+/// What `entitlectl` prints.
+pub(crate) fn order(socket: &Path, arguments: &[&str]) -> Result<String, Failure> {
+    let done = Command::new(env!("CARGO_BIN_EXE_entitlectl"))
+        .arg("--socket")
+        .arg(socket)
+        .args(arguments)
+        .output()?;
+    if done.status.success() {
+        return Ok(String::from_utf8(done.stdout)?);
+    }
+    Err(String::from_utf8_lossy(&done.stderr).into())
 }
 
 /// The CPU time of all threads, which other load on the machine changes little: the first field of `schedstat`, nanoseconds.
@@ -110,7 +135,7 @@ pub(crate) fn print(folder: &Path) -> Result<(), Failure> {
     let sold = sell(&portal, 1)?;
     let code = sold.first().ok_or("nothing was sold")?.activation_code.expose();
     let server = Server::start(&portal)?;
-    let site = Site::new(&folder.join("site"), &portal, &format!("http://{}", server.address))?;
+    let site = Site::new(&folder.join("site"), &portal, &format!("http://{}", server.address), "")?;
     let (agent, _) = site.start()?;
     site.activate(&code)?;
     let process = agent.0.id();

@@ -2,7 +2,8 @@
 //!
 //! They are printed, never asserted: machines are noisy, and ratios of one run are what can be compared. The baseline of
 //! the socket is nginx (Debian's package `nginx-light`) serving a static file of the same size with one worker; that of the
-//! portal is SQLite alone. `-- status`, `-- agent` and `-- portal` print one part. Set `FIGURES_ENTITLED` to the binary
+//! portal is SQLite alone; that of the members a fan-out of the same bytes over plain TCP. `-- status`, `-- agent`, `-- portal` and
+//! `-- members` print one part. Set `FIGURES_ENTITLED` to the binary
 //! that a package ships to have its memory, its start and its size.
 
 mod commits;
@@ -10,6 +11,7 @@ mod controller;
 mod daemon;
 mod fleet;
 mod load;
+mod members;
 mod nginx;
 mod portal;
 mod posting;
@@ -29,10 +31,19 @@ type Part = fn(&Path) -> Result<(), Failure>;
 
 fn main() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
-    let parts: [(&str, Part); 3] =
-        [("status", status), ("agent", agent), ("portal", portal::print)];
+    let parts: [(&str, Part); 4] = [
+        ("status", status),
+        ("agent", agent),
+        ("portal", portal::print),
+        ("members", members::print),
+    ];
     // Cargo says `--bench`.
     let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    if let [part, size] = &asked[..]
+        && part == members::fanout::SERVER
+    {
+        return members::fanout::serve(size.parse()?);
+    }
     for (name, print) in parts {
         if asked.is_empty() || asked.iter().any(|asked| asked == name) {
             print(folder.path())?;

@@ -18,7 +18,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
 };
@@ -33,6 +33,7 @@ const COMMITS: u32 = 300;
 /// `entitle-portal serve` on a directory.
 pub(crate) struct Server {
     child: Child,
+    directory: PathBuf,
     pub(crate) address: SocketAddr,
 }
 
@@ -46,7 +47,19 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
         let address = line.trim().rsplit('/').next().unwrap_or_default().parse();
-        Ok(Self { child, address: address? })
+        Ok(Self { child, directory: directory.to_owned(), address: address? })
+    }
+
+    /// Sells a subscription's customer another edition.
+    pub(crate) fn sell_edition(&self, subscription: &str, edition: &str) -> Result<(), Failure> {
+        let done = Command::new(env!("CARGO_BIN_EXE_entitle-portal"))
+            .args(["--json", "subscription", "set", subscription, "--edition", edition])
+            .env("ENTITLE_PORTAL_DIR", &self.directory)
+            .output()?;
+        if done.status.success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&done.stderr).into())
     }
 }
 

@@ -66,14 +66,20 @@ impl Agent {
             Command::RemoveMember { member } => answer(reply, self.remove_member(&member, &actor)),
             Command::Join(_) => answer(reply, Err(not_a_member())),
             Command::ReportUsage(report) => {
-                let uptime = self.uptime();
-                let license = self.holdings.license.as_ref();
-                let result = self.usage.report(report, license, uptime).and_then(|()| {
-                    let state = self.draft();
-                    self.conclude(state, Vec::new());
-                    self.done("the usage was taken note of".to_owned())
-                });
-                answer(reply, result);
+                let taken = self.take_gauge(&report);
+                answer(reply, taken);
+            }
+            Command::ReportUsers(report) => {
+                let taken = self.take_users(&report);
+                answer(reply, taken);
+            }
+            Command::Usage => {
+                let overview = self.usage_overview();
+                answer(reply, overview);
+            }
+            Command::UsageReport { from, to } => {
+                let report = self.usage_report(from, to, &actor);
+                answer(reply, report);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Agent, Clock, DaemonSettings, MemberAgent, MemberParts, Members, Parts, Reload, member::Uplink,
-    reload, sockets::Sockets,
+    notifying::Notifier, reload, sockets::Sockets,
 };
 use crate::{
     api::AgentHandle,
@@ -12,10 +12,19 @@ use crate::{
     license::Roots,
     members::{Authority, Host, Latest, Listener, MembersError, Presence},
     store::{DirectoryLock, Keeper, SqliteStore, StateDirectory, StoreError},
-    upstream::{HttpPortal, Portal, new_request_id},
+    upstream::{HttpPortal, Portal, Webhook, WebhookError, WebhookSettings, new_request_id},
+    usage::UserKey,
 };
-use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, thread};
+use std::{
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+    thread,
+};
 use tokio::sync::{mpsc, watch};
+use zeroize::Zeroizing;
 
 /// What members ask waits for the loop; more waits in its connection.
 const MEMBERS_WAITING: usize = 64;
@@ -53,6 +62,7 @@ pub struct Daemon {
     handle: AgentHandle,
     sockets: Sockets,
     reloader: Reloader,
+    notifier: Option<Notifier>,
     _lock: DirectoryLock,
 }
 
@@ -110,10 +120,14 @@ impl Daemon {
         let opened = SqliteStore::open(&directory)?;
         let (roots, mut standing) = reload::roots(&settings.root_folders);
         standing.extend(settings.standing.iter().cloned());
+        let health = settings.health_listen.and_then(|at| listen_for_monitors(at, &mut standing));
+        let webhook = settings.webhook.as_ref().and_then(|hook| webhook(hook, &mut standing));
         let (reload_sender, reloads) = mpsc::channel(1);
         let reloader = Reloader { running: settings.clone(), reloads: reload_sender };
         let paths = settings.sockets.clone();
         let manager = service_manager;
+        let metrics = Arc::new(Metrics::default());
+        let told_of = (directory.clone(), Arc::clone(&metrics));
         let beginning = Beginning {
             directory,
             keeper: Keeper::load(Box::new(opened.store))?,
@@ -121,7 +135,7 @@ impl Daemon {
             roots,
             standing,
             clock,
-            metrics: Arc::new(Metrics::default()),
+            metrics,
             service_manager,
             reloads,
             settings,
@@ -130,8 +144,13 @@ impl Daemon {
             Role::Controller => controller(beginning, hardware)?,
             Role::Member => member(beginning),
         };
-        let sockets = Sockets::open(&paths, &handle, manager)?;
-        Ok(Self { agent, handle, sockets, reloader, _lock: lock })
+        let sockets = Sockets::open(&paths, health, &handle, manager)?;
+        let notifier = webhook.map(|webhook| {
+            let (directory, metrics) = told_of;
+            let seed = seed_of(&directory.path().to_string_lossy());
+            Notifier::new(webhook, handle.published.clone(), directory, metrics, seed)
+        });
+        Ok(Self { agent, handle, sockets, reloader, notifier, _lock: lock })
     }
 
     /// How to give it new settings while it runs.
@@ -149,7 +168,7 @@ impl Daemon {
     /// # Errors
     /// Where the sockets' thread can't be started.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { agent, handle, sockets, reloader, _lock } = self;
+        let Self { agent, handle, sockets, reloader, notifier, _lock } = self;
         drop((handle, reloader));
         let (order, stopped) = watch::channel(false);
         let stopped_members = stopped.clone();
@@ -157,7 +176,11 @@ impl Daemon {
         let serving = thread::Builder::new()
             .name("sockets".to_owned())
             .spawn(move || sockets.serve(&stopped))?;
+        let notifying = notifier.map(|notifier| tokio::spawn(notifier.run()));
         let members = agent.run(stop, stopped_members).await;
+        if let Some(notifying) = notifying {
+            notifying.abort();
+        }
         // The threads may have ended by themselves; then nobody listens.
         let _ = order.send(true);
         let joined = tokio::task::spawn_blocking(move || serving.join()).await;
@@ -214,6 +237,31 @@ fn serve_members(listener: Listener, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+/// Binds the port for monitors. Nothing else depends on it: where it can't be bound, that is told.
+fn listen_for_monitors(address: SocketAddr, standing: &mut Vec<Finding>) -> Option<TcpListener> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        tracing::info!(address = %listener.local_addr()?, "monitors are served");
+        Ok(listener)
+    });
+    let told = |error| {
+        let message = format!(
+            "monitors can't be served at {address} ({error}): choose another address, [health] listen, and restart the agent"
+        );
+        tracing::error!("{message}");
+        standing.push(Finding::new(ConditionType::ConfigInvalid, "Health", message));
+    };
+    bound.map_err(told).ok()
+}
+
+fn webhook(settings: &WebhookSettings, standing: &mut Vec<Finding>) -> Option<Webhook> {
+    let told = |error: WebhookError| {
+        tracing::error!("{error}");
+        standing.push(Finding::new(ConditionType::ConfigInvalid, "Webhook", error.to_string()));
+    };
+    Webhook::new(settings).map_err(told).ok()
+}
+
 fn controller(
     beginning: Beginning,
     hardware: Arc<dyn Hardware>,
@@ -229,9 +277,10 @@ fn controller(
     });
     let key = directory.environment_key()?;
     let seed = seed_of(key.thumbprint().as_str());
-    let served = settings
-        .members_listen
-        .map(|address| serve_from(address, &directory, Arc::clone(&clock), Arc::clone(&metrics)));
+    let user_key = user_key(&directory)?;
+    let served = settings.members_listen.map(|address| {
+        serve_from(address, &directory, user_key.clone(), Arc::clone(&clock), Arc::clone(&metrics))
+    });
     let (members, listener) = match served.transpose() {
         Ok(served) => served.unzip(),
         Err(error) => {
@@ -250,6 +299,7 @@ fn controller(
         roots: beginning.roots,
         key,
         secret: directory.local_secret()?,
+        user_key,
         keeper: beginning.keeper,
         recovered: beginning.recovered,
         directory: Some(directory),
@@ -267,10 +317,21 @@ fn controller(
     Ok((Loop::Controller(Box::new(agent), listener), handle))
 }
 
+/// What users are hashed by. Where it can't be kept, it is another one after the next start: users are counted all the same.
+fn user_key(directory: &StateDirectory) -> Result<UserKey, DaemonError> {
+    directory.usage_key().or_else(|error| {
+        tracing::error!(%error, "the key of user hashes can't be kept");
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(bytes.as_mut()).map_err(StoreError::Random)?;
+        Ok(UserKey::from_bytes(*bytes))
+    })
+}
+
 /// Binds the members' port. The authority is made at the first time.
 fn serve_from(
     address: SocketAddr,
     directory: &StateDirectory,
+    usage_key: UserKey,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
 ) -> Result<(Members, Listener), MembersError> {
@@ -284,6 +345,7 @@ fn serve_from(
         presence: Arc::clone(&presence),
         latest: Arc::clone(&latest),
         asked: sender,
+        usage_key,
         metrics,
         clock: Arc::new(move || clock.read().clock),
     };
@@ -317,6 +379,7 @@ fn member(beginning: Beginning) -> (Loop, AgentHandle) {
         heard,
         orders,
         seed: seed_of(id.as_ref().unwrap_or(&name)),
+        session: new_request_id().0.as_u64_pair().1,
     });
     (Loop::Member(Box::new(agent), Box::new(uplink)), handle)
 }

@@ -123,7 +123,7 @@ impl Agent {
         };
         if !is_in_use && is_asked_for && self.survey.is_none() {
             tracing::warn!(
-                "the setting identity.override is not as it was when the environment was activated: the Serial Number stays {}",
+                "the setting identity.override is not as it was when the environment was activated: the Serial Number stays {} until `entitlectl rebind`, or set it as it was",
                 enrolled.serial_number
             );
         }
@@ -143,6 +143,10 @@ impl Agent {
         }
         enrolled.last_full_match = come(enrolled.last_full_match, now);
         let judgement = judge(enrolled, survey, &self.parts.secret, now);
+        // Where nothing can be made a number of, nothing says that the machine is another.
+        let named = self.mint(survey).ok().map(|minted| minted.serial_number);
+        let is_renamed = enrolled.overridden && named.is_some_and(|n| n != enrolled.serial_number);
+        let judgement = if is_renamed { judgement.of_other_override() } else { judgement };
         let judged_by = enrolled.clone();
         let before = state.hardware;
         let changed_before = before.and_then(|before| before.changed_since);

@@ -45,7 +45,7 @@ impl Agent {
     /// Members hear what was published.
     pub(super) fn tell_members(&self, now: Timestamp) {
         let Some(members) = &self.parts.members else { return };
-        members.presence.judge_by(now, self.lease_days());
+        members.presence.judge_by(now, self.time.mark().proven, self.lease_days());
         let statement = self.published.borrow().as_ref().and_then(|published| {
             Some((published.status.generation, published.statement.clone()?))
         });
@@ -82,6 +82,9 @@ impl Agent {
             }
             Asked::Renew { member, signing_request, reply } => {
                 let _ = reply.send(self.renew(member, &signing_request));
+            }
+            Asked::Usage { member, batch, reply } => {
+                let _ = reply.send(self.take_batch(member, &batch));
             }
             Asked::Present { member, statement, reply } => {
                 let _ = reply.send(self.follow(member, &statement));
@@ -267,7 +270,12 @@ impl Agent {
         let tokens = roster.tokens().filter(|token| token.expires_at <= now);
         let tokens = tokens.map(|token| RosterChange::ForgetToken(token.id.clone()));
         let is_over = |member: &&MemberRecord| {
-            let standing = policy::standing(member.certificate_expires_at, self.lease_days(), now);
+            let standing = policy::standing(
+                member.certificate_expires_at,
+                self.lease_days(),
+                now,
+                self.time.mark().proven,
+            );
             member.removed_at.is_some() && standing == policy::Standing::Over
         };
         let members = roster.members().filter(is_over);
@@ -305,11 +313,21 @@ impl Agent {
         let id = record.id;
         self.change_roster(vec![event], vec![RosterChange::Member(record)]);
         presence.know(id, true);
+        self.usage.remove(id);
         if let Some(members) = &self.parts.members {
             // Every connection looks whether it is meant.
             members.latest.send_modify(|latest| latest.removals += 1);
         }
         self.done(message)
+    }
+
+    /// What a member calls itself.
+    pub(super) fn member_name(&self, id: Uuid) -> String {
+        let told = self.presence().and_then(|presence| presence.seen(id)?.report);
+        let record = self.parts.keeper.roster().member(id);
+        told.map(|told| told.name)
+            .or_else(|| record.map(|record| record.name.clone()))
+            .unwrap_or_else(|| "unnamed".to_owned())
     }
 
     /// Every member that was not removed.

@@ -18,6 +18,7 @@ mod licenses;
 mod member;
 mod members;
 mod moving;
+mod notifying;
 mod publish;
 mod reload;
 mod run;
@@ -27,6 +28,7 @@ mod shown;
 mod sockets;
 mod succession;
 mod usage;
+mod usage_report;
 
 pub use clock::{Clock, SystemClock};
 pub use daemon::{Daemon, DaemonError, Reloader};
@@ -37,8 +39,9 @@ pub use run::stop_signal;
 pub use settings::DaemonSettings;
 pub use sockets::SocketPaths;
 
+use self::usage::Usage;
 use crate::{
-    api::{AgentHandle, Call, Problem, Published, Reply},
+    api::{AgentHandle, Call, KnownUsage, Problem, Published, Reply},
     codes::ActivationCode,
     entitlement::{Condition, ConditionType, EffectiveTime, Finding},
     health::{Heartbeat, Metrics, ServiceManager},
@@ -46,13 +49,13 @@ use crate::{
     license::{ForkState, KeyPair, Purpose, RequestId, Roots},
     store::{Keeper, StateDirectory, StatusMark, StoreError},
     upstream::{Exchange, Portal},
+    usage::UserKey,
 };
 use holdings::Holdings;
 use jiff::Timestamp;
 use schedule::Schedule;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
-use usage::Usage;
 
 /// Commands that wait for the loop; further ones are told to come again.
 const CALLS_WAITING: usize = 64;
@@ -75,6 +78,8 @@ pub struct Parts {
     pub key: KeyPair,
     /// What the digests of the hardware are keyed by.
     pub secret: LocalSecret,
+    /// What the hashes of users are keyed by.
+    pub user_key: UserKey,
     /// Where the Activation Code is kept; nowhere in a simulation.
     pub directory: Option<StateDirectory>,
     /// The state.
@@ -144,6 +149,7 @@ pub struct Agent {
     early: Vec<Call>,
     calls: mpsc::Receiver<Call>,
     published: watch::Sender<Option<Arc<Published>>>,
+    known: watch::Sender<KnownUsage>,
     heartbeat: Heartbeat,
 }
 
@@ -156,9 +162,11 @@ impl Agent {
         let signer = shown::SharedKey::new(parts.key.clone());
         let (call_sender, calls) = mpsc::channel(CALLS_WAITING);
         let (status_sender, published) = watch::channel(None);
+        let (known, shown_usage) = watch::channel(KnownUsage::default());
         let heartbeat = Heartbeat::start();
         let handle = AgentHandle {
             published,
+            usage: shown_usage,
             calls: call_sender,
             metrics: Arc::clone(&parts.metrics),
             heartbeat: heartbeat.clone(),
@@ -169,6 +177,7 @@ impl Agent {
             }),
         };
         let (code, asked_code) = stored_codes(parts.directory.as_ref());
+        let usage = Usage::new(parts.user_key.clone(), &mut parts.keeper);
         let stored = parts.keeper.state();
         let unreachable = parts.portal.as_ref().and_then(|_| told_unreachable(&stored.status));
         let reached = stored.last_contact.filter(|_| parts.portal.is_some());
@@ -176,7 +185,7 @@ impl Agent {
             time: EffectiveTime::new(parts.keeper.state().time),
             holdings: Holdings::of(parts.keeper.state(), &parts.product, &parts.roots),
             schedule: Schedule::new(parts.seed),
-            usage: Usage::default(),
+            usage,
             code,
             asked_code,
             survey: None,
@@ -199,6 +208,7 @@ impl Agent {
             early: Vec::new(),
             calls,
             published: status_sender,
+            known,
             heartbeat,
             parts,
         };

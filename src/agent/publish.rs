@@ -7,7 +7,7 @@ use crate::{
         ConditionType, EffectiveTime, Evaluation, Finding, Inputs, Reading, State, Status,
         TimeMark, evaluate, merge,
     },
-    license::{Fork, ForkState},
+    license::{Fork, ForkState, RequestKind},
     store::{Action, AgentState, Event, PendingLicense, RosterChange, StatusMark},
 };
 use bytes::Bytes;
@@ -63,6 +63,7 @@ impl Agent {
         events.iter().for_each(note);
         state.time = self.time.mark();
         let (status, evaluation) = self.judge(&mut state, now, &mut events);
+        self.cross(&status, now, &mut events);
         let time_moved = moved(self.parts.keeper.state().time, state.time);
         let same = AgentState { time: self.parts.keeper.state().time, ..state.clone() };
         let failed_before = self.parts.keeper.failure().is_some();
@@ -71,6 +72,7 @@ impl Agent {
         {
             self.parts.keeper.commit_with(state, events, changes);
         }
+        self.tell_usage(&status, now);
         self.publish(status);
         self.tell_members(now);
         if self.parts.keeper.failure().is_some() != failed_before {
@@ -102,7 +104,9 @@ impl Agent {
         let mut findings = evaluation.findings.clone();
         findings.extend(self.own_findings());
         findings.extend(state.fork.map(fork_finding));
+        // Of one kind the first counts: what was issued is nearer than what is asked for.
         findings.extend(state.pending_license.as_ref().map(pending_finding));
+        findings.extend(self.awaited_finding(state));
         let mut status = self.status(state, &evaluation, now);
         status.conditions = merge(&state.status.conditions, findings, now);
         let digest = digest(&status);
@@ -155,6 +159,29 @@ impl Agent {
         findings
     }
 
+    /// That a license was asked for which has not come.
+    fn awaited_finding(&self, state: &AgentState) -> Option<Finding> {
+        let (reason, message) = if state.rebind_waits {
+            let message = "the vendor was asked to bind this key and has not approved it yet; it is asked again every hour, by itself";
+            ("AwaitsApproval", message.to_owned())
+        } else {
+            let (pending, _) = state.chain.to_send().zip(self.unreachable.as_ref())?;
+            if !matches!(
+                pending.kind,
+                RequestKind::Activate | RequestKind::Rebind | RequestKind::Move
+            ) {
+                return None;
+            }
+            let message = format!(
+                "a request to {} was made at {} and is kept: it is sent again, by itself, until the portal answers",
+                pending.kind.as_str(),
+                in_seconds(pending.made_at)
+            );
+            ("Requested", message)
+        };
+        Some(Finding::new(ConditionType::LicensePending, reason, message))
+    }
+
     fn publish(&self, status: Status) {
         let json = match serde_json::to_vec(&status) {
             Ok(json) => Bytes::from(json),
@@ -184,6 +211,10 @@ impl Agent {
                 return false;
             }
             let message = &next.status.message;
+            if published.as_ref().is_none_or(|p| p.status.generation != next.status.generation) {
+                let Status { state, entitled, generation, .. } = &next.status;
+                tracing::info!(%state, entitled, generation, "{message}");
+            }
             match published.as_ref() {
                 // Whoever waits for readiness asks for the status next, whatever it says.
                 None => self.parts.service_manager.ready(message),

@@ -11,6 +11,9 @@ use crate::{
 };
 use std::{path::PathBuf, sync::Arc};
 
+/// Reasons of findings about what is made at the start alone.
+const UNTIL_RESTART: [&str; 3] = ["Members", "Health", "Webhook"];
+
 /// What a running agent is told about its settings.
 pub enum Reload {
     /// New ones, which are sound.
@@ -39,6 +42,8 @@ impl Reload {
             ("runtime_directory", settings.sockets != running.sockets),
             ("role", settings.role != running.role),
             ("members.listen", settings.members_listen != running.members_listen),
+            ("health.listen", settings.health_listen != running.health_listen),
+            ("webhook", settings.webhook != running.webhook),
             ("member.controllers", settings.controllers != running.controllers),
         ];
         if let Some((name, _)) = fixed.into_iter().find(|(_, changed)| *changed) {
@@ -109,7 +114,9 @@ impl Agent {
         self.parts.identity_override = identity_override;
         self.parts.configured_code = configured_code;
         self.parts.roots = settings.roots;
-        self.parts.standing = settings.standing;
+        // What was bound at the start, and what was not, stays so.
+        self.parts.standing.retain(|finding| UNTIL_RESTART.contains(&finding.reason));
+        self.parts.standing.extend(settings.standing);
         self.parts.portal = settings.portal;
         // An exchange that is under way goes on with the portal that it was begun with.
         let uptime = self.uptime();

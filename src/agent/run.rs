@@ -54,6 +54,7 @@ impl Agent {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+        self.store_peaks();
         self.parts.service_manager.stopping();
     }
 
@@ -125,7 +126,7 @@ impl Agent {
             until_change,
             until_refresh.map(|at| at.saturating_sub(uptime)),
             self.surveying.is_none().then(|| self.schedule.survey_at.saturating_sub(uptime)),
-            self.usage.next_expiry().map(|at| at.saturating_sub(uptime)),
+            self.usage_due().map(|at| at.saturating_sub(uptime)),
             self.parts.service_manager.watchdog_interval(),
         ]
         .into_iter()

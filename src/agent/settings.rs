@@ -5,7 +5,7 @@ use crate::{
     codes::ActivationCode,
     entitlement::{Finding, Role},
     license::Purpose,
-    upstream::PortalSettings,
+    upstream::{PortalSettings, WebhookSettings},
 };
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -38,6 +38,10 @@ pub struct DaemonSettings {
     pub state_directory: PathBuf,
     /// The sockets.
     pub sockets: SocketPaths,
+    /// Where monitors are served over TCP; none where they are not.
+    pub health_listen: Option<SocketAddr>,
+    /// Who is told of changes.
+    pub webhook: Option<WebhookSettings>,
     /// Conditions that hold since the start, such as settings that can't be used.
     pub standing: Vec<Finding>,
 }

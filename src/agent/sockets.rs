@@ -3,8 +3,8 @@
 use super::DaemonError;
 use crate::{
     api::{
-        AgentHandle, Published, Resumed, ServerOptions, admin_router, read_router, serve,
-        serve_status, usage_router,
+        AgentHandle, Published, Resumed, ServerOptions, admin_router, health_router, read_router,
+        serve, serve_status, usage_router,
     },
     health::{Inherited, ServiceManager},
 };
@@ -12,6 +12,7 @@ use axum::Router;
 use std::{
     fs::{self, Permissions},
     io,
+    net::TcpListener,
     os::{
         fd::OwnedFd,
         unix::{
@@ -25,6 +26,14 @@ use std::{
 };
 use tokio::sync::watch;
 
+/// What the port for monitors may take: it is open to a network.
+const MONITORS: ServerOptions = ServerOptions {
+    connections: 64,
+    share: 16,
+    head_timeout: Duration::from_secs(10),
+    stop_timeout: Duration::from_secs(2),
+    hand_over: false,
+};
 /// A start from a stored license takes a fraction of it; without one, the first answer is that the hardware is being read.
 const FIRST_STATUS: Duration = Duration::from_secs(1);
 
@@ -58,6 +67,8 @@ impl SocketPaths {
 /// The sockets of an agent, each with its routes.
 pub(super) struct Sockets {
     listeners: Vec<Socket>,
+    /// The port for monitors, with its routes.
+    health: Option<(TcpListener, Router)>,
     /// Those that this process made, and removes.
     own_paths: Vec<PathBuf>,
     published: watch::Receiver<Option<Arc<Published>>>,
@@ -77,6 +88,7 @@ impl Sockets {
     /// Takes over what the service manager made, and makes the rest.
     pub(super) fn open(
         paths: &SocketPaths,
+        health: Option<TcpListener>,
         agent: &AgentHandle,
         service_manager: ServiceManager,
     ) -> Result<Self, DaemonError> {
@@ -102,7 +114,9 @@ impl Sockets {
             socket(&paths.usage, 0o660, usage, usage_router(agent.clone()), None)?,
             socket(&paths.admin, 0o660, admin, admin_router(agent.clone()), status)?,
         ];
-        Ok(Self { listeners, own_paths, published: agent.published.clone(), service_manager })
+        let health = health.map(|listener| (listener, health_router(agent.clone())));
+        let published = agent.published.clone();
+        Ok(Self { listeners, health, own_paths, published, service_manager })
     }
 
     /// Serves in this thread until told to stop, then removes what was made here. Connections that wait for their next
@@ -112,7 +126,7 @@ impl Sockets {
             hand_over: self.service_manager.keeps_connections(),
             ..ServerOptions::within_limits()
         };
-        let idle = serve_all(self.listeners, self.published, options, stopped);
+        let idle = serve_all(self.listeners, self.health, self.published, options, stopped);
         self.service_manager.keep(&idle);
         for path in self.own_paths {
             // The next start removes what is left.
@@ -124,6 +138,7 @@ impl Sockets {
 /// Serves all sockets in this thread; gives back what waits at the end, where the options want it.
 fn serve_all(
     sockets: Vec<Socket>,
+    health: Option<(TcpListener, Router)>,
     mut published: watch::Receiver<Option<Arc<Published>>>,
     options: ServerOptions,
     stopped: &watch::Receiver<bool>,
@@ -139,14 +154,25 @@ fn serve_all(
         // Who asks while the agent starts is answered from the stored license, and not refused.
         let _ = tokio::time::timeout(FIRST_STATUS, published.wait_for(Option::is_some)).await;
         let mut serving = tokio::task::JoinSet::new();
+        let stop = || {
+            let mut stopped = stopped.clone();
+            async move {
+                // An error means that the other end is gone, which is a stop as well.
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            }
+        };
+        if let Some((listener, router)) = health {
+            match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => {
+                    serving.spawn(serve(listener, router, MONITORS, stop()));
+                }
+                Err(error) => tracing::error!(%error, "the port for monitors can't be served"),
+            }
+        }
         for Socket { listener, connections, router, status } in sockets {
             match resumed(listener, connections) {
                 Ok(listener) => {
-                    let mut stopped = stopped.clone();
-                    let stop = async move {
-                        // An error means that the other end is gone, which is a stop as well.
-                        let _ = stopped.wait_for(|stopped| *stopped).await;
-                    };
+                    let stop = stop();
                     match status {
                         Some(status) => {
                             serving.spawn(serve_status(listener, router, status, options, stop))

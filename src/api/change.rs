@@ -1,8 +1,8 @@
-//! What changes something: the routes of `admin.sock` and `usage.sock`.
+//! What changes something: the routes of `admin.sock`.
 
 use super::{
-    AgentHandle, Command, Done, Peer, Problem, Reply, RequestByHand, UsageReport,
-    asked::{Named, Parameters, Sent, bad_body},
+    AgentHandle, Command, Done, Peer, Problem, Reply, RequestByHand,
+    asked::{Parameters, Sent, bad_body},
     moving,
 };
 use crate::{
@@ -15,13 +15,9 @@ use axum::{
     extract::{State as From, rejection::JsonRejection},
     http::{HeaderName, StatusCode, header},
 };
-use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use zeroize::Zeroizing;
-
-/// How long a gauge counts at the most, seconds.
-const LONGEST_TIME_TO_LIVE: u64 = 86_400;
 
 /// The routes of `admin.sock` beside those that everyone may use.
 pub(super) fn admin_routes() -> OpenApiRouter<AgentHandle> {
@@ -34,11 +30,6 @@ pub(super) fn admin_routes() -> OpenApiRouter<AgentHandle> {
         .routes(routes!(refresh))
         .routes(routes!(release))
         .routes(routes!(events))
-}
-
-/// The routes of `usage.sock`.
-pub(super) fn usage_routes() -> OpenApiRouter<AgentHandle> {
-    OpenApiRouter::new().routes(routes!(usage))
 }
 
 /// An activation.
@@ -235,37 +226,6 @@ fn read_code(text: Option<Zeroizing<String>>) -> Result<Option<ActivationCode>, 
 fn read_rebind_code(text: Option<Zeroizing<String>>) -> Result<Option<RebindCode>, Problem> {
     let code = text.map(|text| text.parse::<RebindCode>()).transpose();
     code.map_err(|error| bad_request(error.code(), &error.to_string()))
-}
-
-/// A gauge.
-#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Usage {
-    /// Who reports: each reporter has one gauge a limit, and their sum counts.
-    reporter: String,
-    /// How much is used now.
-    value: u64,
-    /// Seconds that it counts unless it is reported again, 300 unless told, a day at the most.
-    ttl_seconds: Option<u64>,
-}
-
-/// Reports what is used of a limit
-#[utoipa::path(put, path = "/v1/usage/{limit}", tag = "usage", params(("limit" = String, Path, description = "The limit's name")), request_body = Usage, responses(
-    (status = 200, description = "It is taken note of", body = Done),
-    (status = "4XX", description = "It was refused", body = Problem, content_type = "application/problem+json"),
-))]
-async fn usage(
-    From(agent): From<AgentHandle>,
-    Extension(peer): Extension<Peer>,
-    Named(limit): Named<String>,
-    body: Result<Json<Usage>, JsonRejection>,
-) -> Result<Json<Done>, Problem> {
-    let Json(Usage { reporter, value, ttl_seconds }) =
-        body.map_err(|error| bad_body(error.status(), &error.body_text()))?;
-    let time_to_live = ttl_seconds.unwrap_or(300).clamp(1, LONGEST_TIME_TO_LIVE);
-    let time_to_live = Duration::from_secs(time_to_live);
-    let report = UsageReport { limit, reporter, value, time_to_live };
-    done(agent.call(peer.actor(), Command::ReportUsage(report)).await)
 }
 
 pub(super) fn done(reply: Result<Reply, Problem>) -> Result<Json<Done>, Problem> {

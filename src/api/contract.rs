@@ -1,17 +1,17 @@
 //! Between the sockets and the agent: what the agent publishes, and what it can be asked.
 
-use super::{Peer, Problem};
+use super::{KnownUsage, Peer, Problem, UsageOverview, UsageReport, UsersReport};
 use crate::{
     codes::ActivationCode,
     entitlement::Status,
     health::{Heartbeat, Metrics},
     identity::HardwareReport,
-    license::{LicenseClaims, Purpose, RebindCode, RequestKind},
+    license::{LicenseClaims, Purpose, RebindCode, RequestKind, UsageDocument},
     store::StoredEvent,
 };
 use axum::http::StatusCode;
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -98,6 +98,17 @@ pub enum Command {
     },
     /// To take note of usage.
     ReportUsage(UsageReport),
+    /// To count users.
+    ReportUsers(UsersReport),
+    /// To tell what is used.
+    Usage,
+    /// On a controller: to sign a usage report.
+    UsageReport {
+        /// The first day; without one, 30 days before the last.
+        from: Option<Date>,
+        /// The last day; without one, today.
+        to: Option<Date>,
+    },
     /// On a controller: to make a token for servers to join with.
     MakeToken(TokenOrder),
     /// On a controller: to list the members.
@@ -206,19 +217,6 @@ pub struct RequestByHand {
     pub rebind_code: Option<RebindCode>,
 }
 
-/// A gauge of something that is limited.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageReport {
-    /// The limit's name.
-    pub limit: String,
-    /// Who reports; each reporter has one gauge a limit, and their sum counts.
-    pub reporter: String,
-    /// How much.
-    pub value: u64,
-    /// How long it counts unless it is reported again.
-    pub time_to_live: Duration,
-}
-
 /// What the agent answers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
@@ -232,6 +230,10 @@ pub enum Reply {
     Token(MadeToken),
     /// The members.
     Members(Vec<MemberLine>),
+    /// What is used.
+    Usage(UsageOverview),
+    /// A usage report.
+    UsageReport(UsageDocument),
 }
 
 /// A change that was made.
@@ -270,6 +272,8 @@ pub struct AgentHandle {
     pub published: watch::Receiver<Option<Arc<Published>>>,
     /// The way for commands.
     pub calls: mpsc::Sender<Call>,
+    /// What is known of the use of limits.
+    pub usage: watch::Receiver<KnownUsage>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Whether the agent's loop turns.

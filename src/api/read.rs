@@ -3,13 +3,13 @@
 use super::{
     AgentHandle, Problem, Published,
     asked::{Named, Parameters, bad_parameter},
+    limits,
 };
 use crate::{
     codes::SerialNumber,
-    entitlement::{LimitState, LimitStatus, State, Status},
-    health::METRICS_MEDIA_TYPE,
+    entitlement::{State, Status},
     identity::HardwareReport,
-    license::{Enforcement, LicenseClaims, MEDIA_TYPE},
+    license::{LicenseClaims, MEDIA_TYPE},
 };
 use axum::{
     Json,
@@ -35,16 +35,12 @@ pub(super) fn routes() -> OpenApiRouter<AgentHandle> {
         .routes(routes!(watch))
         .routes(routes!(features))
         .routes(routes!(feature))
-        .routes(routes!(limits))
-        .routes(routes!(limit))
+        .merge(limits::routes())
         .routes(routes!(serial))
         .routes(routes!(license))
         .routes(routes!(statement))
         .routes(routes!(proof))
         .routes(routes!(hardware))
-        .routes(routes!(livez))
-        .routes(routes!(readyz))
-        .routes(routes!(metrics))
 }
 
 /// A blocking read.
@@ -182,53 +178,6 @@ async fn feature(
     }))
 }
 
-/// A limit, known or not.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-struct NamedLimit {
-    /// Its name.
-    name: String,
-    /// Whether the license names it.
-    known: bool,
-    /// The limit; `null` for unlimited, and where it is not known.
-    limit: Option<u64>,
-    /// What happens at the limit; `null` where it is not known.
-    enforcement: Option<Enforcement>,
-    /// What is used; `null` where nobody reports it.
-    used: Option<u64>,
-    /// How the two stand to each other; `null` where the limit is not known.
-    state: Option<LimitState>,
-}
-
-/// Every limit of the license
-#[utoipa::path(get, path = "/v1/limits", tag = "status", responses(
-    (status = 200, description = "Limit by name", body = BTreeMap<String, LimitStatus>),
-))]
-async fn limits(
-    From(agent): From<AgentHandle>,
-) -> Result<Json<BTreeMap<String, LimitStatus>>, Problem> {
-    Ok(Json(agent.current()?.status.limits.clone()))
-}
-
-/// One limit
-#[utoipa::path(get, path = "/v1/limits/{name}", tag = "status", params(("name" = String, Path, description = "Its name")), responses(
-    (status = 200, description = "The limit; `null` and unknown where the license does not name it", body = NamedLimit),
-))]
-async fn limit(
-    From(agent): From<AgentHandle>,
-    Named(name): Named<String>,
-) -> Result<Json<NamedLimit>, Problem> {
-    let published = agent.current()?;
-    let found = published.status.limits.get(&name).copied();
-    Ok(Json(NamedLimit {
-        name,
-        known: found.is_some(),
-        limit: found.and_then(|l| l.limit),
-        enforcement: found.map(|l| l.enforcement),
-        used: found.and_then(|l| l.used),
-        state: found.map(|l| l.state),
-    }))
-}
-
 /// The Serial Number.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Serial {
@@ -340,39 +289,6 @@ async fn hardware(From(agent): From<AgentHandle>) -> Result<Json<HardwareReport>
     report.map(|report| Json((*report).clone())).ok_or_else(|| {
         not_found("not-surveyed", "The hardware was not read yet", "try again in a second")
     })
-}
-
-/// Whether the agent's loop turns
-#[utoipa::path(get, path = "/livez", tag = "health", responses(
-    (status = 200, description = "It does", body = String),
-    (status = 503, description = "It is stuck", body = String),
-))]
-async fn livez(From(agent): From<AgentHandle>) -> (StatusCode, &'static str) {
-    if agent.heartbeat.is_alive() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the agent's loop is stuck\n")
-    }
-}
-
-/// Whether the agent can answer: the license is not its health
-#[utoipa::path(get, path = "/readyz", tag = "health", responses(
-    (status = 200, description = "It can", body = String),
-    (status = 503, description = "The hardware is still being read", body = String),
-))]
-async fn readyz(From(agent): From<AgentHandle>) -> (StatusCode, &'static str) {
-    match agent.current() {
-        Ok(_) => (StatusCode::OK, "ok\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the hardware is still being read\n"),
-    }
-}
-
-/// Metrics in the OpenMetrics text format
-#[utoipa::path(get, path = "/metrics", tag = "health", responses(
-    (status = 200, description = "The metrics", body = String, content_type = "application/openmetrics-text"),
-))]
-async fn metrics(From(agent): From<AgentHandle>) -> Response {
-    ([(header::CONTENT_TYPE, METRICS_MEDIA_TYPE)], agent.metrics.render()).into_response()
 }
 
 fn not_found(code: &str, title: &str, detail: &str) -> Problem {

@@ -3,7 +3,7 @@
 use super::{
     AgentHandle, Problem,
     asked::{LARGEST_BODY, whole},
-    change, members, read,
+    change, health, members, read, usage,
 };
 use axum::{
     Json, Router,
@@ -21,12 +21,17 @@ pub fn read_router(agent: AgentHandle) -> Router {
 
 /// The router of `usage.sock`: to report usage.
 pub fn usage_router(agent: AgentHandle) -> Router {
-    finish(change::usage_routes().routes(routes!(description)), agent)
+    finish(usage::routes().routes(routes!(description)), agent)
 }
 
 /// The router of `admin.sock`: everything.
 pub fn admin_router(agent: AgentHandle) -> Router {
     finish(all_routes(), agent)
+}
+
+/// What monitors may ask over TCP: `/livez`, `/readyz` and `/metrics`, and nothing that tells more.
+pub fn health_router(agent: AgentHandle) -> Router {
+    finish(health::routes(), agent)
 }
 
 /// The OpenAPI document of all three sockets.
@@ -49,11 +54,12 @@ fn all_routes() -> OpenApiRouter<AgentHandle> {
     read_routes()
         .merge(change::admin_routes())
         .merge(members::routes())
-        .merge(change::usage_routes())
+        .merge(usage::routes())
+        .merge(usage::admin_routes())
 }
 
 fn read_routes() -> OpenApiRouter<AgentHandle> {
-    read::routes().routes(routes!(description))
+    read::routes().merge(health::routes()).routes(routes!(description))
 }
 
 /// This document

@@ -13,7 +13,7 @@ use entitled::{
     entitlement::{ConditionType, Finding},
     health::ServiceManager,
     identity::{COLLECTED_FACTS, Machine},
-    upstream::{HttpPortal, PortalSettings},
+    upstream::{HttpPortal, PortalSettings, Webhook, WebhookSettings},
 };
 use std::{
     env,
@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -55,7 +55,8 @@ fn run(options: &RunOptions) -> anyhow::Result<()> {
     };
     let sources = Sources { file: options.config.clone(), flags };
     if options.check_config {
-        sources.current(check_portal)?;
+        let settings = daemon_settings(sources.current(check_portal)?);
+        settings.webhook.as_ref().map(Webhook::new).transpose()?;
         println!("the settings in {} are sound", options.config.display());
         return Ok(());
     }
@@ -138,6 +139,14 @@ fn daemon_settings(settings: Settings) -> DaemonSettings {
         identity_override: settings.identity_override,
         activation_code: settings.activation_code,
         portal,
+        health_listen: settings.health_listen,
+        webhook: settings.webhook_url.zip(settings.webhook_secret_file).map(
+            |(url, secret_file)| WebhookSettings {
+                url,
+                secret_file,
+                ca_file: settings.webhook_ca_file,
+            },
+        ),
         root_folders: settings.root_directories,
         state_directory: settings.state_directory,
         sockets: SocketPaths::in_directory(&settings.runtime_directory),
@@ -169,6 +178,30 @@ fn log(level: &str, format: LogFormat) -> anyhow::Result<()> {
     match format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().init(),
+        LogFormat::Journal => match journal() {
+            Ok(journal) => {
+                tracing_subscriber::registry()
+                    .with(EnvFilter::new(directives))
+                    .with(journal)
+                    .init();
+            }
+            Err(error) => {
+                log.with_target(false).init();
+                tracing::warn!(%error, "the journal can't be written to: the log goes to standard error");
+            }
+        },
     }
     Ok(())
+}
+
+/// Fields of the log become fields of the journal: `journalctl ENTITLED_ACTION=license-installed`.
+fn journal() -> io::Result<tracing_journald::Layer> {
+    use tracing_journald::{Priority, PriorityMappings};
+    let priorities = PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        ..PriorityMappings::new()
+    };
+    let layer = tracing_journald::layer()?.with_field_prefix(Some("ENTITLED".to_owned()));
+    Ok(layer.with_priority_mappings(priorities).with_syslog_identifier("entitled".to_owned()))
 }

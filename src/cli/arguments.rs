@@ -1,6 +1,6 @@
 //! The commands and their options.
 
-use super::{CliError, DONE, output::print};
+use super::{CliError, DONE, output::print, usage::UsageOptions};
 use crate::license::Purpose;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser};
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -12,7 +12,7 @@ Exit codes:
   1  refused, or it failed
   2  the command line can't be used
   3  the agent can't be reached
-  4  for `status`: not entitled
+  4  for `status`: not entitled; for `usage check`: not allowed
 `check` exits as monitors expect: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.";
 
 const COMMON: &str = "Common options";
@@ -78,6 +78,8 @@ pub(super) enum Command {
     },
     /// List the features of the license
     Features,
+    /// Show what is used of each limit, and by which server
+    Usage(UsageOptions),
     /// List what happened, newest first
     Events {
         /// At most so many
@@ -85,7 +87,13 @@ pub(super) enum Command {
         limit: u32,
     },
     /// Show every change of the status as it happens
-    Watch,
+    Watch {
+        /// Run a command for the status as it is, then for each change: by `sh -c`, one at a time, with the status as JSON on its
+        /// standard input, and `ENTITLED_STATE`, `ENTITLED_ENTITLED` (true or false) and `ENTITLED_GENERATION` in its environment. Of
+        /// changes that come while it runs, it is told the last
+        #[arg(long, value_name = "COMMAND")]
+        exec: Option<String>,
+    },
     /// Make tokens for servers to join with, list members, remove one
     Member {
         #[command(subcommand)]
@@ -355,7 +363,7 @@ fn days(text: &str) -> Result<i64, String> {
 }
 
 /// `90s`, `30m`, `1h` or `7d`.
-fn time_to_live(text: &str) -> Result<Duration, String> {
+pub(super) fn time_to_live(text: &str) -> Result<Duration, String> {
     let wrong = || format!("expected a time such as 30m, 1h or 7d, found {text:?}");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let number = text.strip_suffix(unit).unwrap_or_default();
@@ -381,28 +389,5 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Result<u8, CliError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_definitions_are_sound() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn times_are_read_with_their_unit() {
-        assert_eq!(time_to_live("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(time_to_live("1h"), Ok(Duration::from_hours(1)));
-        assert_eq!(time_to_live("7d"), Ok(Duration::from_hours(168)));
-        for text in ["", "1", "h", "0h", "-1h", "1w", "1é"] {
-            assert!(time_to_live(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn days_are_read_with_and_without_their_unit() {
-        assert_eq!(days("30d"), Ok(30));
-        assert_eq!(days("7"), Ok(7));
-        assert!(days("-1").is_err() && days("d").is_err() && days("1w").is_err());
-    }
-}
+#[path = "arguments_tests.rs"]
+mod tests;

@@ -69,14 +69,36 @@ impl Agent {
 
     /// Removes a member.
     pub(super) async fn remove_member(&self, member: &str) -> Result<Done, CliError> {
-        let mut url = Url::parse("http://localhost/v1/members").map_err(|error| {
-            CliError::Unreachable { path: self.admin.clone(), reason: error.to_string() }
-        })?;
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.push(member);
-        }
-        let response = self.send(&self.admin, Method::DELETE, url.path(), |r| r).await?;
+        let path = Self::path(&["v1", "members", member]);
+        let response = self.send(&self.admin, Method::DELETE, &path, |r| r).await?;
         decode(&self.admin, response).await
+    }
+
+    /// Reports usage, as a program does: over `usage.sock`, which needs no right to change anything else.
+    pub(super) async fn report_usage(
+        &self,
+        of: &[&str],
+        body: &impl Serialize,
+    ) -> Result<Done, CliError> {
+        let path = Self::path(&[&["v1", "usage"], of].concat());
+        let socket = self.read.with_file_name("usage.sock");
+        let response = self.send(&socket, Method::PUT, &path, |r| r.json(body)).await?;
+        decode(&socket, response).await
+    }
+
+    /// Asks for a usage report.
+    pub(super) async fn usage_report(&self, path: &str) -> Result<String, CliError> {
+        let response = self.send(&self.admin, Method::GET, path, |r| r).await?;
+        self.text(response).await
+    }
+
+    /// A path of these segments, whatever is in them.
+    pub(super) fn path(segments: &[&str]) -> String {
+        let Ok(mut url) = Url::parse("http://localhost") else { return String::new() };
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.clear().extend(segments);
+        }
+        url.path().to_owned()
     }
 
     /// Asks for a request that is carried by hand.

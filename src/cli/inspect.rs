@@ -71,7 +71,7 @@ pub(super) fn inspect(output: Output, options: &InspectOptions) -> Result<u8, Cl
     Ok(if failed { 1 } else { DONE })
 }
 
-fn roots(paths: &[PathBuf]) -> Result<Roots, CliError> {
+pub(super) fn roots(paths: &[PathBuf]) -> Result<Roots, CliError> {
     if paths.is_empty() {
         return Ok(read_roots(&ROOT_FOLDERS.map(PathBuf::from)).0);
     }

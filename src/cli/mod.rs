@@ -1,7 +1,7 @@
 //! `entitlectl`: the commands, and how their answers look.
 //!
 //! Most commands ask the agent over its sockets; those with `--root`, and `license inspect`, need no agent. The binary calls
-//! this; it calls `api` for the contract, `identity` and `license`.
+//! this; it calls `api` for the contract, `usage`, `identity` and `license`.
 
 mod arguments;
 mod changes;
@@ -9,12 +9,14 @@ mod check;
 mod client;
 mod doctor;
 mod error;
+mod exec;
 mod hardware;
 mod inspect;
 mod license;
 mod members;
 mod output;
 mod status;
+mod usage;
 mod watch;
 
 pub use arguments::{Arguments, EXIT_CODES};
@@ -55,7 +57,8 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         },
         Command::Features => license::features(&agent, output).await?,
         Command::Events { limit } => license::events(&agent, output, limit).await?,
-        Command::Watch => watch::watch(&agent, output).await?,
+        Command::Usage(options) => usage::usage(&agent, output, options).await?,
+        Command::Watch { exec } => watch::watch(&agent, output, exec).await?,
         Command::Check(options) => {
             return Ok(ExitCode::from(check::check(&agent, output, &options).await));
         }

@@ -93,6 +93,7 @@ impl Page {
             LicenseSource::File => "carried by hand",
             LicenseSource::Controller => "from the controller",
             LicenseSource::Member => "from a member that had kept it",
+            LicenseSource::Other => "by a road that this program does not know",
         };
         self.row(
             "License",

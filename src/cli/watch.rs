@@ -3,6 +3,7 @@
 use super::{
     CliError, DONE, Output,
     client::Agent,
+    exec::Runner,
     output::{print, print_json_line, reader_gone, shown},
 };
 use crate::{entitlement::Status, upstream::Backoff};
@@ -16,18 +17,47 @@ const LONGEST_LINE: usize = 4 << 20;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Shows each change until it is stopped (Ctrl-C) or nobody reads any more, over restarts of the agent.
-pub(super) async fn watch(agent: &Agent, output: Output) -> Result<u8, CliError> {
+///
+/// With a command, that is run for each instead, and nothing is shown.
+pub(super) async fn watch(
+    agent: &Agent,
+    output: Output,
+    command: Option<String>,
+) -> Result<u8, CliError> {
+    let to = match command {
+        Some(command) => To::Command(Runner::start(command)),
+        None => To::Reader(output),
+    };
     tokio::select! {
-        watched = watch_on(agent, output) => watched,
-        () = reader_gone() => Ok(DONE),
+        watched = watch_on(agent, &to) => watched,
+        () = reader_gone(), if matches!(to, To::Reader(_)) => Ok(DONE),
     }
 }
 
-async fn watch_on(agent: &Agent, output: Output) -> Result<u8, CliError> {
+/// Who is told.
+enum To {
+    Reader(Output),
+    Command(Runner),
+}
+
+impl To {
+    fn tell(&self, status: Status) -> Result<(), CliError> {
+        match self {
+            Self::Command(runner) => {
+                runner.tell(status);
+                Ok(())
+            }
+            Self::Reader(output) if output.json => print_json_line(&status),
+            Self::Reader(_) => print(&line_of(&status)),
+        }
+    }
+}
+
+async fn watch_on(agent: &Agent, to: &To) -> Result<u8, CliError> {
     let mut seen = None;
     let mut response = agent.watch().await?;
     loop {
-        follow(response, output, &mut seen).await?;
+        follow(response, to, &mut seen).await?;
         let mut backoff = Backoff::new(u64::from(std::process::id()));
         response = loop {
             match agent.watch().await {
@@ -43,11 +73,7 @@ async fn watch_on(agent: &Agent, output: Output) -> Result<u8, CliError> {
 }
 
 /// Shows the events of one connection; ends with it.
-async fn follow(
-    mut response: Response,
-    output: Output,
-    seen: &mut Option<u64>,
-) -> Result<u8, CliError> {
+async fn follow(mut response: Response, to: &To, seen: &mut Option<u64>) -> Result<u8, CliError> {
     let mut buffer = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         buffer.extend_from_slice(&chunk);
@@ -59,11 +85,7 @@ async fn follow(
                 continue;
             }
             *seen = Some(status.generation);
-            if output.json {
-                print_json_line(&status)?;
-            } else {
-                print(&line_of(&status))?;
-            }
+            to.tell(status)?;
         }
         if buffer.len() > LONGEST_LINE {
             break;

@@ -2,12 +2,14 @@
 
 use super::symbols::{CodeError, CodeKind, Symbols};
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "server")]
 use sha2::{Digest, Sha256};
 use std::{fmt, str::FromStr};
 
 /// The newest version of the algorithm, and the only one yet.
 const VERSION: u8 = 0;
 /// Keeps these digests apart from every other use of SHA-256.
+#[cfg(feature = "server")]
 const DOMAIN: &[u8] = b"entitled serial number\0";
 
 /// The id of an environment, made once from its controller's hardware: `0AB-…`, eight triplets joined by `-`.
@@ -20,6 +22,7 @@ pub struct SerialNumber(Symbols);
 impl SerialNumber {
     /// The Serial Number of a source of identity: `source` names its kind (`smbios-uuid`, …), `canonical` is its value
     /// in canonical form. 22 symbols (110 bits) of SHA-256 over the domain, the source and the value.
+    #[cfg(feature = "server")]
     pub fn mint(source: &str, canonical: &str) -> Self {
         let digest = Sha256::new()
             .chain_update(DOMAIN)

@@ -5,6 +5,7 @@ use std::fmt;
 /// Symbols in a code.
 pub(super) const LENGTH: usize = 24;
 /// Symbols of content between the version and the check symbol; 110 bits.
+#[cfg(feature = "server")]
 pub(super) const CONTENT: usize = LENGTH - 2;
 /// Crockford's alphabet, <https://www.crockford.com/base32.html>.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -126,6 +127,7 @@ pub(super) struct Symbols([u8; LENGTH]);
 
 impl Symbols {
     /// A code from its version and its content, of which the first 110 bits are taken.
+    #[cfg(feature = "server")]
     pub(super) fn from_content(kind: CodeKind, version: u8, content: &[u8; 16]) -> Self {
         let mut symbols = [0; LENGTH];
         symbols[0] = version & 31;
@@ -177,6 +179,7 @@ impl Symbols {
         self.triplets().join(kind.separator().encode_utf8(&mut [0; 4]))
     }
 
+    #[cfg(feature = "server")]
     pub(super) fn wipe(&mut self) {
         zeroize::Zeroize::zeroize(&mut self.0);
     }

@@ -34,8 +34,32 @@ pub struct Fragment {
     pub members: MembersFragment,
     /// On a member: its controller.
     pub member: MemberFragment,
+    /// What monitors may ask over TCP.
+    pub health: HealthFragment,
+    /// A receiver that is told of changes.
+    pub webhook: WebhookFragment,
     /// The log.
     pub log: LogFragment,
+}
+
+/// `[health]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HealthFragment {
+    /// The address and port for `/livez`, `/readyz` and `/metrics`; without one they are on the sockets alone.
+    pub listen: Option<String>,
+}
+
+/// `[webhook]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebhookFragment {
+    /// Its address; without one nobody is told.
+    pub url: Option<String>,
+    /// The file of the secret that messages are signed by.
+    pub secret_file: Option<PathBuf>,
+    /// Certificate authorities beside the system's, a PEM file.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `[members]`
@@ -169,6 +193,12 @@ impl Fragment {
             member: MemberFragment {
                 controllers: self.member.controllers.or(lower.member.controllers),
                 token_file: self.member.token_file.or(lower.member.token_file),
+            },
+            health: HealthFragment { listen: self.health.listen.or(lower.health.listen) },
+            webhook: WebhookFragment {
+                url: self.webhook.url.or(lower.webhook.url),
+                secret_file: self.webhook.secret_file.or(lower.webhook.secret_file),
+                ca_file: self.webhook.ca_file.or(lower.webhook.ca_file),
             },
             log: LogFragment {
                 level: self.log.level.or(lower.log.level),

@@ -16,6 +16,7 @@ pub const ROOT_FOLDERS: [&str; 2] = ["/usr/share/entitled/roots.d", "/etc/entitl
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 const ACTIVATION_CODE: &str = "activation-code";
 const JOIN_TOKEN: &str = "join-token";
+const WEBHOOK_SECRET: &str = "webhook-secret";
 /// Longest name of an environment, characters.
 const LONGEST_NAME: usize = 100;
 
@@ -52,6 +53,14 @@ pub struct Settings {
     pub controllers: Vec<String>,
     /// On a member: the file that holds a join token.
     pub token_file: Option<PathBuf>,
+    /// Where monitors are served over TCP; none where they are not.
+    pub health_listen: Option<SocketAddr>,
+    /// The address of a receiver that is told of changes.
+    pub webhook_url: Option<String>,
+    /// The file of the secret that it verifies them by.
+    pub webhook_secret_file: Option<PathBuf>,
+    /// Certificate authorities for it beside the system's.
+    pub webhook_ca_file: Option<PathBuf>,
     /// Directives of the log.
     pub log_level: String,
     /// How the log is written.
@@ -64,8 +73,13 @@ impl Settings {
     /// # Errors
     /// The first setting that is missing or wrong.
     pub fn from_fragment(fragment: Fragment) -> Result<Self, ConfigError> {
-        let Fragment { portal, environment, activation, identity, members, member, log, .. } =
-            fragment;
+        let Fragment { portal, environment, activation, identity, members, member, .. } = fragment;
+        let (health, webhook, log) = (fragment.health, fragment.webhook, fragment.log);
+        let webhook_secret_file = webhook.secret_file.or_else(|| credential(WEBHOOK_SECRET));
+        if webhook.url.is_some() && webhook_secret_file.is_none() {
+            let mend = "messages of the webhook are signed: write a secret, `(printf whsec_; openssl rand -base64 32) > FILE`, and name the file";
+            return Err(ConfigError::Missing { name: "webhook.secret_file", mend });
+        }
         let product = fragment.product.ok_or(ConfigError::Missing {
             name: "product",
             mend: "set it to the name that the vendor gave, `product = \"…\"`",
@@ -92,9 +106,13 @@ impl Settings {
             purpose,
             activation_code: activation_code(activation.code_file.as_deref())?,
             identity_override: identity.r#override.map(unique).transpose()?,
-            members_listen: members.listen.map(listen).transpose()?,
+            members_listen: listen("members.listen", members.listen)?,
             controllers: member.controllers.unwrap_or_default(),
             token_file: member.token_file.or_else(|| credential(JOIN_TOKEN)),
+            health_listen: listen("health.listen", health.listen)?,
+            webhook_url: webhook.url,
+            webhook_secret_file,
+            webhook_ca_file: webhook.ca_file,
             log_level: level(log.level)?,
             log_format: LogFormat::read(log.format.as_deref())?,
         })
@@ -158,9 +176,10 @@ fn role(setting: Option<&str>) -> Result<Role, ConfigError> {
     }
 }
 
-fn listen(text: String) -> Result<SocketAddr, ConfigError> {
+fn listen(name: &'static str, text: Option<String>) -> Result<Option<SocketAddr>, ConfigError> {
     let expected = "an address and a port such as 0.0.0.0:7443 or [::]:7443";
-    text.parse().map_err(|_| ConfigError::Value { name: "members.listen", expected, found: text })
+    let Some(text) = text else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| ConfigError::Value { name, expected, found: text })
 }
 
 /// The file of a credential that the service manager has put there.

@@ -13,7 +13,7 @@ const LAST_GOOD: &str = "last-good.toml";
 
 /// Variables of the environment, and the setting that each stands for. `STATE_DIRECTORY` and `RUNTIME_DIRECTORY` are
 /// systemd's and count as defaults: settings go over them.
-const VARIABLES: [(&str, &[&str]); 15] = [
+const VARIABLES: [(&str, &[&str]); 19] = [
     ("ENTITLED_PRODUCT", &["product"]),
     ("ENTITLED_ROLE", &["role"]),
     ("ENTITLED_STATE_DIRECTORY", &["state_directory"]),
@@ -27,6 +27,10 @@ const VARIABLES: [(&str, &[&str]); 15] = [
     ("ENTITLED_IDENTITY_OVERRIDE", &["identity", "override"]),
     ("ENTITLED_MEMBERS_LISTEN", &["members", "listen"]),
     ("ENTITLED_MEMBER_TOKEN_FILE", &["member", "token_file"]),
+    ("ENTITLED_HEALTH_LISTEN", &["health", "listen"]),
+    ("ENTITLED_WEBHOOK_URL", &["webhook", "url"]),
+    ("ENTITLED_WEBHOOK_SECRET_FILE", &["webhook", "secret_file"]),
+    ("ENTITLED_WEBHOOK_CA_FILE", &["webhook", "ca_file"]),
     ("ENTITLED_LOG_LEVEL", &["log", "level"]),
     ("ENTITLED_LOG_FORMAT", &["log", "format"]),
 ];

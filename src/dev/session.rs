@@ -164,6 +164,8 @@ fn prepare_agent(
         members_listen: None,
         controllers: Vec::new(),
         token_file: None,
+        health_listen: None,
+        webhook: None,
         environment_name: "Development".to_owned(),
         purpose: Purpose::Development,
         identity_override,

@@ -4,19 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The kinds of condition. One that a status does not list is false.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[expect(missing_docs, reason = "the messages say what each means")]
 pub enum ConditionType {
     HardwareDrift,
@@ -25,6 +14,7 @@ pub enum ConditionType {
     IdentityOverride,
     ClockSkewed,
     PortalUnreachable,
+    LimitNear,
     LimitExceeded,
     LicensePending,
     CloneSuspected,
@@ -36,13 +26,14 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// All kinds, in the order in which a status lists them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::HardwareDrift,
         Self::HardwareUnreadable,
         Self::HardwareChanged,
         Self::IdentityOverride,
         Self::ClockSkewed,
         Self::PortalUnreachable,
+        Self::LimitNear,
         Self::LimitExceeded,
         Self::LicensePending,
         Self::CloneSuspected,
@@ -61,6 +52,7 @@ impl ConditionType {
             Self::IdentityOverride => "IdentityOverride",
             Self::ClockSkewed => "ClockSkewed",
             Self::PortalUnreachable => "PortalUnreachable",
+            Self::LimitNear => "LimitNear",
             Self::LimitExceeded => "LimitExceeded",
             Self::LicensePending => "LicensePending",
             Self::CloneSuspected => "CloneSuspected",
@@ -78,7 +70,8 @@ impl ConditionType {
 }
 
 /// Whether a condition holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub enum ConditionStatus {
     /// It holds.
     True,
@@ -107,7 +100,8 @@ impl Finding {
 }
 
 /// A condition as a status lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Condition {
     /// What kind.
     #[serde(rename = "type")]
@@ -119,7 +113,7 @@ pub struct Condition {
     /// A sentence for people.
     pub message: String,
     /// Since when it has held.
-    #[schema(value_type = String, format = DateTime)]
+    #[cfg_attr(feature = "server", schema(value_type = String, format = DateTime))]
     pub since: Timestamp,
 }
 

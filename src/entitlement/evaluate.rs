@@ -1,6 +1,6 @@
 //! `evaluate`: the states of the documents' table, as one pure function.
 
-use super::{ConditionType, Finding, LimitState, LimitStatus, Reason, State, limit_status};
+use super::{ConditionType, Finding, LimitStatus, Reason, State, Threshold, limit_status};
 use crate::{
     codes::SerialNumber,
     identity::Verdict,
@@ -105,7 +105,7 @@ pub fn evaluate(inputs: &Inputs<'_>) -> Evaluation {
         .map(|(name, limit)| (name.clone(), limit_status(*limit, inputs.usage.get(name).copied())))
         .collect();
     let mut findings = hardware_findings(inputs, Some(license));
-    findings.extend(limit_finding(&limits));
+    findings.extend(limit_findings(&limits));
     if reason == Reason::CheckInOverdue {
         findings.push(Finding::new(ConditionType::CheckInOverdue, "Overdue", message.clone()));
     }
@@ -252,20 +252,40 @@ fn hardware_findings(inputs: &Inputs<'_>, license: Option<&LicenseClaims>) -> Ve
     vec![finding]
 }
 
-fn limit_finding(limits: &BTreeMap<String, LimitStatus>) -> Option<Finding> {
-    let exceeded: Vec<String> = limits
-        .iter()
-        .filter(|(_, limit)| limit.state == LimitState::Exceeded)
-        // Without what is used: a gauge that moves is no change of this condition.
-        .map(|(name, limit)| format!("{name} (limit {})", limit.limit.unwrap_or_default()))
-        .collect();
-    (!exceeded.is_empty()).then(|| {
+/// What is warned of. Without what is used: a gauge that moves is no change of a condition.
+fn limit_findings(limits: &BTreeMap<String, LimitStatus>) -> Vec<Finding> {
+    let crossed = limits.iter().filter_map(|(name, limit)| {
+        Some((Threshold::of(limit)?, name, limit.limit.unwrap_or_default()))
+    });
+    let (exceeded, near): (Vec<_>, Vec<_>) =
+        crossed.partition(|(threshold, ..)| *threshold == Threshold::Exceeded);
+    let mut findings = Vec::new();
+    if let Some((highest, ..)) = near.iter().max() {
+        let list: Vec<_> = (near.iter())
+            .map(|(threshold, name, limit)| {
+                format!("{name} (limit {limit}, {})", threshold.as_str())
+            })
+            .collect();
         let message = format!(
-            "more is used than licensed: {}: `entitlectl status` shows how much; buy more, or use less",
-            exceeded.join(", ")
+            "soon more is used than licensed: {}: `entitlectl usage` shows by whom; buy more, or use less",
+            list.join(", ")
         );
-        Finding::new(ConditionType::LimitExceeded, "Exceeded", message)
-    })
+        findings.push(Finding::new(ConditionType::LimitNear, highest.reason(), message));
+    }
+    if !exceeded.is_empty() {
+        let list: Vec<_> =
+            exceeded.iter().map(|(_, name, limit)| format!("{name} (limit {limit})")).collect();
+        let message = format!(
+            "more is used than licensed: {}: `entitlectl usage` shows by whom; buy more, or use less",
+            list.join(", ")
+        );
+        findings.push(Finding::new(
+            ConditionType::LimitExceeded,
+            Threshold::Exceeded.reason(),
+            message,
+        ));
+    }
+    findings
 }
 
 /// Whole days from `now` to `end`, a part of a day counted as one; 0 from `end` on.

@@ -4,19 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The entitlement of an environment in one word.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// No license was ever installed, it was released, or the environment goes on under another key.
@@ -70,19 +59,8 @@ impl fmt::Display for State {
 }
 
 /// Why the state is what it is.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// No license was ever installed.
@@ -113,4 +91,7 @@ pub enum Reason {
     LeaseEnded,
     /// This server is to be a member and has not joined an environment.
     NotJoined,
+    /// One that a newer agent gives and this program does not know; the message says it.
+    #[serde(other)]
+    Other,
 }

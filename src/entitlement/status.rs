@@ -3,8 +3,7 @@
 use super::{Condition, LimitStatus, Reason, State};
 use crate::{
     codes::SerialNumber,
-    identity::Verdict,
-    license::{Purpose, Sequence},
+    terms::{Purpose, Sequence, Verdict},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What a server is in its environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Holds the license.
@@ -22,10 +22,11 @@ pub enum Role {
 }
 
 /// The entitlement status of an environment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Status {
     /// The Serial Number; `null` where none could be minted.
-    #[schema(value_type = Option<String>, example = "0CD-MJA-298-PZ0-P7X-638-7DG-JFT")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<String>, example = "0CD-MJA-298-PZ0-P7X-638-7DG-JFT"))]
     pub serial_number: Option<SerialNumber>,
     /// What this server is.
     pub role: Role,
@@ -40,7 +41,7 @@ pub struct Status {
     /// Grows with every change of this status.
     pub generation: u64,
     /// Since when the state is this one.
-    #[schema(value_type = String, format = DateTime)]
+    #[cfg_attr(feature = "server", schema(value_type = String, format = DateTime))]
     pub since: Timestamp,
     /// The environment; `null` before the first license.
     pub environment: Option<EnvironmentStatus>,
@@ -59,7 +60,8 @@ pub struct Status {
 }
 
 /// The environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct EnvironmentStatus {
     /// Its id at the portal.
     pub id: Uuid,
@@ -70,7 +72,8 @@ pub struct EnvironmentStatus {
 }
 
 /// By which road the license came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LicenseSource {
     /// On-line from the portal.
@@ -81,15 +84,19 @@ pub enum LicenseSource {
     Controller,
     /// From a member that had heard of it, to a controller that was restored from a snapshot.
     Member,
+    /// By one that a newer agent tells and this program does not know.
+    #[serde(other)]
+    Other,
 }
 
 /// The license in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct LicenseStatus {
     /// Its id.
     pub id: Uuid,
     /// Its place among the documents of the environment.
-    #[schema(value_type = u64)]
+    #[cfg_attr(feature = "server", schema(value_type = u64))]
     pub sequence: Sequence,
     /// The subscription's id.
     pub subscription_id: Uuid,
@@ -102,16 +109,16 @@ pub struct LicenseStatus {
     /// The Activation Code, masked; `null` where it is not known here.
     pub activation_code: Option<String>,
     /// Issued at.
-    #[schema(value_type = String, format = DateTime)]
+    #[cfg_attr(feature = "server", schema(value_type = String, format = DateTime))]
     pub issued_at: Timestamp,
     /// The first second of the term.
-    #[schema(value_type = String, format = DateTime)]
+    #[cfg_attr(feature = "server", schema(value_type = String, format = DateTime))]
     pub starts_at: Timestamp,
     /// The first second after the term.
-    #[schema(value_type = String, format = DateTime)]
+    #[cfg_attr(feature = "server", schema(value_type = String, format = DateTime))]
     pub ends_at: Timestamp,
     /// The first second after grace.
-    #[schema(value_type = String, format = DateTime)]
+    #[cfg_attr(feature = "server", schema(value_type = String, format = DateTime))]
     pub grace_ends_at: Timestamp,
     /// Days to `ends_at`, a part of a day counted as one; 0 after it.
     pub days_left: i64,
@@ -120,7 +127,8 @@ pub struct LicenseStatus {
 }
 
 /// The upstream side.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct UpstreamStatus {
     /// `portal`, or `none` where no portal is set and licenses are carried by hand.
     pub kind: String,
@@ -129,18 +137,19 @@ pub struct UpstreamStatus {
     /// Whether the last try reached it; `null` before the first.
     pub reachable: Option<bool>,
     /// When it last answered, by effective time.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[cfg_attr(feature = "server", schema(value_type = Option<String>, format = DateTime))]
     pub last_contact: Option<Timestamp>,
     /// When it is asked next, by effective time.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[cfg_attr(feature = "server", schema(value_type = Option<String>, format = DateTime))]
     pub next_refresh: Option<Timestamp>,
 }
 
 /// The hardware in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct HardwareStatus {
     /// The verdict of the last survey.
-    #[schema(value_type = String, example = "unchanged")]
+    #[cfg_attr(feature = "server", schema(value_type = String, example = "unchanged"))]
     pub verdict: Verdict,
     /// The agreeing share of what could be read, percent.
     pub score: u8,

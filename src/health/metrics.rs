@@ -34,6 +34,12 @@ pub struct ExchangeResult {
     pub result: String,
 }
 
+/// How telling a webhook's receiver went: `delivered`, `failed` or `given-up`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookResult {
+    result: &'static str,
+}
+
 /// Why something was refused between controller and members; a stable code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefusalCause {
@@ -56,6 +62,7 @@ pub struct Metrics {
     used: Family<LimitLabel, Gauge>,
     exchanges: Family<ExchangeResult, Counter>,
     refused_documents: Counter,
+    webhook: Family<WebhookResult, Counter>,
     members_watching: Gauge,
     member_handshakes: Counter,
     member_refusals: Family<RefusalCause, Counter>,
@@ -84,6 +91,7 @@ impl Default for Metrics {
             used: Family::default(),
             exchanges: Family::default(),
             refused_documents: Counter::default(),
+            webhook: Family::default(),
             members_watching: Gauge::default(),
             member_handshakes: Counter::default(),
             member_refusals: Family::default(),
@@ -126,6 +134,8 @@ impl Metrics {
         r.register("portal_exchanges", help, self.exchanges.clone());
         let help = "Documents that were refused";
         r.register("refused_documents", help, self.refused_documents.clone());
+        let help = "Messages to the webhook's receiver by result";
+        r.register("webhook_messages", help, self.webhook.clone());
         self.with_members()
     }
 
@@ -182,6 +192,11 @@ impl Metrics {
     /// Counts a refused document.
     pub fn refused_document(&self) {
         self.refused_documents.inc();
+    }
+
+    /// Counts a message to the webhook's receiver.
+    pub fn webhook_tried(&self, result: &'static str) {
+        self.webhook.get_or_create(&WebhookResult { result }).inc();
     }
 
     /// A member begins to watch, or does no more.

@@ -4,6 +4,7 @@ use super::{
     DigestedSurvey, Enrolled, FactComparison, LocalSecret, MachineKind, Outcome, Survey,
     matching::{Decision, Tally, compare, votes},
 };
+use crate::terms::Verdict;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -14,41 +15,6 @@ const SETTLING_SECONDS: u64 = 5 * 60;
 const DEGRADED_HOLDS: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How old the stored time of the last full match may grow before it is written anew.
 const FULL_MATCH_IS_WRITTEN: SignedDuration = SignedDuration::from_hours(24);
-
-/// What the hardware says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Everything enrolled that could be read agrees.
-    Unchanged,
-    /// The same machine with something changed; it was enrolled anew.
-    Drifted,
-    /// Too little could be read; held for 30 days from the last full match.
-    Degraded,
-    /// Not the machine that was enrolled.
-    DifferentMachine,
-    /// The operator's override stands in place of evidence: nothing to compare.
-    Overridden,
-}
-
-impl Verdict {
-    /// The word of JSON and of metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unchanged => "unchanged",
-            Self::Drifted => "drifted",
-            Self::Degraded => "degraded",
-            Self::DifferentMachine => "different_machine",
-            Self::Overridden => "overridden",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// Why the verdict is what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +36,8 @@ pub enum Reason {
     InContainer,
     /// The operator's override is in use.
     Override,
+    /// The operator's override is another text than what was enrolled by it, or it was taken away.
+    OtherOverride,
 }
 
 impl fmt::Display for Reason {
@@ -83,6 +51,9 @@ impl fmt::Display for Reason {
             Self::OtherSystemId => "a virtual machine with another system UUID or instance id",
             Self::InContainer => "the identity of a machine was found in a container",
             Self::Override => "the operator's override stands in place of evidence",
+            Self::OtherOverride => {
+                "identity.override is another text than the enrolled one, or was taken away"
+            }
         })
     }
 }
@@ -105,6 +76,14 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// The same where the operator's text, in place of evidence, is not the one that was enrolled: a state directory that
+    /// was copied to another container, or a setting that was changed.
+    #[must_use]
+    pub fn of_other_override(self) -> Self {
+        let (verdict, reason) = (Verdict::DifferentMachine, Reason::OtherOverride);
+        Self { verdict, reason, score: 0, ..self }
+    }
+
     /// One sentence for a condition, a log or a check: why, and which facts are not as they were. No identifiers.
     pub fn message(&self) -> String {
         let listed = |outcome: Outcome| {

@@ -2,7 +2,7 @@
 //!
 //! `probe -> survey -> mint | judge -> verdict`. [`Machine`] reads the live system or a captured tree and is all the
 //! I/O there is; everything after a [`Survey`] is pure. Raw identifiers stay inside a survey: what is stored, sent and
-//! shown are digests. The agent, the command line and the portal call this; this calls `codes` only.
+//! shown are digests. The agent, the command line and the portal call this; this calls `codes` and `terms` only.
 
 mod canonical;
 mod collected;
@@ -20,11 +20,12 @@ mod site;
 mod survey;
 mod tree;
 
+pub use crate::terms::Verdict;
 pub use collected::{COLLECTED_FACTS, CollectedError, CollectedFacts};
 pub use digest::{FactDigest, LocalSecret, SecretError};
 pub use enrolled::{Enrolled, EnrolledFact};
 pub use evidence::{Canonical, Fact, FactState, Group, Reading, Source};
-pub use judgement::{Judgement, Reason, Verdict, judge, judge_digested};
+pub use judgement::{Judgement, Reason, judge, judge_digested};
 pub use machine::Machine;
 pub use matching::{FactComparison, Outcome, Recognition, recognise};
 pub use mint::{MintError, Minted, mint_override};

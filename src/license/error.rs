@@ -34,6 +34,10 @@ pub enum DocumentError {
     )]
     Critical { names: String },
     #[error(
+        "the page says something else than the usage report that is signed in it: it was changed; ask for it again as `entitlectl usage report` wrote it"
+    )]
+    UsagePage,
+    #[error(
         "expected a sound Ed25519 public key, found {found}: the document was not made by a Licensing Portal; download it again"
     )]
     Key { found: &'static str },
@@ -192,6 +196,7 @@ impl DocumentError {
             Self::Binding { .. } => "document-binding",
             Self::Dates { .. } => "document-dates",
             Self::Expired { .. } => "document-expired",
+            Self::UsagePage => "document-usage-page",
             Self::Sequence { .. } => "document-sequence",
             Self::SequenceReused { .. } => "document-sequence-reused",
             Self::Environment { .. } | Self::OtherEnvironment { .. } => "document-environment",

@@ -4,7 +4,7 @@ use super::DocumentError;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{
     Signature, Signer, SigningKey, VerifyingKey,
-    pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
+    pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding},
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
@@ -206,13 +206,15 @@ impl KeyPair {
         })
     }
 
-    /// Writes PKCS #8 in PEM (RFC 8410), for a file of mode 0600.
+    /// Writes PKCS #8 in PEM (RFC 8410), for a file of mode 0600. Without the public half, which OpenSSL 3.0 does not read in
+    /// such a file.
     ///
     /// # Errors
     /// [`DocumentError::Key`] where the key can't be encoded, which is not known to happen.
     pub fn to_pem(&self) -> Result<Zeroizing<String>, DocumentError> {
-        self.0
-            .to_pkcs8_pem(LineEnding::LF)
+        let mut key = KeypairBytes::from(&self.0);
+        key.public_key = None;
+        key.to_pkcs8_pem(LineEnding::LF)
             .map_err(|_| DocumentError::Key { found: "a key that can't be encoded" })
     }
 

@@ -1,22 +1,11 @@
 //! What a license says.
 
-use super::{Document, PublicKey, Thumbprint};
+use super::{Document, Limit, PublicKey, Purpose, Sequence, Thumbprint};
 use crate::codes::SerialNumber;
 use jiff::{SignedDuration, Timestamp, fmt::serde::timestamp::second::required as numeric_date};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::collections::BTreeMap;
 use uuid::Uuid;
-
-/// The place of a document among those of its environment; the highest wins, whatever road it came by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Sequence(pub u64);
-
-impl fmt::Display for Sequence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// What one environment, bound to one Serial Number and one environment key, may do.
 ///
@@ -130,83 +119,6 @@ pub struct Environment {
     pub name: String,
     /// What it is for.
     pub purpose: Purpose,
-}
-
-/// What an environment is for.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Purpose {
-    /// Development.
-    Development,
-    /// Quality assurance.
-    Quality,
-    /// Production.
-    Production,
-    /// Management.
-    Management,
-}
-
-impl Purpose {
-    /// All purposes, in their usual order.
-    pub const ALL: [Self; 4] =
-        [Self::Development, Self::Quality, Self::Production, Self::Management];
-
-    /// The word in documents and settings.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Development => "development",
-            Self::Quality => "quality",
-            Self::Production => "production",
-            Self::Management => "management",
-        }
-    }
-}
-
-impl fmt::Display for Purpose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Purpose {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|p| p.as_str() == text).ok_or_else(|| {
-            format!("expected development, quality, production or management, found {text:?}")
-        })
-    }
-}
-
-/// How much of something may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limit {
-    /// The limit; `null` for unlimited.
-    pub limit: Option<u64>,
-    /// What happens at the limit.
-    pub enforcement: Enforcement,
-}
-
-/// What happens where usage reaches a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Enforcement {
-    /// Warned of, never refused.
-    Soft,
-    /// Programs are told to refuse more.
-    Hard,
 }
 
 /// The key that a license is bound to, RFC 7800 section 3.2.

@@ -95,10 +95,11 @@ impl Authority {
             return Err(refused("a key of another kind".to_owned()));
         }
         let mut params = CertificateParams::default();
+        // Before 1970 only by a wrong clock, and certificates have no such dates.
+        let now = now.max(Timestamp::UNIX_EPOCH);
         let begin = now.checked_sub(BACKDATED).unwrap_or(now);
         let expires_at = now.checked_add(CERTIFICATE_LIFE).unwrap_or(Timestamp::MAX);
         let time = |at: Timestamp| {
-            // Before 1970 only by a wrong clock, which the dates are not judged by.
             let seconds = u64::try_from(at.as_second()).unwrap_or_default();
             date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds)
         };

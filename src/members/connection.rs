@@ -1,13 +1,17 @@
 //! The member's end: to join, and then to hear the controller.
 
+mod probe;
+
 use super::{
-    CONTROLLER_NAME, JoinToken, Joined, Joining, MemberReport, MembersError, Renewed, Renewing,
+    Acknowledged, CONTROLLER_NAME, JoinToken, Joined, Joining, MemberReport, MembersError, Renewed,
+    Renewing,
     authority::{Shown, signing_request, thumbprint_of},
     tls::{Pin, client_config},
 };
 use crate::{
     license::{KeyPair, MAX_DOCUMENT, MEDIA_TYPE, Thumbprint},
     problem::Problem,
+    usage::{Batch, Figures, UserKey},
 };
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
@@ -20,8 +24,8 @@ pub const DEFAULT_PORT: u16 = 7_443;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From a request to the end of its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A watch that is silent for so long is lost: the controller gives a sign of life every 30 seconds.
-const SILENCE: Duration = Duration::from_secs(75);
+/// A watch that is silent for so long is lost: the controller gives a sign of life every 20 seconds.
+const SILENCE: Duration = Duration::from_secs(50);
 /// Largest event, bytes.
 const LARGEST_EVENT: usize = MAX_DOCUMENT + 1_024;
 
@@ -87,7 +91,8 @@ pub fn controller_address(text: &str) -> Result<String, MembersError> {
     Ok(format!("{host}:{port}"))
 }
 
-/// The way to one address of the controller.
+/// The way to one address of the controller. A clone goes the same way.
+#[derive(Clone)]
 pub struct Connection {
     client: Client,
     address: String,
@@ -153,12 +158,23 @@ impl Connection {
         Ok(Watch { response, address, buffer: Vec::new(), spread: Duration::from_secs(1) })
     }
 
-    /// Tells of this member.
+    /// Tells of this member; the key of the environment's user hashes, where the controller tells it.
     ///
     /// # Errors
     /// As [`watch`](Self::watch).
-    pub async fn report(&self, report: &MemberReport) -> Result<(), MembersError> {
-        self.send("/v1/report", |request| request.json(report)).await.map(drop)
+    pub async fn report(&self, report: &MemberReport) -> Result<Option<UserKey>, MembersError> {
+        let response = self.send("/v1/report", |request| request.json(report)).await?;
+        // A controller of before answers with nothing.
+        let told = response.json::<Acknowledged>().await.ok();
+        Ok(told.and_then(|told| UserKey::read(&told.usage_key?)))
+    }
+
+    /// Tells of this server's usage; the sums of the environment.
+    ///
+    /// # Errors
+    /// As [`watch`](Self::watch).
+    pub async fn tell_usage(&self, batch: &Batch) -> Result<Figures, MembersError> {
+        self.ask("/v1/usage", batch).await
     }
 
     /// Shows a statement that is newer than the controller's own.
@@ -268,6 +284,8 @@ pub async fn join(
 pub enum Word {
     /// A statement.
     Statement(String),
+    /// The environment's sums of usage.
+    Usage(Figures),
     /// That the controller is there.
     Beat,
     /// That it is there and states nothing: it holds no license any more.
@@ -331,6 +349,9 @@ impl Watch {
         }
         match (kind.as_deref(), data) {
             (Some("statement"), Some(text)) => Word::Statement(text),
+            (Some("usage"), Some(text)) => {
+                serde_json::from_str(&text).map_or(Word::Beat, Word::Usage)
+            }
             (Some("none"), _) => Word::Nothing,
             _ => Word::Beat,
         }

@@ -1,6 +1,10 @@
 //! Between the listener and the agent's loop: what members are told, and what they ask.
 
-use crate::{license::PublicKey, problem::Problem};
+use crate::{
+    license::PublicKey,
+    problem::Problem,
+    usage::{Batch, Figures},
+};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,11 +43,31 @@ impl Frame {
     }
 }
 
+/// The environment's sums of usage as members are sent them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FiguresFrame {
+    /// A server-sent event in a chunk of its own (RFC 9112 section 7.1).
+    pub(super) event: Bytes,
+}
+
+impl FiguresFrame {
+    /// The frame of figures; nothing where they can't be written as JSON.
+    pub fn new(figures: &Figures) -> Option<Self> {
+        let figures = serde_json::to_string(figures)
+            .inspect_err(|error| tracing::error!(%error, "no sums of usage can be told"))
+            .ok()?;
+        let event = format!("event: usage\ndata: {figures}\n\n");
+        Some(Self { event: format!("{:x}\r\n{event}\r\n", event.len()).into() })
+    }
+}
+
 /// What a listener's connections watch.
 #[derive(Debug, Clone, Default)]
 pub struct Latest {
     /// The newest statement; nothing while there is no license.
     pub frame: Option<Arc<Frame>>,
+    /// The newest sums of usage; nothing before the first.
+    pub figures: Option<Arc<FiguresFrame>>,
     /// Grows with every removal of a member.
     pub removals: u64,
     /// Grows while nothing happens, so that members know that the controller is there.
@@ -109,6 +133,14 @@ pub struct MemberReport {
     pub lease_ends_at: Option<Timestamp>,
 }
 
+/// What a member is told when it has told of itself.
+#[derive(Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// The key of the environment's user hashes, base64url: a secret. No `Debug`.
+    #[serde(default)]
+    pub usage_key: Option<Zeroizing<String>>,
+}
+
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, Problem>>;
 
@@ -142,6 +174,15 @@ pub enum Asked {
         signing_request: String,
         /// Where the answer goes.
         reply: Reply<Renewed>,
+    },
+    /// To count what it uses.
+    Usage {
+        /// Who.
+        member: Uuid,
+        /// What changed.
+        batch: Batch,
+        /// Where the answer goes: the environment's sums.
+        reply: Reply<Figures>,
     },
     /// To follow a statement that is newer than the controller's own.
     Present {

@@ -13,7 +13,7 @@ use super::{
     stream::watch_statement,
     tls::server_config,
 };
-use crate::health::Metrics;
+use crate::{health::Metrics, usage::UserKey};
 use axum::Router;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
@@ -38,11 +38,15 @@ use uuid::Uuid;
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4_096;
 /// Connections at once.
-const MOST_CONNECTIONS: usize = 20_000;
+const MOST_CONNECTIONS: usize = 60_000;
+/// Open files that are left to the rest of this process: sockets for programs, the store.
+const FILES_OF_OTHERS: u64 = 2_048;
 /// From the first packet to the end of the handshake, and again to the end of the first head.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The time between two signs of life on a silent watch.
-const BEAT: Duration = Duration::from_secs(30);
+const BEAT: Duration = Duration::from_secs(20);
+/// How long a member may leave unacknowledged what it is sent, milliseconds: a signal to one that is gone is answered by nobody.
+const UNACKNOWLEDGED: u32 = 50_000;
 /// Longest head of a watch, bytes.
 const LONGEST_HEAD: usize = 4_096;
 /// What TLS may hold for one who reads slowly, bytes.
@@ -64,6 +68,8 @@ pub struct Host {
     pub latest: Arc<watch::Sender<Latest>>,
     /// What they ask.
     pub asked: mpsc::Sender<Asked>,
+    /// The key of the environment's user hashes.
+    pub usage_key: UserKey,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The wall clock.
@@ -82,8 +88,8 @@ pub(super) struct Shared {
 pub(super) enum Caller {
     /// One without a certificate.
     Stranger,
-    /// A member.
-    Member(Uuid),
+    /// A member, by a certificate that lasts until then.
+    Member(Uuid, Timestamp),
     /// A member whose certificate is over: it may renew it.
     RenewOnly(Uuid),
     /// One whose certificate has been over for too long.
@@ -186,11 +192,11 @@ async fn beat(shared: Arc<Shared>) {
     }
 }
 
-/// Half of the files that this process may have open; the sockets for programs need some too.
+/// What is left of the files that this process may have open; half of them where they are few.
 fn most_connections() -> usize {
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let files = files.and_then(|files| usize::try_from(files / 2).ok()).unwrap_or(usize::MAX);
-    MOST_CONNECTIONS.min(files)
+    let left = files.map(|files| files.saturating_sub(FILES_OF_OTHERS).max(files / 2));
+    left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX).min(MOST_CONNECTIONS)
 }
 
 async fn attend(
@@ -206,12 +212,12 @@ async fn attend(
     let greeted = Box::pin(greet(&shared, acceptor, stream, address, handshake)).await;
     let Some(Greeted { tls, caller, read }) = greeted else { return };
     match caller {
-        Caller::Member(id) if read.starts_with(WATCH) => {
+        Caller::Member(id, expires_at) if read.starts_with(WATCH) => {
             // Every watch would carry them otherwise.
             drop((read, router));
             let watching = Watching::begin(&shared, id);
             let latest = shared.latest.subscribe();
-            watch_statement(tls, latest, || shared.presence.removed(id) != Some(false)).await;
+            watch_statement(tls, latest, || shared.is_good(id, expires_at)).await;
             drop(watching);
         }
         _ => Box::pin(speak_http(shared, router, tls, read, caller, address)).await,
@@ -228,6 +234,8 @@ async fn greet(
 ) -> Option<Greeted> {
     // Without it an event waits for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    // A place would be kept for a quarter of an hour for one whose way was cut.
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNACKNOWLEDGED);
     let accepted = tokio::select! {
         accepted = timeout(PATIENCE, acceptor.accept(stream)) => accepted,
         () = handshake.left() => {
@@ -317,6 +325,12 @@ impl Shared {
         }
     }
 
+    /// Whether one who came as a member still is: neither removed meanwhile, nor with a certificate that is over by now.
+    pub(super) fn is_good(&self, member: Uuid, expires_at: Timestamp) -> bool {
+        self.presence.removed(member) == Some(false)
+            && self.presence.standing(expires_at, self.now()) == Standing::Good
+    }
+
     /// Who is at the other end. A certificate of this environment that no record is kept of is the agent's to take in.
     async fn caller(&self, tls: &TlsStream<TcpStream>, address: IpAddr) -> Caller {
         let shown = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
@@ -336,7 +350,7 @@ impl Shared {
         match standing {
             Standing::Good => {
                 self.presence.came(id, address, now);
-                Caller::Member(id)
+                Caller::Member(id, expires_at)
             }
             Standing::RenewOnly => Caller::RenewOnly(id),
             Standing::Over => Caller::Over,

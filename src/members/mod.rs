@@ -3,7 +3,7 @@
 //! The pure part: [`JoinToken`], [`AddressRange`], [`judge`] (whether a member takes a statement) and [`policy`] (how long
 //! certificates last). The controller's side: [`Authority`] signs certificates, [`Listener`] serves members over mutual
 //! TLS 1.3. The member's side: [`Connection`]. `agent` calls this, and answers what the listener asks ([`Asked`]); this calls
-//! `problem`, `store`, `health`, `entitlement`, `license` and `codes`.
+//! `problem`, `store`, `health`, `usage`, `entitlement`, `license` and `codes`.
 
 mod acceptance;
 mod address_range;
@@ -27,7 +27,10 @@ pub use authority::{Authority, CONTROLLER_NAME, Certified};
 pub use connection::{
     Connection, DEFAULT_PORT, MemberIdentity, Watch, Word, controller_address, join,
 };
-pub use contract::{Asked, Frame, Joined, Joining, Latest, MemberReport, Renewed, Renewing, Reply};
+pub use contract::{
+    Acknowledged, Asked, FiguresFrame, Frame, Joined, Joining, Latest, MemberReport, Renewed,
+    Renewing, Reply,
+};
 pub use error::MembersError;
 pub use listener::{Host, Listener};
 pub use presence::{Presence, Seen, shown_name};

@@ -8,6 +8,8 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 pub const CERTIFICATE_LIFE: Duration = Duration::from_hours(30 * 24);
 /// Days beyond the lease for which a certificate that is over may be renewed.
 const RENEWABLE_DAYS: u32 = 30;
+/// How much longer than its life a certificate may seem to last: effective time trails by a day after a start without a clock.
+const FROM_THE_FUTURE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The lease where no license says how long it is, days.
 pub const DEFAULT_LEASE_DAYS: u32 = 30;
 
@@ -22,14 +24,26 @@ pub enum Standing {
     Over,
 }
 
-/// What a certificate that expires at `expires_at` opens at `now`, both by the controller's effective time.
-pub fn standing(expires_at: Timestamp, lease_days: u32, now: Timestamp) -> Standing {
-    if now < expires_at {
-        return Standing::Good;
-    }
+/// What a certificate that expires at `expires_at` opens, where it is `now` by the controller's effective time, and at least
+/// `proven` by what the portal has signed. A clock alone excludes nobody: one far ahead makes members renew, and so does a
+/// certificate that was signed under such a clock, once that is mended.
+pub fn standing(
+    expires_at: Timestamp,
+    lease_days: u32,
+    now: Timestamp,
+    proven: Option<Timestamp>,
+) -> Standing {
     let days = i32::try_from(lease_days.saturating_add(RENEWABLE_DAYS)).unwrap_or(i32::MAX);
     let end = expires_at.checked_add(DAY.saturating_mul(days)).unwrap_or(Timestamp::MAX);
-    if now < end { Standing::RenewOnly } else { Standing::Over }
+    let left = expires_at.duration_since(now.max(Timestamp::UNIX_EPOCH));
+    let longest = SignedDuration::try_from(CERTIFICATE_LIFE).unwrap_or(SignedDuration::MAX);
+    if proven.is_some_and(|proven| proven >= end) {
+        Standing::Over
+    } else if left.is_positive() && left <= longest + FROM_THE_FUTURE {
+        Standing::Good
+    } else {
+        Standing::RenewOnly
+    }
 }
 
 /// When a member renews a certificate that it received at `received_at` for `life`: at half of that, and by chance up to a
@@ -69,16 +83,31 @@ mod tests {
     fn an_expired_certificate_may_renew_for_the_lease_and_thirty_days() {
         let expires = at("2026-06-01T00:00:00Z");
         for (now, expected) in [
-            ("1969-01-01T00:00:00Z", Standing::Good),
+            ("2026-04-25T00:00:00Z", Standing::Good),
             ("2026-05-31T23:59:59Z", Standing::Good),
             ("2026-06-01T00:00:00Z", Standing::RenewOnly),
             ("2026-07-14T23:59:59Z", Standing::RenewOnly),
             ("2026-07-15T00:00:00Z", Standing::Over),
             ("9000-01-01T00:00:00Z", Standing::Over),
         ] {
-            assert_eq!(standing(expires, 14, at(now)), expected, "{now}");
+            assert_eq!(standing(expires, 14, at(now), Some(at(now))), expected, "{now}");
         }
-        assert_eq!(standing(expires, u32::MAX, at("9000-01-01T00:00:00Z")), Standing::RenewOnly);
+        let late = at("9000-01-01T00:00:00Z");
+        assert_eq!(standing(expires, u32::MAX, late, Some(late)), Standing::RenewOnly);
+    }
+
+    #[test]
+    fn no_clock_excludes_a_member() {
+        let proven = Some(at("2026-05-20T00:00:00Z"));
+        let expires = at("2026-06-01T00:00:00Z");
+        for now in ["2026-07-20T00:00:00Z", "2099-01-01T00:00:00Z", "9000-01-01T00:00:00Z"] {
+            assert_eq!(standing(expires, 14, at(now), proven), Standing::RenewOnly, "{now}");
+            assert_eq!(standing(expires, 14, at(now), None), Standing::RenewOnly, "{now}");
+        }
+        // What was renewed meanwhile is good there, and renewed again where the clock is right.
+        let renewed = at("2099-01-31T00:00:00Z");
+        assert_eq!(standing(renewed, 14, at("2099-01-01T00:00:00Z"), proven), Standing::Good);
+        assert_eq!(standing(renewed, 14, at("2026-05-20T00:00:00Z"), proven), Standing::RenewOnly);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! What is asked on the members' port beside the watch: HTTP/1.1 by hyper, JSON and signed documents.
 
 use super::{
-    Asked, Frame, Joined, Joining, MemberReport, Renewed, Renewing,
+    Acknowledged, Asked, Frame, Joined, Joining, MemberReport, Renewed, Renewing,
     contract::Reply,
     listener::{Caller, Shared},
 };
 use crate::{
     license::{MAX_DOCUMENT, MEDIA_TYPE},
     problem::Problem,
+    usage::{Batch, Figures},
 };
 use axum::{
     Extension, Json, Router,
@@ -35,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const BODY_PATIENCE: Duration = Duration::from_secs(20);
 /// Largest body that is no document, bytes.
 const LARGEST_BODY: usize = 16 << 10;
+/// Largest batch of usage, bytes: 5,000 gauges with long names.
+const LARGEST_USAGE: usize = 2 << 20;
 /// The longest that a blocking read waits, seconds.
 const LONGEST_WAIT: u64 = 300;
 
@@ -49,6 +52,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/report", post(report))
         .route("/v1/watch", get(watch))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .route("/v1/usage", post(usage).layer(DefaultBodyLimit::max(LARGEST_USAGE)))
         .route("/v1/present", post(present).layer(DefaultBodyLimit::max(MAX_DOCUMENT)))
         .layer(axum::middleware::from_fn(in_time))
         .route("/v1/statement", get(statement))
@@ -57,7 +61,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// Speaks HTTP on a connection, after the bytes that were read already, until its end or its member's removal.
+/// Speaks HTTP on a connection, after the bytes that were read already, until its end or until its member is none any more.
 pub(super) async fn speak_http(
     shared: Arc<Shared>,
     router: Router,
@@ -81,9 +85,9 @@ pub(super) async fn speak_http(
         .max_buf_size(16 << 10);
     let serving = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut latest = shared.latest.subscribe();
-    let removed = async {
-        let Caller::Member(id) = caller else { return std::future::pending().await };
-        while shared.presence.removed(id) == Some(false) {
+    let expelled = async {
+        let Caller::Member(id, expires_at) = caller else { return std::future::pending().await };
+        while shared.is_good(id, expires_at) {
             if latest.changed().await.is_err() {
                 return;
             }
@@ -94,7 +98,7 @@ pub(super) async fn speak_http(
             shared.metrics.member_refused("broken-off");
             tracing::debug!(%error, "a member's connection ended early");
         },
-        () = removed => {}
+        () = expelled => {}
     }
 }
 
@@ -111,7 +115,7 @@ async fn in_time(request: Request, next: Next) -> Response {
 /// The member at the other end, or why it is none.
 fn member(shared: &Shared, caller: Caller, address: IpAddr) -> Result<Uuid, Problem> {
     let (status, code, title, detail) = match caller {
-        Caller::Member(id) => return Ok(id),
+        Caller::Member(id, _) => return Ok(id),
         Caller::Stranger => (
             StatusCode::UNAUTHORIZED,
             "member-certificate-required",
@@ -180,7 +184,7 @@ async fn report(
     Extension(caller): Extension<Caller>,
     Extension(From(address)): Extension<From>,
     body: Result<Json<MemberReport>, JsonRejection>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Json<Acknowledged>, Problem> {
     let member = member(&shared, caller, address)?;
     let Json(report) = body.map_err(|error| {
         let detail =
@@ -188,7 +192,22 @@ async fn report(
         bad_body(&shared, address, error.status(), detail)
     })?;
     shared.presence.told(member, &report, shared.now());
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(Acknowledged { usage_key: Some(shared.usage_key.expose_text()) }))
+}
+
+async fn usage(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Extension(From(address)): Extension<From>,
+    body: Result<Json<Batch>, JsonRejection>,
+) -> Result<Json<Figures>, Problem> {
+    let member = member(&shared, caller, address)?;
+    let Json(batch) = body.map_err(|error| {
+        let detail = "expected JSON with the members session, number, gauges and users";
+        bad_body(&shared, address, error.status(), detail)
+    })?;
+    let answer = ask(&shared, |reply| Asked::Usage { member, batch, reply }).await;
+    answer.map(Json).inspect_err(|problem| shared.refused(problem.code(), address, &problem.detail))
 }
 
 async fn present(

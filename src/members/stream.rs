@@ -2,7 +2,7 @@
 //!
 //! This future is what each of ten thousand members costs: nothing big may live across its waits.
 
-use super::{Frame, Latest};
+use super::{FiguresFrame, Frame, Latest};
 use std::{io, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -22,32 +22,47 @@ const NOTHING: &[u8] = b"18\r\nevent: none\ndata: none\n\n\r\n";
 /// A comment, so that the member knows that the controller is there.
 const BEAT: &[u8] = b"3\r\n:\n\n\r\n";
 
-/// Sends the newest statement now and whenever it changes, until the member leaves, reads too slowly, or is `removed`.
+/// Sends the newest statement now and whenever it changes, until the member leaves, reads too slowly, or is none any more: that
+/// is asked before each word, of which there is one at least every 20 seconds.
 pub(super) async fn watch_statement(
     mut tls: Box<TlsStream<TcpStream>>,
     mut latest: watch::Receiver<Latest>,
-    removed: impl Fn() -> bool,
+    is_member: impl Fn() -> bool,
 ) {
     let mut sent: Option<Arc<Frame>> = None;
+    let mut told: Option<Arc<FiguresFrame>> = None;
     if send(&mut tls, HEAD).await.is_err() {
         return;
     }
     loop {
-        if removed() {
+        if !is_member() {
             return;
         }
-        let frame = latest.borrow_and_update().frame.clone();
+        let (frame, figures) = {
+            let latest = latest.borrow_and_update();
+            (latest.frame.clone(), latest.figures.clone())
+        };
         let is_news = match (&frame, &sent) {
             (Some(frame), Some(sent)) => !Arc::ptr_eq(frame, sent),
             (frame, _) => frame.is_some(),
         };
-        let bytes = match &frame {
-            Some(frame) if is_news => &frame.event[..],
-            Some(_) => BEAT,
-            None => NOTHING,
+        let new_figures = figures.as_ref().filter(|figures| {
+            frame.is_some() && !told.as_ref().is_some_and(|told| Arc::ptr_eq(figures, told))
+        });
+        let bytes = match (&frame, new_figures) {
+            (Some(frame), _) if is_news => &frame.event[..],
+            (Some(_), Some(figures)) => &figures.event[..],
+            (Some(_), None) => BEAT,
+            (None, _) => NOTHING,
         };
         if send(&mut tls, bytes).await.is_err() {
             return;
+        }
+        if let Some(figures) = new_figures {
+            if is_news && send(&mut tls, &figures.event).await.is_err() {
+                return;
+            }
+            told = Some(Arc::clone(figures));
         }
         // After a time without, the same one again is news.
         sent = frame;

@@ -1,6 +1,6 @@
 //! The state without its history, beside the database: what a database that is gone is started again from.
 
-use super::{AgentState, Event, StoreError, files, write_durably};
+use super::{AgentState, Event, StoreError, files, roster::Removed, write_durably};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -11,6 +11,8 @@ pub(super) struct CopyContents {
     pub(super) state: AgentState,
     /// Audit entries that the database could not take, with the state that belongs to them.
     pub(super) waiting: Vec<Event>,
+    /// Members whose certificates a roster that is lost with the database must not take in again.
+    pub(super) removed: Removed,
 }
 
 /// The file that holds it.
@@ -39,13 +41,14 @@ impl CopyFile {
     }
 
     /// Brings it up to the state; a failure is kept for [`complaint`](Self::complaint).
-    pub(super) fn write(&mut self, state: &AgentState, waiting: &[Event]) {
+    pub(super) fn write(&mut self, state: &AgentState, waiting: &[Event], removed: &Removed) {
         let holds = (state.revision, waiting.len());
         // A database that refuses is tried again every few seconds, with the same state.
         if self.written == Some(holds) {
             return;
         }
-        let contents = CopyContents { state: state.clone(), waiting: waiting.to_vec() };
+        let (state, waiting, removed) = (state.clone(), waiting.to_vec(), removed.clone());
+        let contents = CopyContents { state, waiting, removed };
         let text = serde_json::to_vec_pretty(&contents).unwrap_or_default();
         let written = write_durably(&self.path, &text);
         self.written = written.is_ok().then_some(holds);

@@ -1,7 +1,7 @@
 //! The state directory: its lock, and the files in it that hold keys.
 
 use super::{StoreError, files, write_durably};
-use crate::{codes::ActivationCode, identity::LocalSecret, license::KeyPair};
+use crate::{codes::ActivationCode, identity::LocalSecret, license::KeyPair, usage::UserKey};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
@@ -16,7 +16,9 @@ const AUTHORITY_KEY: &str = "environment-ca.key";
 const MEMBER_IDENTITY: &str = "member.pem";
 const NEXT_KEY: &str = "environment.key.next";
 const LOCAL_SECRET: &str = "hardware.secret";
+const USAGE_KEY: &str = "usage.key";
 const ACTIVATION_CODE: &str = "activation-code";
+const TOLD_GENERATION: &str = "webhook.told";
 const ASKED_CODE: &str = "activation-code.asked";
 
 /// What is expected in a key's file.
@@ -208,24 +210,85 @@ impl StateDirectory {
     /// # Errors
     /// As [`environment_key`](Self::environment_key).
     pub fn local_secret(&self) -> Result<LocalSecret, StoreError> {
-        let path = self.0.join(LOCAL_SECRET);
+        // A lost one is of use to nobody: the hardware is enrolled again under a new one where the Serial Number is still its own.
+        let secret = match self.read_secret(LOCAL_SECRET, "secret.damaged")? {
+            Some(secret) => secret,
+            None => self.make_secret(LOCAL_SECRET)?,
+        };
+        Ok(LocalSecret::from_bytes(*secret))
+    }
+
+    /// The key of the environment's user hashes, made at the first call: on the controller.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] and [`StoreError::Random`].
+    pub fn usage_key(&self) -> Result<UserKey, StoreError> {
+        match self.kept_usage_key()? {
+            Some(key) => Ok(key),
+            None => Ok(UserKey::from_bytes(*self.make_secret(USAGE_KEY)?)),
+        }
+    }
+
+    /// The same where there is one: on a member, once its controller has told it. A damaged one is set aside.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn kept_usage_key(&self) -> Result<Option<UserKey>, StoreError> {
+        let secret = self.read_secret(USAGE_KEY, "key.damaged")?;
+        Ok(secret.map(|secret| UserKey::from_bytes(*secret)))
+    }
+
+    /// Keeps the key of the environment's user hashes: one that was told, or carried here with the environment.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn keep_usage_key(&self, key: &UserKey) -> Result<(), StoreError> {
+        self.write_secret(USAGE_KEY, key.expose())
+    }
+
+    /// A secret of 32 bytes in a file of its own.
+    fn read_secret(
+        &self,
+        name: &str,
+        damaged: &str,
+    ) -> Result<Option<Zeroizing<[u8; 32]>>, StoreError> {
+        let path = self.0.join(name);
         let read = match files::read(&path) {
             // What is no text is no secret either.
             Err(StoreError::Contents { .. }) => Some(String::new()),
             read => read?,
         };
-        if let Some(hex) = read.map(Zeroizing::new) {
-            if let Some(bytes) = from_hex(hex.trim()) {
-                return Ok(LocalSecret::from_bytes(*bytes));
-            }
-            // Of use to nobody: the hardware is enrolled again under a new one where the Serial Number is still its own.
-            Self::set_aside(&path, "secret.damaged")?;
+        let Some(hex) = read.map(Zeroizing::new) else { return Ok(None) };
+        let secret = from_hex(hex.trim());
+        if secret.is_none() {
+            Self::set_aside(&path, damaged)?;
         }
+        Ok(secret)
+    }
+
+    fn make_secret(&self, name: &str) -> Result<Zeroizing<[u8; 32]>, StoreError> {
         let mut bytes = Zeroizing::new([0; 32]);
         getrandom::fill(bytes.as_mut()).map_err(StoreError::Random)?;
-        let hex = Zeroizing::new(to_hex(&bytes));
-        write_durably(&path, hex.as_bytes())?;
-        Ok(LocalSecret::from_bytes(*bytes))
+        self.write_secret(name, &bytes)?;
+        Ok(bytes)
+    }
+
+    fn write_secret(&self, name: &str, secret: &[u8; 32]) -> Result<(), StoreError> {
+        let hex = Zeroizing::new(to_hex(secret));
+        write_durably(&self.0.join(name), hex.as_bytes())
+    }
+
+    /// The generation of the status that a webhook was told last; nothing where none was, or where that can't be read.
+    pub fn told_generation(&self) -> Option<u64> {
+        fs::read_to_string(self.0.join(TOLD_GENERATION)).ok()?.trim().parse().ok()
+    }
+
+    /// Keeps the generation that a webhook was told last.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub fn keep_told_generation(&self, generation: u64) -> Result<(), StoreError> {
+        write_durably(&self.0.join(TOLD_GENERATION), generation.to_string().as_bytes())
     }
 
     /// The Activation Code, once one was used here.

@@ -40,6 +40,10 @@ pub enum Action {
     TrustUpdated,
     /// The entitlement status changed.
     StatusChanged,
+    /// The use of a limit crossed 80, 90 or 100 % of it.
+    LimitCrossed,
+    /// A usage report was signed.
+    UsageReported,
     /// The store was mended or set aside.
     StoreRecovered,
     /// New settings were taken.
@@ -78,6 +82,8 @@ impl Action {
             Self::MoveConsented => "move-consented",
             Self::TrustUpdated => "trust-updated",
             Self::StatusChanged => "status-changed",
+            Self::LimitCrossed => "limit-crossed",
+            Self::UsageReported => "usage-reported",
             Self::StoreRecovered => "store-recovered",
             Self::SettingsTaken => "settings-taken",
             Self::TokenMade => "token-made",

@@ -1,7 +1,8 @@
 //! The state in memory, with a store behind it that may fail.
 
 use super::{AgentState, Event, Roster, RosterChange, Store, StoreError, StoredEvent};
-use crate::license::RequestId;
+use crate::{license::RequestId, usage::DayPeak};
+use jiff::civil::Date;
 
 /// Entries kept for a store that can't take them yet; the oldest go first.
 const WAITING: usize = 1_000;
@@ -136,6 +137,22 @@ impl Keeper {
     /// What the store says.
     pub fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
         self.store.events(limit)
+    }
+
+    /// Stores the peaks of usage.
+    ///
+    /// # Errors
+    /// What the store says; they are to be stored again later then.
+    pub fn keep_peaks(&mut self, peaks: &[DayPeak]) -> Result<(), StoreError> {
+        self.store.keep_peaks(peaks)
+    }
+
+    /// The stored peaks of those days.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn peaks(&mut self, from: Date, to: Date) -> Result<Vec<DayPeak>, StoreError> {
+        self.store.peaks(from, to)
     }
 
     fn store_now(&mut self) -> bool {

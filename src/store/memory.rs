@@ -1,6 +1,9 @@
 //! A store without a disk: for the simulation, for tests, and while the disk can't be used at all.
 
 use super::{AgentState, Event, Roster, RosterChange, Store, StoreError, StoredEvent};
+use crate::usage::{DAYS_KEPT, DayPeak};
+use jiff::civil::Date;
+use std::collections::BTreeMap;
 
 /// Keeps everything in memory.
 #[derive(Debug, Clone, Default)]
@@ -8,6 +11,7 @@ pub struct MemoryStore {
     state: AgentState,
     events: Vec<StoredEvent>,
     roster: Roster,
+    peaks: BTreeMap<(Date, String), DayPeak>,
 }
 
 impl Store for MemoryStore {
@@ -33,6 +37,27 @@ impl Store for MemoryStore {
             self.events.push(event.clone().stored(id));
         }
         Ok(())
+    }
+
+    fn keep_peaks(&mut self, peaks: &[DayPeak]) -> Result<(), StoreError> {
+        for peak in peaks {
+            let held = self.peaks.entry((peak.day, peak.name.clone()));
+            let held = held.or_insert_with(|| peak.clone());
+            if held.peak < peak.peak {
+                held.clone_from(peak);
+            }
+        }
+        let mut days: Vec<Date> = self.peaks.keys().map(|(day, _)| *day).collect();
+        days.dedup();
+        if let Some(oldest) = days.iter().rev().nth(DAYS_KEPT as usize - 1) {
+            self.peaks.retain(|(day, _), _| day >= oldest);
+        }
+        Ok(())
+    }
+
+    fn peaks(&mut self, from: Date, to: Date) -> Result<Vec<DayPeak>, StoreError> {
+        let within = |peak: &&DayPeak| (from..=to).contains(&peak.day);
+        Ok(self.peaks.values().filter(within).cloned().collect())
     }
 
     fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {

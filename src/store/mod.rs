@@ -2,7 +2,7 @@
 //!
 //! A change, its audit entries and the place in the request chain are committed in one transaction or not at all.
 //! [`Keeper`] is what the agent works with: it holds the state in memory, so that a disk that fails costs history and
-//! never entitlement. `agent` and `cli` call this; this calls `entitlement`, `license`, `identity` and `codes`.
+//! never entitlement. `agent` and `cli` call this; this calls `usage`, `entitlement`, `license`, `identity` and `codes`.
 
 mod copy;
 mod directory;
@@ -27,6 +27,8 @@ pub use sqlite::{Opened, SqliteStore};
 pub use state::{AgentState, Chain, HeldLicense, Membership, PendingRequest, StatusMark};
 pub use succession::{Offer, PendingLicense, Retired};
 
+use crate::usage::DayPeak;
+use jiff::civil::Date;
 use std::path::PathBuf;
 
 /// Where the agent's state is kept.
@@ -51,6 +53,18 @@ pub trait Store: Send {
     }
     /// The newest audit entries, at most `limit`, newest first.
     fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
+    /// Stores the peaks of usage: of a day and a limit the highest stays. Days beyond the newest
+    /// [`DAYS_KEPT`](crate::usage::DAYS_KEPT) are forgotten. They are measurements and no decisions: no audit entry
+    /// belongs to them, and the copy does not have them.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    fn keep_peaks(&mut self, peaks: &[DayPeak]) -> Result<(), StoreError>;
+    /// The peaks of those days, both included, by day and limit.
+    ///
+    /// # Errors
+    /// Where they can't be read.
+    fn peaks(&mut self, from: Date, to: Date) -> Result<Vec<DayPeak>, StoreError>;
     /// What had to be mended since the store was opened, told once.
     fn recovered(&mut self) -> Option<String> {
         None

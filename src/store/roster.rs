@@ -5,7 +5,10 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
 use uuid::Uuid;
 
 const MEMBER: &str = "member";
@@ -58,6 +61,87 @@ pub struct TokenRecord {
 pub struct Roster {
     members: BTreeMap<Uuid, MemberRecord>,
     tokens: BTreeMap<TokenId, TokenRecord>,
+}
+
+/// Removed members, as far as a roster that is started anew must know of them: who shows a certificate of the environment and
+/// is not known is taken in. Never shrinks but where a member is forgotten, so an old one does no harm.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Removed(BTreeMap<Uuid, Removal>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Removal {
+    at: Timestamp,
+    certificate_expires_at: Timestamp,
+}
+
+impl Removed {
+    /// It is written with each change of the state; those removed first go first.
+    const MOST: usize = 1_000;
+
+    /// Nobody.
+    pub(super) const fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Those of a roster.
+    pub(super) fn of(roster: &Roster) -> Self {
+        let mut removed = Self::default();
+        roster.members().for_each(|member| removed.take(member));
+        removed
+    }
+
+    /// Takes changes of the roster.
+    pub(super) fn apply(&mut self, changes: &[RosterChange]) {
+        for change in changes {
+            match change {
+                RosterChange::Member(member) => self.take(member),
+                RosterChange::ForgetMember(id) => drop(self.0.remove(id)),
+                RosterChange::Token(_) | RosterChange::ForgetToken(_) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, member: &MemberRecord) {
+        let Some(at) = member.removed_at else { return };
+        let certificate_expires_at = member.certificate_expires_at;
+        self.0.insert(member.id, Removal { at, certificate_expires_at });
+        if self.0.len() > Self::MOST
+            && let Some(first) = self.0.iter().min_by_key(|(_, removal)| removal.at)
+        {
+            let id = *first.0;
+            self.0.remove(&id);
+        }
+    }
+
+    /// What a roster lacks that was started anew, or went back to an earlier one.
+    pub(super) fn missing_in(&self, roster: &Roster) -> Vec<RosterChange> {
+        let missing = self
+            .0
+            .iter()
+            .filter(|(id, _)| roster.member(**id).is_none_or(|member| member.removed_at.is_none()));
+        let record = |(id, removal): (&Uuid, &Removal)| {
+            let known = roster.member(*id).cloned();
+            let record = known.unwrap_or_else(|| MemberRecord {
+                id: *id,
+                name: "unnamed".to_owned(),
+                address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                joined_at: removal.at,
+                certificate_expires_at: removal.certificate_expires_at,
+                token: None,
+                removed_at: None,
+            });
+            RosterChange::Member(MemberRecord { removed_at: Some(removal.at), ..record })
+        };
+        missing.map(record).collect()
+    }
+
+    /// A roster that knows of them and of nobody else.
+    pub(super) fn roster(&self) -> Roster {
+        let mut roster = Roster::default();
+        self.missing_in(&Roster::default()).into_iter().for_each(|change| roster.apply(change));
+        roster
+    }
 }
 
 /// What changes in a roster.

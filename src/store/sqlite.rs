@@ -5,9 +5,15 @@ mod database;
 use super::{
     AgentState, Event, Roster, RosterChange, StateDirectory, Store, StoreError, StoredEvent,
     copy::{CopyContents, CopyFile},
+    roster::Removed,
 };
+use crate::usage::DayPeak;
 use database::{Database, set_aside};
-use std::path::{Path, PathBuf};
+use jiff::civil::Date;
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 const DATABASE: &str = "entitled.db";
 const COPY: &str = "state.json";
@@ -19,6 +25,8 @@ pub struct SqliteStore {
     /// The database; nothing while it can't be opened.
     database: Option<Database>,
     copy: CopyFile,
+    /// Members that were removed, as the copy has them.
+    removed: Removed,
     /// What the database does not have yet: the state of the copy, with its audit entries.
     ahead: Option<(AgentState, Vec<Event>)>,
     /// Why not.
@@ -61,15 +69,16 @@ impl SqliteStore {
         let replaceable = matches!(kept, Ok(Some(_)));
         match (open_sound(&path, replaceable), kept) {
             (Ok((database, state, found)), kept) => {
-                let store = Self::new(path, Some(database), copy);
+                let mut store = Self::new(path, Some(database), copy);
+                store.removed = Removed::of(&store.roster().unwrap_or_default());
                 Ok(store.opened(&state, &found, kept))
             }
             (Err(error @ StoreError::Newer { .. }), _) => Err(error),
-            (Err(error), Ok(Some(CopyContents { state, waiting }))) => {
+            (Err(error), Ok(Some(CopyContents { state, waiting, removed }))) => {
                 tracing::error!(%error, "the database can't be opened: the copy of its state is used");
                 let refusal = Some(error.to_string());
                 let ahead = Some((state, waiting));
-                let store = Self { ahead, refusal, ..Self::new(path, None, copy) };
+                let store = Self { removed, ahead, refusal, ..Self::new(path, None, copy) };
                 Ok(Opened { store, recovered: None })
             }
             (Err(error), _) => Err(error),
@@ -77,7 +86,8 @@ impl SqliteStore {
     }
 
     const fn new(path: PathBuf, database: Option<Database>, copy: CopyFile) -> Self {
-        Self { path, database, copy, ahead: None, refusal: None, recovered: None }
+        let removed = Removed::none();
+        Self { path, database, copy, removed, ahead: None, refusal: None, recovered: None }
     }
 
     /// Brings database and copy to the newer of their states.
@@ -89,9 +99,13 @@ impl SqliteStore {
     ) -> Opened {
         let unreadable = kept.as_ref().err().map(ToString::to_string);
         match kept {
-            Ok(Some(CopyContents { state: newer, waiting })) if newer.revision > state.revision => {
+            Ok(Some(CopyContents { state: newer, waiting, removed }))
+                if newer.revision > state.revision =>
+            {
                 let recovered = found.describe(Some("the copy beside it"), None);
-                match self.write(&newer, &waiting, &[]) {
+                let removals = removed.missing_in(&self.roster().unwrap_or_default());
+                self.removed.apply(&removals);
+                match self.write(&newer, &waiting, &removals) {
                     Ok(_) => Opened { store: self, recovered },
                     Err(error) => {
                         self.refusal = Some(error.to_string());
@@ -106,7 +120,7 @@ impl SqliteStore {
                     !matches!(kept, Ok(Some(copy)) if copy.state.revision == state.revision);
                 // After a crash between the two, or where somebody has removed or spoilt it.
                 if is_old && state.revision > 0 {
-                    self.copy.write(state, &[]);
+                    self.copy.write(state, &[], &self.removed);
                 }
                 let recovered = found.describe(None, unreadable.as_deref());
                 Opened { store: self, recovered }
@@ -121,6 +135,7 @@ impl SqliteStore {
         events: &[Event],
         changes: &[RosterChange],
     ) -> Result<bool, StoreError> {
+        let mut changes = Cow::Borrowed(changes);
         let database = match &mut self.database {
             Some(database) => database,
             none => {
@@ -128,10 +143,12 @@ impl SqliteStore {
                 // One that only could not be opened for a while has lost nothing.
                 let recovered = found.describe(Some("what the agent held"), None);
                 self.recovered = recovered.filter(|_| !matches!(found, Found::Sound));
+                let removals = self.removed.missing_in(&database.roster().unwrap_or_default());
+                changes.to_mut().extend(removals);
                 none.insert(database)
             }
         };
-        let written = database.write(state, events, changes);
+        let written = database.write(state, events, &changes);
         if written.as_ref().is_err_and(StoreError::is_damage) {
             // The next try sets it aside.
             self.database = None;
@@ -150,7 +167,8 @@ impl Store for SqliteStore {
     }
 
     fn roster(&mut self) -> Result<Roster, StoreError> {
-        self.database.as_ref().map_or_else(|| Ok(Roster::default()), Database::roster)
+        // Without it nobody is known but those that are to be kept out.
+        self.database.as_ref().map_or_else(|| Ok(self.removed.roster()), Database::roster)
     }
 
     fn commit_with(
@@ -159,6 +177,7 @@ impl Store for SqliteStore {
         events: &[Event],
         changes: &[RosterChange],
     ) -> Result<(), StoreError> {
+        self.removed.apply(changes);
         let ahead = self.ahead.iter().flat_map(|(_, waiting)| waiting);
         let events: Vec<Event> = ahead.chain(events).cloned().collect();
         match self.write(state, &events, changes) {
@@ -166,15 +185,30 @@ impl Store for SqliteStore {
                 self.ahead = None;
                 self.refusal = None;
                 if changed || self.copy.complaint().is_some() {
-                    self.copy.write(state, &[]);
+                    self.copy.write(state, &[], &self.removed);
                 }
                 Ok(())
             }
             Err(error) => {
                 // The next start takes from there what the database did not.
-                self.copy.write(state, &events);
+                self.copy.write(state, &events, &self.removed);
                 Err(error)
             }
+        }
+    }
+
+    fn keep_peaks(&mut self, peaks: &[DayPeak]) -> Result<(), StoreError> {
+        match &mut self.database {
+            Some(database) => database.keep_peaks(peaks),
+            // The next commit opens it.
+            None => Ok(open_sound(&self.path, false)?.0.keep_peaks(peaks)?),
+        }
+    }
+
+    fn peaks(&mut self, from: Date, to: Date) -> Result<Vec<DayPeak>, StoreError> {
+        match &self.database {
+            Some(database) => database.peaks(from, to),
+            None => open_sound(&self.path, false)?.0.peaks(from, to),
         }
     }
 

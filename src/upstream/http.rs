@@ -83,6 +83,12 @@ impl HttpPortal {
         if loopback {
             client = client.no_proxy();
         } else if let Some(proxy) = &settings.proxy {
+            // The scheme alone: a password may stand behind it.
+            let scheme = proxy.split_once("://").map_or("http", |(scheme, _)| scheme);
+            if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") {
+                let expected = "expected a proxy like http://proxy.example:3128";
+                return Err(wrong(format!("{expected}, found one of scheme {scheme:?}")));
+            }
             let proxy = reqwest::Proxy::all(proxy).map_err(|e| wrong(causes(&e.without_url())))?;
             client = client.proxy(proxy);
         }

@@ -1,4 +1,4 @@
-//! The way to the Licensing Portal: requests, and their exchange for answers.
+//! The ways out: requests to the Licensing Portal and their exchange for answers, and the operator's webhook.
 //!
 //! What is sent on-line and what a courier carries are the very same bytes. `agent` and `cli` call this; this calls
 //! `store`, `entitlement`, `license`, `identity` and `codes`.
@@ -7,11 +7,13 @@ mod backoff;
 mod draft;
 mod error;
 mod http;
+mod webhook;
 
 pub use backoff::{Backoff, splayed, spread};
 pub use draft::{Draft, new_request_id};
 pub use error::ExchangeError;
 pub use http::{HttpPortal, PortalSettings};
+pub use webhook::{Message, Undelivered, Webhook, WebhookError, WebhookSettings};
 
 use std::{future::Future, pin::Pin};
 

@@ -2,6 +2,7 @@
 
 mod refusals;
 mod snapshots;
+mod usage;
 
 use crate::stage::{Client, Controller, Member, PATIENCE, Running, Server, Vendor, between};
 use serde_json::Value;
@@ -240,4 +241,29 @@ fn the_license_names_the_authority_and_a_release_is_no_sign_of_life() {
         (&status["state"], &status["reason"]),
         (&"unlicensed".into(), &"not-activated".into())
     );
+}
+
+#[test]
+fn the_doctor_of_a_member_tries_its_controller() {
+    let mut environment = Environment::new();
+    let (member, _runs) = environment.member();
+    let settings = member.path("entitled.toml").display().to_string();
+    let found = || {
+        let done = member.ctl.run(&["doctor", "--config", &settings, "--json"]);
+        let findings: Vec<Value> = serde_json::from_str(&done.out).unwrap();
+        let of_controller = findings.into_iter().find(|found| found["code"] == "controller");
+        let found = of_controller.expect("the controller was not tried");
+        (found["result"].as_str().unwrap().to_owned(), found["message"].to_string(), done.code)
+    };
+    let (result, message, code) = found();
+    assert_eq!((result.as_str(), code), ("ok", 0), "{message}");
+    assert!(message.contains("takes this member"), "{message}");
+    let id = between(&member.events(), "member-joined: as ", " through").to_owned();
+    environment.controller.ctl.out(&["member", "remove", &id]);
+    let (result, message, code) = found();
+    assert_eq!((result.as_str(), code), ("failed", 1), "{message}");
+    assert!(message.contains("member-removed"), "{message}");
+    environment.daemon.take().unwrap().kill();
+    let (result, message, _) = found();
+    assert!(result == "failed" && message.contains("can't be reached"), "{message}");
 }

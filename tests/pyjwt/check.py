@@ -16,9 +16,9 @@ import jwt
 from documents import PRODUCT, SERIAL_NUMBER, make, verify_license
 
 TOP = Path(__file__).resolve().parents[2]
-EXAMPLE = TOP / "examples" / "status.py"
+EXAMPLE = TOP / "examples" / "entitled_client.py"
 sys.path.insert(0, str(EXAMPLE.parent))
-import status as example  # noqa: E402
+import entitled_client as example  # noqa: E402
 
 DEV_PRODUCT = "example-product"
 
@@ -110,10 +110,11 @@ def the_example_works(path):
     ):
         done = run(*words)
         require(done.returncode == code and done.stdout.startswith(told), f"{words}: {done}")
-    first = next(example.Agent(str(path)).watch())
-    require(first == example.Agent(str(path)).status(), "the first event is the status")
+    with example.Client(str(path)) as client:
+        told = client.wait(60)
+        require(told == example.Agent(str(path)).status(), "what is watched is the status")
     missing = example.Agent(str(path) + ".not-there")
-    require(refused(FileNotFoundError, missing.status), "no agent, no answer")
+    require(refused(example.AgentError, missing.status), "no agent, no answer")
 
 
 def we_read_what_pyjwt_signed(binaries, folder):

@@ -1,6 +1,6 @@
 //! What the sockets ask of a member.
 
-use super::{MemberAgent, Order, uplink::Joining};
+use super::{Joining, MemberAgent, Order};
 use crate::{
     api::{Call, Command, Done, JoinOrder, Problem, Reply},
     members::{JoinToken, MembersError, controller_address},
@@ -21,6 +21,9 @@ impl MemberAgent {
                     Problem::new(status, error.code(), title, error.to_string())
                 })
             }
+            Command::ReportUsage(report) => self.take_gauge(&report),
+            Command::ReportUsers(report) => self.take_users(&report),
+            Command::Usage => self.usage_overview(),
             _ => Err(self.for_the_controller()),
         };
         // One who does not wait any more needs no answer.
@@ -115,7 +118,7 @@ impl MemberAgent {
         }
     }
 
-    fn done(&self, message: String) -> Result<Reply, Problem> {
+    pub(super) fn done(&self, message: String) -> Result<Reply, Problem> {
         let published = self.published.borrow().clone().ok_or_else(|| {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             Problem::new(status, "not-ready", "The agent can't answer yet", "try again")

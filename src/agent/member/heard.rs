@@ -17,9 +17,22 @@ impl MemberAgent {
                 self.controller = Some(address);
                 self.reachable = Some(true);
                 self.expelled = None;
+                self.usage_parted();
             }
-            Heard::Statement(text) => self.take(&text),
-            Heard::Beat => self.renew_lease(),
+            Heard::Statement(text) => {
+                self.take(&text);
+                self.usage_holds();
+            }
+            Heard::Usage(figures) => {
+                self.renew_lease();
+                self.hear_usage(figures);
+            }
+            Heard::UsageTold(told) => self.usage_told(told),
+            Heard::UsageKey(key) => self.hear_usage_key(key),
+            Heard::Beat => {
+                self.renew_lease();
+                self.usage_holds();
+            }
             Heard::Lost(error) => self.lost(&error),
             Heard::Renewed(identity, life) => self.take_certificate(identity, life),
             Heard::Joined(joining) => self.joined(*joining),
@@ -115,6 +128,7 @@ impl MemberAgent {
             tracing::warn!(code = error.code(), "{error}");
         }
         self.reachable = Some(false);
+        self.usage_parted();
         self.expelled = match error {
             MembersError::Refused { code, detail }
                 if matches!(code.as_str(), "member-removed" | "member-certificate-over") =>

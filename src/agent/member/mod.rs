@@ -8,13 +8,16 @@ mod calls;
 mod heard;
 mod publish;
 mod uplink;
+mod usage;
+mod words;
 
 pub(in crate::agent) use uplink::Uplink;
-pub use uplink::{Heard, Joining, Order};
+pub use words::{Heard, Joining, Order};
 
+use self::usage::MemberUsage;
 use super::{Clock, Reload, holdings::believed_roots, shown::MemberProver};
 use crate::{
-    api::{AgentHandle, Call, JoinOrder, Published},
+    api::{AgentHandle, Call, JoinOrder, KnownUsage, Published},
     entitlement::{EffectiveTime, Finding, Lease},
     health::{Heartbeat, Metrics, ServiceManager},
     license::Roots,
@@ -63,6 +66,8 @@ pub struct MemberParts {
     pub orders: mpsc::UnboundedSender<Order>,
     /// Differs between members, so that they do not renew in one second.
     pub seed: u64,
+    /// Differs between runs of one member's agent.
+    pub session: u64,
 }
 
 /// The agent of a member.
@@ -84,8 +89,10 @@ pub struct MemberAgent {
     /// When this server tries to join by itself, in uptime; failed tries so far.
     join_at: Option<Duration>,
     join_failures: u32,
+    usage: MemberUsage,
     calls: mpsc::Receiver<Call>,
     published: watch::Sender<Option<Arc<Published>>>,
+    known: watch::Sender<KnownUsage>,
     heartbeat: Heartbeat,
 }
 
@@ -94,15 +101,21 @@ impl MemberAgent {
     pub fn new(parts: MemberParts) -> (Self, AgentHandle) {
         let (call_sender, calls) = mpsc::channel(CALLS_WAITING);
         let (status_sender, published) = watch::channel(None);
+        let (known, usage) = watch::channel(KnownUsage::default());
         let heartbeat = Heartbeat::start();
         let handle = AgentHandle {
             published,
+            usage,
             calls: call_sender,
             metrics: Arc::clone(&parts.metrics),
             heartbeat: heartbeat.clone(),
             prover: Arc::new(MemberProver),
         };
         let membership = parts.keeper.state().membership.clone();
+        let user_key = parts.directory.kept_usage_key().unwrap_or_else(|error| {
+            tracing::error!(%error, "the key of user hashes can't be read");
+            None
+        });
         let agent = Self {
             time: EffectiveTime::new(parts.keeper.state().time),
             held: None,
@@ -114,8 +127,10 @@ impl MemberAgent {
             renewing: false,
             join_at: Some(Duration::ZERO),
             join_failures: 0,
+            usage: MemberUsage::new(user_key, parts.session),
             calls,
             published: status_sender,
+            known,
             heartbeat,
             parts,
         };
@@ -190,8 +205,9 @@ impl MemberAgent {
         self.join_when_due();
         let state = self.draft();
         let next_change = self.conclude(state, Vec::new());
+        let until_told = self.tell_usage().map(|at| at.saturating_sub(self.uptime()));
         let until = |at: Timestamp| Duration::try_from(at.duration_since(now)).ok();
-        [next_change.and_then(until), self.parts.service_manager.watchdog_interval()]
+        [next_change.and_then(until), until_told, self.parts.service_manager.watchdog_interval()]
             .into_iter()
             .flatten()
             .min()

@@ -78,8 +78,10 @@ impl MemberAgent {
         events: &mut Vec<Event>,
     ) -> (Status, Option<Timestamp>) {
         let evaluation = match (&self.held, self.lease) {
-            (Some(held), Some(lease)) => Some(within_lease(verdict(held, now), lease, now)),
-            (Some(held), None) => Some(verdict(held, now)),
+            (Some(held), Some(lease)) => {
+                Some(within_lease(verdict(held, self.usage.used(), now), lease, now))
+            }
+            (Some(held), None) => Some(verdict(held, self.usage.used(), now)),
             (None, _) => None,
         };
         let mut findings = self.own_findings();
@@ -251,11 +253,13 @@ impl MemberAgent {
 }
 
 /// The verdict on the license by this server's own time; what only the controller can know is taken from its status.
-fn verdict(held: &Accepted, now: Timestamp) -> Evaluation {
+/// What is used too, as long as the controller has not told it since.
+fn verdict(held: &Accepted, used: Option<BTreeMap<String, u64>>, now: Timestamp) -> Evaluation {
     let statement = &held.statement;
     let told = &held.status;
-    let used = told.limits.iter().filter_map(|(name, limit)| Some((name.clone(), limit.used?)));
-    let usage: BTreeMap<String, u64> = used.collect();
+    let usage = used.unwrap_or_else(|| {
+        told.limits.iter().filter_map(|(name, limit)| Some((name.clone(), limit.used?))).collect()
+    });
     let hardware = told.hardware.as_ref().map(|hardware| HardwareStanding {
         verdict: hardware.verdict,
         score: hardware.score,

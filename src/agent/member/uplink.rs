@@ -1,9 +1,8 @@
 //! The way to the controller: a task that keeps a watch open, brings what it hears, and does what it is told.
 
-use super::random_chance;
+use super::{Heard, Joining, Order, random_chance};
 use crate::{
     agent::Clock,
-    api::{Problem, Reply},
     license::Thumbprint,
     members::{
         Connection, JoinToken, Joined, MemberIdentity, MemberReport, MembersError, Watch, Word,
@@ -13,7 +12,7 @@ use crate::{
 use jiff::Timestamp;
 use std::{future::pending, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{Instant, sleep_until},
 };
 
@@ -21,84 +20,6 @@ use tokio::{
 const REPORT_EVERY: Duration = Duration::from_hours(1);
 /// Failed tries after which a controller is let rest that sends what is refused.
 const RESTING: u32 = 6;
-
-/// What the way to the controller brings.
-pub enum Heard {
-    /// It is open.
-    Connected {
-        /// To that address.
-        address: String,
-    },
-    /// A statement.
-    Statement(String),
-    /// The controller is there.
-    Beat,
-    /// It is not open any more, or could not be opened.
-    Lost(MembersError),
-    /// A new certificate with its key, and how long it is good for.
-    Renewed(MemberIdentity, Duration),
-    /// How joining ended.
-    Joined(Box<Joining>),
-}
-
-/// How joining ended.
-pub struct Joining {
-    /// What the controller gave.
-    pub result: Result<(Joined, MemberIdentity), MembersError>,
-    /// The addresses that were tried.
-    pub controllers: Vec<String>,
-    /// What the token pinned.
-    pub token: JoinToken,
-    /// Who ordered it.
-    pub actor: String,
-    /// Who waits for it, if anybody does.
-    pub reply: Option<oneshot::Sender<Result<Reply, Problem>>>,
-}
-
-/// What the way to the controller is told to do.
-pub enum Order {
-    /// To join the environment of a token, and bring [`Heard::Joined`].
-    Join {
-        /// Where to try, in this order.
-        controllers: Vec<String>,
-        /// With what.
-        token: JoinToken,
-        /// Who ordered it.
-        actor: String,
-        /// Who waits for it.
-        reply: Option<oneshot::Sender<Result<Reply, Problem>>>,
-    },
-    /// To keep a watch open as this member.
-    Attach {
-        /// Where to try, in this order.
-        controllers: Vec<String>,
-        /// By what the controller is known.
-        ca: Thumbprint,
-        /// By what this member is.
-        identity: MemberIdentity,
-    },
-    /// To use another certificate from now on.
-    Identify {
-        /// It.
-        identity: MemberIdentity,
-    },
-    /// To tell the controller what is held.
-    Hold {
-        /// The generation.
-        generation: u64,
-        /// Until when it may be gone on with.
-        lease_ends_at: Option<Timestamp>,
-    },
-    /// To show the controller a statement that is newer than its own.
-    Present {
-        /// It.
-        statement: String,
-    },
-    /// To get a new certificate.
-    Renew,
-    /// To give the controller up for a while: what it sends is refused.
-    TryLater,
-}
 
 /// The way to the controller.
 pub(in crate::agent) struct Uplink {
@@ -224,6 +145,18 @@ impl Uplink {
                 let wait = (self.spread + Duration::from_secs(1)).mul_f64(random_chance());
                 self.present_at = Some((now + wait, statement));
             }
+            Order::TellUsage { batch } => {
+                let Some(connection) = self.open_connection() else {
+                    let address = "the last address".to_owned();
+                    let reason = "the connection was lost".to_owned();
+                    let lost = MembersError::Unreachable { address, reason };
+                    return self.bring(Heard::UsageTold(Err(lost))).await;
+                };
+                let Some(told) = self.meanwhile(connection.tell_usage(&batch)).await else {
+                    return false;
+                };
+                return self.bring(Heard::UsageTold(told)).await;
+            }
             Order::Renew => {
                 self.renew_at.get_or_insert(now);
             }
@@ -259,6 +192,7 @@ impl Uplink {
         }
         match word {
             Ok(Word::Statement(text)) => self.bring(Heard::Statement(text)).await,
+            Ok(Word::Usage(figures)) => self.bring(Heard::Usage(figures)).await,
             Ok(Word::Beat) => self.bring(Heard::Beat).await,
             // The lease runs, as it would without a controller.
             Ok(Word::Nothing) => true,
@@ -271,10 +205,26 @@ impl Uplink {
         }
     }
 
+    /// Waits for an answer, and hears on meanwhile: a question may hang where words still come. Nothing where nobody listens
+    /// any more.
+    async fn meanwhile<T>(&mut self, answer: impl Future<Output = T>) -> Option<T> {
+        let mut answer = Box::pin(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return Some(answer),
+                word = next_word(&mut self.link) => if !self.word(word).await { return None },
+            }
+        }
+    }
+
     fn try_again(&mut self) {
         let wait = pause(self.failures, self.spread, random_chance());
         self.try_at = Some(Instant::now() + wait);
         self.failures = self.failures.saturating_add(1);
+    }
+
+    fn open_connection(&self) -> Option<Connection> {
+        self.link.as_ref().map(|(connection, _)| connection.clone())
     }
 
     async fn connection(&self) -> Option<Result<Connection, MembersError>> {
@@ -315,7 +265,7 @@ impl Uplink {
 
     async fn report(&mut self) -> bool {
         self.report_at = None;
-        let Some((connection, _)) = &self.link else { return true };
+        let Some(connection) = self.open_connection() else { return true };
         let report = MemberReport {
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -323,17 +273,25 @@ impl Uplink {
             clock: self.clock.read().clock,
             lease_ends_at: self.lease_ends_at,
         };
-        if let Err(error) = connection.report(&report).await {
+        let Some(reported) = self.meanwhile(connection.report(&report)).await else { return false };
+        let key = reported.unwrap_or_else(|error| {
             tracing::debug!(%error, "the controller took no report");
-        }
+            None
+        });
         self.report_within(REPORT_EVERY);
-        true
+        match key {
+            Some(key) => self.bring(Heard::UsageKey(key)).await,
+            None => true,
+        }
     }
 
     async fn present(&mut self) -> bool {
         let Some((_, statement)) = self.present_at.take() else { return true };
-        let Some((connection, _)) = &self.link else { return true };
-        if let Err(error) = connection.present(statement).await {
+        let Some(connection) = self.open_connection() else { return true };
+        let Some(presented) = self.meanwhile(connection.present(statement)).await else {
+            return false;
+        };
+        if let Err(error) = presented {
             tracing::warn!(
                 code = error.code(),
                 "the controller follows no newer statement: {error}"
@@ -345,10 +303,8 @@ impl Uplink {
     async fn renew(&mut self) -> bool {
         self.renew_at = None;
         let Some(connection) = self.connection().await else { return true };
-        let renewed = match connection {
-            Ok(connection) => connection.renew().await,
-            Err(error) => Err(error),
-        };
+        let renewed = self.meanwhile(async { connection?.renew().await }).await;
+        let Some(renewed) = renewed else { return false };
         match renewed {
             Ok((identity, life)) => {
                 self.renew_failures = 0;

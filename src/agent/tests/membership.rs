@@ -25,6 +25,8 @@ use tokio::{
 };
 use uuid::Uuid;
 
+mod usage;
+
 /// A server that has joined, and the way to it.
 struct Server {
     folder: TempDir,
@@ -106,6 +108,7 @@ impl Server {
             heard,
             orders: orders_sender,
             seed: 7,
+            session: 8,
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(agent.run(async {
@@ -144,6 +147,7 @@ impl Server {
             Order::Identify { .. } => "identify",
             Order::Hold { .. } => "hold",
             Order::Present { .. } => "present",
+            Order::TellUsage { .. } => "tell-usage",
             Order::Renew => "renew",
             Order::TryLater => "try-later",
         };

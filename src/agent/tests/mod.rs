@@ -41,6 +41,7 @@
 mod activation;
 mod answers;
 mod calendar;
+mod certificates;
 mod clocks;
 mod front;
 mod handing_over;
@@ -62,4 +63,5 @@ mod stage;
 mod starting;
 mod storing;
 mod succession;
+mod uplink;
 mod usage;

@@ -86,6 +86,46 @@ async fn a_text_that_was_mistyped_may_be_changed_until_something_rests_on_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_state_directory_under_another_text_is_another_machine_within_its_grace() {
+    let mut stage = container("asset 4711").await;
+    stage.activate().await.unwrap();
+    stage.overridden = Some("asset 9999".to_owned());
+    stage.restart().await;
+    assert_eq!(stage.status().hardware.unwrap().verdict, Verdict::DifferentMachine);
+    assert_eq!(stage.conditions(), [ConditionType::HardwareChanged]);
+    let refused = stage.activate().await.unwrap_err();
+    assert_eq!(refused.code(), "hardware-changed");
+
+    // The text as it was mends it, as if nothing had been.
+    stage.overridden = Some("asset 4711".to_owned());
+    stage.restart().await;
+    assert_eq!(stage.conditions(), [ConditionType::IdentityOverride]);
+
+    // Else the grace ends, and one command takes the environment along.
+    stage.overridden = Some("asset 9999".to_owned());
+    stage.restart().await;
+    stage.link.cut();
+    stage.pass(72 * HOUR + 2 * MINUTE).await;
+    assert_eq!(stage.status().state, State::Restricted);
+    stage.link.mend();
+    stage.rebind().await.unwrap();
+    let status = stage.status();
+    assert_eq!((status.state, status.serial_number), (State::Active, Some(of("asset 9999"))));
+    assert_eq!(stage.conditions(), [ConditionType::IdentityOverride]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_lost_its_text_says_nothing_of_another_machine() {
+    let mut stage = container("asset 4711").await;
+    stage.activate().await.unwrap();
+    stage.overridden = None;
+    stage.restart().await;
+    stage.pass(HOUR + MINUTE).await;
+    assert_eq!(stage.status().state, State::Active);
+    assert_eq!(stage.status().hardware.unwrap().verdict, Verdict::Overridden);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_machine_with_hardware_is_not_renamed_by_it_later() {
     let mut stage = Stage::activated().await;
     let before = stage.status().serial_number;

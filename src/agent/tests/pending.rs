@@ -133,3 +133,25 @@ async fn the_word_on_another_environment_ends_nothing_here() {
     stage.refresh().await.unwrap();
     assert_eq!(stage.status().state, State::Unlicensed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_activation_that_could_not_be_sent_is_told_until_it_is_answered() {
+    let mut stage = Stage::started().await;
+    stage.link.cut();
+    stage.activate().await.unwrap_err();
+    assert_eq!(reason(&stage).as_deref(), Some("Requested"));
+    let status = stage.status();
+    let told = status.conditions.iter().find(|c| c.kind == ConditionType::LicensePending).unwrap();
+    assert!(told.message.contains("a request to activate"), "{}", told.message);
+    stage.restart().await;
+    assert_eq!(reason(&stage).as_deref(), Some("Requested"));
+
+    stage.link.mend();
+    stage.pass(HOUR).await;
+    assert_eq!((stage.status().state, stage.conditions()), (State::Active, vec![]));
+
+    // That a license is held already is no worse for a refresh that fails.
+    stage.link.cut();
+    stage.refresh().await.unwrap_err();
+    assert_eq!(stage.conditions(), [ConditionType::PortalUnreachable]);
+}

@@ -5,7 +5,9 @@ use crate::{
     agent::Clock,
     entitlement::Reading,
     store::{AgentState, Event, Roster, RosterChange, Store, StoreError, StoredEvent},
+    usage::DayPeak,
 };
+use jiff::civil::Date;
 use std::{
     panic::resume_unwind,
     sync::{Arc, Mutex},
@@ -108,6 +110,14 @@ impl<S: Store> Store for PerilousStore<S> {
         let committed = self.store.commit_with(state, events, changes);
         self.peril.pass(Place::AfterCommit);
         committed
+    }
+
+    fn keep_peaks(&mut self, peaks: &[DayPeak]) -> Result<(), StoreError> {
+        self.store.keep_peaks(peaks)
+    }
+
+    fn peaks(&mut self, from: Date, to: Date) -> Result<Vec<DayPeak>, StoreError> {
+        self.store.peaks(from, to)
     }
 
     fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {

@@ -206,6 +206,7 @@ impl Stage {
             roots: if self.has_roots { self.roots() } else { Roots::none() },
             key: self.directory.environment_key().unwrap(),
             secret: self.directory.local_secret().unwrap(),
+            user_key: self.directory.usage_key().unwrap(),
             keeper: Keeper::load(store).unwrap(),
             recovered,
             directory: Some(self.directory.clone()),

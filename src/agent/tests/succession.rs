@@ -310,9 +310,13 @@ async fn a_rebind_that_waits_is_asked_for_again_with_the_same_key() {
         event.action == "requested" && event.detail.contains(&key.to_string())
     };
     assert!(stage.events().iter().any(shown));
+    let waits =
+        |stage: &Stage| stage.status().conditions.iter().any(|c| c.reason == "AwaitsApproval");
+    assert!(waits(&stage));
     stage.link.forget_sent();
     stage.restart().await;
     stage.pass(HOUR * 3).await;
+    assert!(waits(&stage));
     let sent = stage.link.sent().len();
     assert!((2..=4).contains(&sent), "{sent} in three hours");
     let pending = stage.portal.pending_rebinds().unwrap();
@@ -320,6 +324,7 @@ async fn a_rebind_that_waits_is_asked_for_again_with_the_same_key() {
     stage.portal.approve_rebind(stage.environment().id, None).unwrap();
     stage.pass(HOUR * 2).await;
     assert_eq!((stage.status().state, stage.keys()), (State::Active, (key, false)));
+    assert_eq!(stage.conditions(), []);
     stage.link.forget_sent();
     stage.pass(HOUR * 3).await;
     assert_eq!(stage.link.sent(), [""; 0]);

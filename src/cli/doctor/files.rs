@@ -11,10 +11,13 @@ use std::{
 /// Less room than this is worth a word, bytes.
 const LITTLE_ROOM: u64 = 16 << 20;
 /// Files that hold secrets.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 8] = [
     "environment.key",
     "environment.key.next",
+    "environment-ca.key",
+    "member.pem",
     "hardware.secret",
+    "usage.key",
     "activation-code",
     "activation-code.asked",
 ];

@@ -3,12 +3,14 @@
 //! Each check is a small function in the file of its subject, with a stable code. None of them changes anything.
 
 mod agent;
+mod controller;
 mod files;
 mod portal;
 mod settings;
 mod standing;
 
 use super::{CliError, DONE, Output, client::Agent, output::shown};
+use crate::entitlement::Role;
 use serde::Serialize;
 use std::{fmt::Write, path::PathBuf};
 
@@ -70,8 +72,14 @@ pub(super) async fn doctor(
     files::check(settings.as_ref(), &mut findings);
     let status = agent::check(agent, &mut findings).await;
     let url = status.as_ref().and_then(|status| status.upstream.url.clone());
-    let configured = settings.as_ref().and_then(|settings| settings.portal_url.clone());
-    portal::check(url.or(configured), settings.as_ref(), &mut findings).await;
+    let role = status.as_ref().map(|status| status.role);
+    let role = role.or(settings.as_ref().map(|settings| settings.role));
+    if role == Some(Role::Member) {
+        controller::check(url, settings.as_ref(), &mut findings).await;
+    } else {
+        let configured = settings.as_ref().and_then(|settings| settings.portal_url.clone());
+        portal::check(url.or(configured), settings.as_ref(), &mut findings).await;
+    }
     standing::check(status.as_ref(), &mut findings);
     output.answer(&findings, |findings| page(findings))?;
     let failed = findings.iter().any(|finding| finding.result == Result::Failed);

@@ -92,6 +92,36 @@ fn only_limits_of_the_license_are_listed() {
     assert_eq!(finding.kind, ConditionType::LimitExceeded);
     assert!(finding.message.contains("users (limit 100)"), "{}", finding.message);
 
-    let full = Case { usage: BTreeMap::from([("users".to_owned(), 100)]), ..case };
-    assert_eq!(full.at(claims.iat).findings, []);
+    let unused = Case { usage: BTreeMap::from([("users".to_owned(), 79)]), ..case };
+    assert_eq!(unused.at(claims.iat).findings, []);
+}
+
+#[test]
+fn each_step_towards_a_limit_has_a_reason_of_its_own() {
+    let limit = |limit| Limit { limit: Some(limit), enforcement: Enforcement::Hard };
+    let limits = [("seats", limit(10)), ("users", limit(1_000))];
+    let limits = limits.map(|(name, limit)| (name.to_owned(), limit));
+    let claims = LicenseClaims { limits: BTreeMap::from(limits), ..claims() };
+    for (users, seats, expected) in [
+        (799, 0, vec![]),
+        (800, 0, vec![(ConditionType::LimitNear, "Over80Percent")]),
+        (899, 0, vec![(ConditionType::LimitNear, "Over80Percent")]),
+        (900, 8, vec![(ConditionType::LimitNear, "Over90Percent")]),
+        (1_000, 8, vec![(ConditionType::LimitNear, "Reached")]),
+        (1_001, 0, vec![(ConditionType::LimitExceeded, "Exceeded")]),
+        (
+            1_001,
+            9,
+            vec![
+                (ConditionType::LimitNear, "Over90Percent"),
+                (ConditionType::LimitExceeded, "Exceeded"),
+            ],
+        ),
+    ] {
+        let usage = BTreeMap::from([("users".to_owned(), users), ("seats".to_owned(), seats)]);
+        let case = Case { usage, ..Case::new(&claims) };
+        let findings = case.at(claims.iat).findings;
+        let found: Vec<_> = findings.iter().map(|f| (f.kind, f.reason)).collect();
+        assert_eq!(found, expected, "{users} {seats}");
+    }
 }

@@ -1,5 +1,5 @@
 //! The members' rules, and both ends of their connection.
 
 mod acceptance;
-mod ends;
+pub(crate) mod ends;
 pub(crate) mod stated;

@@ -59,7 +59,8 @@ pub(super) struct Create {
         long,
         value_name = "DAYS",
         conflicts_with = "ends_at",
-        required_unless_present = "ends_at"
+        required_unless_present = "ends_at",
+        value_parser = clap::value_parser!(u32).range(1..=36_500)
     )]
     days: Option<u32>,
     #[command(flatten)]
@@ -85,13 +86,15 @@ impl Command {
         match self {
             Self::Create(create) => create.run(portal, out),
             Self::List => list(&portal.subscriptions()?, portal.now(), out),
-            Self::Show { id, reveal } => show(&portal.subscription(id)?, reveal, out),
+            Self::Show { id, reveal } => show(&portal.subscription(id)?, reveal, portal.now(), out),
             Self::Set(set) => set.run(portal, out),
             Self::Revoke { id, reason } => {
-                show(&portal.revoke_subscription(id, &reason)?, false, out)
+                show(&portal.revoke_subscription(id, &reason)?, false, portal.now(), out)
             }
-            Self::Suspend { id } => show(&portal.suspend_subscription(id)?, false, out),
-            Self::Resume { id } => show(&portal.resume_subscription(id)?, false, out),
+            Self::Suspend { id } => {
+                show(&portal.suspend_subscription(id)?, false, portal.now(), out)
+            }
+            Self::Resume { id } => show(&portal.resume_subscription(id)?, false, portal.now(), out),
         }
     }
 }
@@ -104,7 +107,7 @@ impl Create {
         let mut terms =
             Terms::new("standard", "standard", starts_at, ends_at.unwrap_or(Timestamp::MAX));
         self.terms.apply(&mut terms);
-        show(&portal.create_subscription(&self.customer, terms)?, true, out)
+        show(&portal.create_subscription(&self.customer, terms)?, true, portal.now(), out)
     }
 }
 
@@ -116,7 +119,7 @@ impl Set {
             terms.limits.retain(|name, _| !remove_limits.contains(name));
             flags.apply(terms);
         })?;
-        show(&changed, false, out)
+        show(&changed, false, portal.now(), out)
     }
 }
 
@@ -183,7 +186,12 @@ fn state(subscription: &Subscription, now: Timestamp) -> &'static str {
     }
 }
 
-fn show(subscription: &Subscription, reveal: bool, out: &mut Output) -> Result<(), PortalError> {
+fn show(
+    subscription: &Subscription,
+    reveal: bool,
+    now: Timestamp,
+    out: &mut Output,
+) -> Result<(), PortalError> {
     let shown = Shown::new(subscription, reveal);
     out.show(&shown, || {
         let terms = &subscription.terms;
@@ -203,7 +211,7 @@ fn show(subscription: &Subscription, reveal: bool, out: &mut Output) -> Result<(
             ("Trial", yes_or_no(terms.trial)),
             ("Starts", terms.starts_at.to_string()),
             ("Ends", terms.ends_at.to_string()),
-            ("Grace ends", format!("{} ({} days)", terms.grace_ends_at(), terms.grace_days)),
+            ("Grace ends", grace(terms, now)),
             ("Environments", slots(terms)),
             ("Refresh after", format!("{} seconds", terms.refresh_after)),
             ("Check-in", check_in),
@@ -221,6 +229,16 @@ fn show(subscription: &Subscription, reveal: bool, out: &mut Output) -> Result<(
         }));
         pairs(&lines)
     })
+}
+
+fn grace(terms: &Terms, now: Timestamp) -> String {
+    let ends_at = terms.grace_ends_at();
+    let over = if ends_at <= now {
+        "; over: nothing more is issued, and what was issued runs to its own end unless the subscription is revoked"
+    } else {
+        ""
+    };
+    format!("{ends_at} ({} days{over})", terms.grace_days)
 }
 
 fn slots(terms: &Terms) -> String {

@@ -9,9 +9,10 @@ use std::{
 use uuid::Uuid;
 
 /// Where problem types come from. In these files nothing else is written as they are.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 15] = [
     "src/agent/following.rs",
     "src/agent/member/calls.rs",
+    "src/agent/member/usage.rs",
     "src/agent/members.rs",
     "src/license/error.rs",
     "src/members/error.rs",
@@ -23,6 +24,7 @@ const SOURCES: [&str; 13] = [
     "src/portal/http/documents.rs",
     "src/portal/http/mod.rs",
     "src/portal/http/requests.rs",
+    "src/usage/error.rs",
 ];
 
 fn read(path: &str) -> String {

@@ -1,5 +1,7 @@
 //! The database file: its layout, its rows, its audit.
 
+mod peaks;
+
 use crate::store::{AgentState, Event, Roster, RosterChange, StoreError, StoredEvent};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
@@ -12,7 +14,7 @@ use std::{
 };
 
 /// Each migration brings the layout one step on; `user_version` counts those that were done.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE state (
         name  TEXT PRIMARY KEY NOT NULL,
@@ -34,6 +36,7 @@ const MIGRATIONS: [&str; 2] = [
         PRIMARY KEY (kind, id)
     ) STRICT, WITHOUT ROWID;
 ",
+    peaks::TABLE,
 ];
 
 /// An open database that was found sound.

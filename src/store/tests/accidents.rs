@@ -242,6 +242,16 @@ fn rows_and_members_of_other_versions_are_put_up_with() {
 }
 
 #[test]
+fn a_database_from_before_peaks_is_brought_up_to_date() {
+    let place = Place::with_history();
+    place.connection().execute("DROP TABLE usage_peaks", []).unwrap();
+    place.connection().pragma_update(None, "user_version", 2).unwrap();
+    let mut store = place.open().store;
+    assert_eq!(store.load().unwrap(), state(3));
+    assert_eq!(store.peaks(jiff::civil::Date::MIN, jiff::civil::Date::MAX).unwrap(), []);
+}
+
+#[test]
 fn a_newer_layout_is_refused_and_left_alone() {
     let place = Place::with_history();
     place.connection().pragma_update(None, "user_version", 99).unwrap();

@@ -1,7 +1,8 @@
 //! The same promises of every store.
 
 use super::sample::*;
-use crate::store::*;
+use crate::{license::Enforcement, store::*, usage::DayPeak};
+use jiff::{ToSpan, civil::Date};
 
 /// A store, and how it is found by the next process.
 trait Kept {
@@ -70,6 +71,8 @@ promises!(
     a_commit_of_the_same_state_adds_nothing,
     the_newest_events_come_first_and_so_many,
     there_is_nothing_to_complain_of,
+    the_highest_use_of_a_day_stays,
+    peaks_of_the_newest_days_are_kept,
 );
 
 fn a_new_store_is_empty<K: Kept>() {
@@ -136,4 +139,32 @@ fn there_is_nothing_to_complain_of<K: Kept>() {
     let mut kept = K::new();
     kept.open().commit(&state(1), &[event("one")]).unwrap();
     assert_eq!(kept.reopen().complaint(), None);
+}
+
+fn the_highest_use_of_a_day_stays<K: Kept>() {
+    let mut kept = K::new();
+    let (one, next): (Date, Date) = ("2026-11-24".parse().unwrap(), "2026-11-25".parse().unwrap());
+    for highest in [5, 9, 7] {
+        kept.open().keep_peaks(&[peak(one, "users", highest), peak(next, "users", 1)]).unwrap();
+    }
+    let unlimited =
+        DayPeak { limit: None, enforcement: Enforcement::Soft, ..peak(one, "files", 3) };
+    kept.reopen().keep_peaks(std::slice::from_ref(&unlimited)).unwrap();
+    let found = kept.reopen().peaks(one, one).unwrap();
+    assert_eq!(found, [unlimited, peak(one, "users", 9)]);
+    assert_eq!(kept.open().peaks(Date::MIN, Date::MAX).unwrap().len(), 3);
+}
+
+fn peaks_of_the_newest_days_are_kept<K: Kept>() {
+    let mut kept = K::new();
+    let first: Date = "2025-01-01".parse().unwrap();
+    let days: Vec<Date> = (0..402).map(|n| first.checked_add(n.days()).unwrap()).collect();
+    let peaks: Vec<_> = days.iter().map(|day| peak(*day, "users", 1)).collect();
+    kept.open().keep_peaks(&peaks).unwrap();
+    let found = kept.reopen().peaks(Date::MIN, Date::MAX).unwrap();
+    assert_eq!((found.len(), found[0].day), (400, days[2]));
+    // A clock that was set wrong for a moment costs one day, and not all of them.
+    kept.open().keep_peaks(&[peak("9000-01-01".parse().unwrap(), "users", 1)]).unwrap();
+    let found = kept.reopen().peaks(Date::MIN, Date::MAX).unwrap();
+    assert_eq!((found.len(), found[0].day), (400, days[3]));
 }

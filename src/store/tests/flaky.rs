@@ -1,6 +1,7 @@
 //! A store that can be told to fail, and that outlives whoever works with it.
 
-use crate::store::*;
+use crate::{store::*, usage::DayPeak};
+use jiff::civil::Date;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Shared by its clones.
@@ -69,10 +70,21 @@ impl Store for FlakyStore {
         let mut inner = self.inner();
         inner.commits += 1;
         if inner.fails {
-            let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
-            return Err(StoreError::File { operation: "write", path: "disk".into(), source });
+            return Err(full());
         }
         inner.store.commit_with(state, events, changes)
+    }
+
+    fn keep_peaks(&mut self, peaks: &[DayPeak]) -> Result<(), StoreError> {
+        let mut inner = self.inner();
+        if inner.fails {
+            return Err(full());
+        }
+        inner.store.keep_peaks(peaks)
+    }
+
+    fn peaks(&mut self, from: Date, to: Date) -> Result<Vec<DayPeak>, StoreError> {
+        self.inner().store.peaks(from, to)
     }
 
     fn events(&mut self, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
@@ -82,4 +94,9 @@ impl Store for FlakyStore {
     fn complaint(&self) -> Option<String> {
         self.inner().complains.then(|| "the copy is old".to_owned())
     }
+}
+
+fn full() -> StoreError {
+    let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    StoreError::File { operation: "write", path: "disk".into(), source }
 }

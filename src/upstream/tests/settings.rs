@@ -84,3 +84,17 @@ fn what_can_not_be_used_is_named() {
     let settings = PortalSettings { proxy, ..at("https://portal.example") };
     assert_eq!(code(&settings), "portal-settings");
 }
+
+#[test]
+fn a_proxy_is_one_that_can_be_used() {
+    let by = |proxy: &str| {
+        let proxy = Some(proxy.to_owned());
+        code(&PortalSettings { proxy, ..at("https://portal.example") })
+    };
+    for proxy in ["http://proxy.example:3128", "https://u:p@proxy.example", "proxy.example:3128"] {
+        assert_eq!(by(proxy), "taken", "{proxy}");
+    }
+    for proxy in ["ftp://proxy.example", "socks5://proxy.example:1080", "http://", "file:///etc"] {
+        assert_eq!(by(proxy), "portal-settings", "{proxy}");
+    }
+}

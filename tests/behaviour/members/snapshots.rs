@@ -1,6 +1,7 @@
 //! A controller that was restored, and what its members make of it.
 
 use super::Environment;
+use crate::stage::{Client, between};
 use std::{fs, path::Path};
 
 fn copy(from: &Path, to: &Path) {
@@ -49,4 +50,22 @@ fn a_restored_controller_follows_its_members() {
     for member in [&one, &other] {
         assert_eq!(member.socket.status()["entitled"], true);
     }
+}
+
+#[test]
+fn who_was_removed_stays_so_though_the_database_is_lost() {
+    let mut environment = Environment::new();
+    let (one, _one_runs) = environment.member();
+    let (other, _other_runs) = environment.member();
+    let id = between(&one.events(), "member-joined: as ", " through").to_owned();
+    environment.controller.ctl.out(&["member", "remove", &id]);
+    environment.daemon.take().unwrap().kill();
+    fs::remove_file(environment.controller.path("state/entitled.db")).unwrap();
+    environment.start();
+    environment.wait_for("the other back", |m| m.len() == 1 && m[0]["connected"] == true);
+    let (status, body) = Client::of(&one, &environment.address).get("/v1/statement");
+    assert_eq!((status, body.contains("member-removed")), (403, true), "{body}");
+    assert_eq!(Client::of(&other, &environment.address).get("/v1/statement").0, 200);
+    let events = environment.controller.events().join("\n");
+    assert_eq!(events.matches("member-adopted: ").count(), 1, "{events}");
 }

@@ -16,7 +16,7 @@ pub(crate) use ctl::{Ctl, Done};
 pub(crate) use dev::Dev;
 pub(crate) use member::{Client, Member};
 pub(crate) use running::Running;
-pub(crate) use socket::Socket;
+pub(crate) use socket::{Answer, Socket};
 pub(crate) use vendor::{PRODUCT, Server, Vendor};
 
 use std::time::Duration;
