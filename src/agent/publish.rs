@@ -214,7 +214,7 @@ impl Agent {
             let message = &next.status.message;
             if published.as_ref().is_none_or(|p| p.status.generation != next.status.generation) {
                 let Status { state, entitled, generation, .. } = &next.status;
-                tracing::info!(%state, entitled, generation, "{message}");
+                tracing::info!(%state, entitled, generation, "the status is {state}");
             }
             match published.as_ref() {
                 // Whoever waits for readiness asks for the status next, whatever it says.

@@ -65,6 +65,14 @@ pub trait Listener: Send + Sync {
 
     /// The next connection and who is at its other end.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
+
+    /// Connections that it holds and that nobody has accepted. Those of the kernel's queue are the socket's.
+    fn waiting(self) -> Vec<Self::Stream>
+    where
+        Self: Sized,
+    {
+        Vec::new()
+    }
 }
 
 impl Listener for UnixListener {
@@ -115,5 +123,9 @@ impl<L: Listener> Listener for Resumed<L> {
             Some(stream) => stream.peer().map(|peer| (stream, peer)),
             None => self.listener.accept().await,
         }
+    }
+
+    fn waiting(self) -> Vec<L::Stream> {
+        self.left.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

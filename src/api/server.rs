@@ -207,16 +207,21 @@ impl Server {
                 attended.await
             });
         }
-        drop(listener);
-        self.end(tasks).await
+        let waiting = listener.waiting();
+        self.end(tasks, waiting).await
     }
 
     /// Lets the connections end; those that do not in time are closed. Gives back those that wait, where they are wanted.
-    async fn end<S: Connection>(self, mut tasks: JoinSet<Option<S>>) -> Vec<OwnedFd> {
+    async fn end<S: Connection>(
+        self,
+        mut tasks: JoinSet<Option<S>>,
+        waiting: Vec<S>,
+    ) -> Vec<OwnedFd> {
         self.is_stopping.store(true, Ordering::Relaxed);
         self.stopping.send_replace(true);
         self.crowd.dismiss();
-        let mut idle = Vec::new();
+        let waiting = waiting.into_iter().filter(|_| self.options.hand_over);
+        let mut idle: Vec<_> = waiting.filter_map(|stream| stream.release().ok()).collect();
         let ended = async {
             while let Some(ended) = tasks.join_next().await {
                 if let Ok(Some(stream)) = ended

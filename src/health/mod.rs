@@ -1,6 +1,6 @@
 //! How monitors see the agent: metrics, liveness and readiness, and the service manager.
 //!
-//! `agent` tells it what changes, `api` shows it. This calls `entitlement`.
+//! `agent` tells it what changes, `portal` that it is ready, `api` shows it. This calls `entitlement`.
 
 mod heartbeat;
 mod inherited;

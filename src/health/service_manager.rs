@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-/// What the connections are called in its store of file descriptors.
-const CONNECTIONS: &str = "connection";
+/// What the connections are called in its store of file descriptors. Short: all names together are one variable of the next
+/// process (`LISTEN_FDNAMES`), and the kernel starts none with one of more than 128 KiB.
+const CONNECTIONS: &str = "kept";
 /// File descriptors of one message: the kernel takes no more than 253 (`SCM_MAX_FD`).
 const AT_ONCE: usize = 250;
 

@@ -8,7 +8,9 @@ from packages import expect
 
 RESTARTS = 5
 # Of <linux/ptrace.h>.
-PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+PTRACE_SEIZE, PTRACE_INTERRUPT = 0x4206, 0x4207
+# __WALL of <linux/wait.h>.
+ALL = 0x40000000
 
 
 def pid(machine):
@@ -88,13 +90,13 @@ def starved(machine):
     for order in (PTRACE_SEIZE, PTRACE_INTERRUPT):
         if libc.ptrace(order, outside, None, None) != 0:
             raise Failed(f"ptrace: {os.strerror(ctypes.get_errno())}")
-    os.waitpid(outside, 0x40000000)
+    os.waitpid(outside, ALL)
     expect(machine.status()["entitled"], True, "entitled, as the sockets' thread tells it")
     expect(pid(machine), old, "the agent, which hangs")
     told = "journalctl -u entitled --no-pager | grep 'Watchdog timeout'"
     machine.wait_for(lambda: machine.try_run(told)[0] == 0, "the watchdog's timeout")
-    # Who is watched does not die of the signal before its watcher lets go of it.
-    libc.ptrace(PTRACE_DETACH, outside, None, None)
+    # Its end is told to who stopped it first, and then to systemd.
+    os.waitpid(outside, ALL)
     comes_back(machine, old)
     machine.run("rm -r /run/systemd/system/entitled.service.d; systemctl daemon-reload; systemctl restart entitled")
     expect(machine.status()["entitled"], True, "entitled")

@@ -133,8 +133,10 @@ async fn no_question_is_lost_where_one_server_follows_another() {
         let (mut left, mut kept) = (Vec::new(), 0);
         for server in 1..=SERVERS + 1 {
             let mut count = answered.subscribe();
+            // Some are stopped before they have looked at anything.
+            let answers = if server % 4 == 0 { 0 } else { server * ANSWERS };
             let stop = async move {
-                let _ = count.wait_for(|count| *count >= server * ANSWERS).await;
+                let _ = count.wait_for(|count| *count >= answers).await;
             };
             let clients_end =
                 async { while clients.join_next().await.is_some_and(|c| c.is_ok()) {} };
