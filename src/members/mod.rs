@@ -14,6 +14,7 @@ mod error;
 mod handshakes;
 mod listener;
 pub mod policy;
+mod port;
 mod presence;
 mod quiet;
 mod routes;
@@ -32,7 +33,8 @@ pub use contract::{
     Renewing, Reply,
 };
 pub use error::MembersError;
-pub use listener::{Host, Listener, Port};
+pub use listener::{Host, Listener};
+pub use port::Port;
 pub use presence::{Presence, Seen, shown_name};
 pub use token::{JoinToken, TokenError, digest_of};
 
