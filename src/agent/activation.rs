@@ -19,8 +19,10 @@ impl Agent {
         actor: &str,
     ) -> Result<(), Problem> {
         self.need_portal(RequestKind::Activate)?;
+        self.refuse_arrival()?;
         self.refuse_other_hardware()?;
         let environment = self.prepare_activation(code, name, purpose)?;
+        self.part(actor)?;
         self.ask(&Asking::new(RequestKind::Activate, environment), actor)
     }
 
@@ -76,8 +78,11 @@ impl Agent {
         let RequestByHand { kind, code, name, purpose, rebind_code } = request;
         let environment = match kind {
             RequestKind::Activate => {
+                self.refuse_arrival()?;
                 self.refuse_other_hardware()?;
-                self.prepare_activation(code, name, purpose)?
+                let environment = self.prepare_activation(code, name, purpose)?;
+                self.part(actor)?;
+                environment
             }
             RequestKind::Refresh | RequestKind::Release => self.activated_environment()?,
             RequestKind::Rebind => {

@@ -2,7 +2,7 @@
 
 use super::{Agent, exchange::Asking};
 use crate::{
-    api::{Call, Command, Problem, Reply},
+    api::{BundleOrder, Call, Command, Problem, Reply},
     license::{Faults, RequestKind},
 };
 use axum::http::StatusCode;
@@ -52,6 +52,7 @@ impl Agent {
                     Ok(())
                 });
             }
+            Command::Bundle(order) => self.move_by_bundle(order, &actor, reply),
             Command::Events { limit } => {
                 let events = self.parts.keeper.events(limit);
                 let events = events.map(Reply::Events).map_err(|error| {
@@ -84,6 +85,29 @@ impl Agent {
         }
     }
 
+    /// A move by a bundle, on either machine.
+    fn move_by_bundle(&mut self, order: BundleOrder, actor: &str, reply: Waiting) {
+        match order {
+            BundleOrder::Export(order) => {
+                let exported = self.export(&order, actor);
+                answer(reply, exported);
+            }
+            BundleOrder::Cancel => self.cancel(actor, reply),
+            BundleOrder::Import { contents, by_hand: true } => {
+                let made = self.import(&contents, true, actor);
+                answer(reply, made.map(Reply::Document));
+            }
+            BundleOrder::Import { contents, by_hand: false } => {
+                self.exchanging(reply, |agent| {
+                    agent.need_portal(RequestKind::Move)?;
+                    agent.import(&contents, false, actor)?;
+                    agent.send();
+                    Ok(())
+                });
+            }
+        }
+    }
+
     /// Whether a command needs the hardware, which is still being read for the first time.
     fn is_early(&self, command: &Command) -> bool {
         let needs_hardware = match command {
@@ -93,6 +117,7 @@ impl Agent {
             | Command::Release
             | Command::OfferMove
             | Command::AcceptMove { .. }
+            | Command::Bundle(BundleOrder::Import { .. } | BundleOrder::Cancel)
             | Command::Request(_) => true,
             // A license is for a Serial Number; once there is one, a probe that hangs locks no cure.
             Command::Install { .. } => self.parts.keeper.state().enrolled.is_none(),
@@ -140,6 +165,21 @@ impl Agent {
                 agent.send();
                 return Ok(());
             }
+            let environment = agent.activated_environment()?;
+            agent.ask(&Asking::new(RequestKind::Refresh, environment), actor)
+        });
+    }
+
+    /// A bundle is worthless as soon as the portal has heard of it; where none is set, by the next courier.
+    fn cancel(&mut self, actor: &str, reply: Waiting) {
+        if self.parts.portal.is_none() {
+            let told = "the bundle is void here; the portal takes no request of it after the next request of this machine (`entitlectl request refresh`)";
+            let cancelled = self.cancel_export(actor).and_then(|()| self.done(told.to_owned()));
+            answer(reply, cancelled);
+            return;
+        }
+        self.exchanging(reply, |agent| {
+            agent.cancel_export(actor)?;
             let environment = agent.activated_environment()?;
             agent.ask(&Asking::new(RequestKind::Refresh, environment), actor)
         });

@@ -1,8 +1,9 @@
 //! One agent as a process serves it: its state directory, its sockets, and the loop.
 
 use super::{
-    Agent, Clock, DaemonSettings, MemberAgent, MemberParts, Members, Parts, Reload, member::Uplink,
-    notifying::Notifier, reload, sockets::Sockets,
+    Agent, Clock, DaemonSettings, MemberAgent, MemberParts, Members, Parts, Post, Reload,
+    arrival::finish_import, lookout::look_out, member::Uplink, notifying::Notifier, reload,
+    sockets::Sockets,
 };
 use crate::{
     api::AgentHandle,
@@ -10,7 +11,7 @@ use crate::{
     health::{Metrics, ServiceManager},
     identity::Hardware,
     license::Roots,
-    members::{Authority, Host, Latest, Listener, MembersError, Presence},
+    members::{Asked, Authority, Host, Latest, Listener, MembersError, Presence},
     store::{DirectoryLock, Keeper, SqliteStore, StateDirectory, StoreError},
     upstream::{HttpPortal, Portal, Webhook, WebhookError, WebhookSettings, new_request_id},
     usage::UserKey,
@@ -68,8 +69,16 @@ pub struct Daemon {
 
 /// The loop of a role, with what runs beside it.
 enum Loop {
-    Controller(Box<Agent>, Option<Listener>),
+    Controller(Box<Agent>, Option<Serving>),
     Member(Box<MemberAgent>, Box<Uplink>),
+}
+
+/// What serves members beside the loop.
+struct Serving {
+    listener: Listener,
+    /// Where the lookout looks for the next controller, and to whom it tells what it sees.
+    posts: watch::Receiver<Option<Post>>,
+    asked: mpsc::Sender<Asked>,
 }
 
 /// How a running daemon is given new settings.
@@ -206,8 +215,10 @@ impl Loop {
         stopped: watch::Receiver<bool>,
     ) -> Option<thread::JoinHandle<()>> {
         match self {
-            Self::Controller(agent, listener) => {
-                let members = listener.and_then(|listener| {
+            Self::Controller(agent, serving) => {
+                let members = serving.and_then(|Serving { listener, posts, asked }| {
+                    // Ends with the loop, which holds the other end of its orders.
+                    tokio::spawn(look_out(posts, asked));
                     let thread = thread::Builder::new().name("members".to_owned());
                     let serving = thread.spawn(move || serve_members(listener, stopped));
                     serving
@@ -275,13 +286,14 @@ fn controller(
         standing.push(Finding::new(kind, "Portal", error.to_string()));
         None
     });
+    finish_import(&directory, beginning.keeper.state())?;
     let key = directory.environment_key()?;
     let seed = seed_of(key.thumbprint().as_str());
     let user_key = user_key(&directory)?;
     let served = settings.members_listen.map(|address| {
         serve_from(address, &directory, user_key.clone(), Arc::clone(&clock), Arc::clone(&metrics))
     });
-    let (members, listener) = match served.transpose() {
+    let (members, serving) = match served.transpose() {
         Ok(served) => served.unzip(),
         Err(error) => {
             tracing::error!("{error}");
@@ -314,7 +326,7 @@ fn controller(
         seed,
         chance: new_request_id().0.as_u64_pair().1,
     });
-    Ok((Loop::Controller(Box::new(agent), listener), handle))
+    Ok((Loop::Controller(Box::new(agent), serving), handle))
 }
 
 /// What users are hashed by. Where it can't be kept, it is another one after the next start: users are counted all the same.
@@ -334,7 +346,7 @@ fn serve_from(
     usage_key: UserKey,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-) -> Result<(Members, Listener), MembersError> {
+) -> Result<(Members, Serving), MembersError> {
     let key = directory.authority_key();
     let key = key.map_err(|error| MembersError::Authority { reason: error.to_string() })?;
     let authority = Authority::of(&key)?;
@@ -344,7 +356,7 @@ fn serve_from(
     let host = Host {
         presence: Arc::clone(&presence),
         latest: Arc::clone(&latest),
-        asked: sender,
+        asked: sender.clone(),
         usage_key,
         metrics,
         clock: Arc::new(move || clock.read().clock),
@@ -353,7 +365,9 @@ fn serve_from(
     if let Ok(address) = listener.address() {
         tracing::info!(%address, "members are served");
     }
-    Ok((Members { authority, presence, latest, asked }, listener))
+    let (lookout, posts) = watch::channel(None);
+    let members = Members { authority, presence, latest, asked, port: listener.port(), lookout };
+    Ok((members, Serving { listener, posts, asked: sender }))
 }
 
 fn member(beginning: Beginning) -> (Loop, AgentHandle) {

@@ -184,7 +184,7 @@ impl Agent {
             }
             Outcome::Retired { sequence, by, serial_number, key } => {
                 let at = in_seconds(change.time.at(self.parts.clock.read()));
-                let retired = Retired { by, serial_number, key, at };
+                let retired = Retired { by, serial_number, key, at, parted: false };
                 Ok(self.take_retirement(change, answer.environment_id, sequence, retired, road))
             }
         }

@@ -181,6 +181,13 @@ impl Agent {
             self.send();
         } else if state.rebind_waits && !self.has_bound_key() {
             self.rebind_again();
+        } else if self.arrives() {
+            if let Err(problem) = self.ask_to_arrive(false, "agent") {
+                tracing::warn!(detail = %problem.detail, "the move could not be asked for");
+                let uptime = self.uptime();
+                self.schedule.failed(uptime, None);
+            }
+            self.send();
         } else if let Some(environment) = state.environment.clone() {
             let asked = if std::mem::take(&mut self.is_named) {
                 self.succeed(false, "agent").map(|_| self.send())
@@ -192,7 +199,7 @@ impl Agent {
                 let uptime = self.uptime();
                 self.schedule.failed(uptime, None);
             }
-        } else if !state.released && self.has_code() {
+        } else if !state.released && state.arrival.is_none() && self.has_code() {
             self.activate_as_configured();
         } else {
             self.schedule.refresh_at = None;
@@ -296,15 +303,20 @@ impl Agent {
         self.heard(None, true);
         self.schedule.refused(uptime);
         let mut state = self.draft();
+        let mut changes = Vec::new();
         if let Some(pending) = state.chain.pending.clone() {
             if pending.kind == RequestKind::Activate {
                 self.refuse_code();
             }
             note_refused(&mut state, &pending, error.code());
+            changes = self.abandon_arrival(&mut state, &pending, error.code());
         }
         state.chain.give_up();
-        let event = self.event(Action::Refused, format!("{}: {error}", error.code()));
-        self.conclude(state, vec![event]);
+        let mut events = vec![self.event(Action::Refused, format!("{}: {error}", error.code()))];
+        if !changes.is_empty() || state.arrival != self.parts.keeper.state().arrival {
+            events.push(self.event(Action::ImportAbandoned, "the portal refused it for good"));
+        }
+        self.conclude_with(state, events, changes);
         let detail = error.to_string();
         Problem::new(StatusCode::CONFLICT, error.code(), "The portal refused", detail)
     }

@@ -57,6 +57,7 @@ impl Agent {
             "license sequence {} of {} until {}",
             claims.seq, claims.environment.name, claims.subscription.ends_at
         );
+        let waiting = state.arrival.as_ref().and_then(|_| self.waiting_members());
         state.license = Some(HeldLicense {
             text: license.text().to_owned(),
             source: road.source,
@@ -68,13 +69,14 @@ impl Agent {
         state.revocation = None;
         state.released = false;
         (state.retired, state.offer, state.pending_license) = (None, None, None);
+        (state.arrival, state.departure, state.signpost) = (None, None, None);
         state.rebind_waits = false;
         time.prove(claims.iat);
         holdings.license = Some(license.clone());
         let event = self.event_by(road.actor, Action::LicenseInstalled, message.clone());
         change.events.push(event);
         self.take_binding(change, binding, road);
-        Ok(format!("installed {message}"))
+        Ok(format!("installed {message}{}", waiting.unwrap_or_default()))
     }
 
     /// Takes the Serial Number of a license and, with the key that waited for it, that key and its hardware.
@@ -212,6 +214,8 @@ impl Agent {
             by.as_str()
         );
         change.events.push(self.event_by(road.actor, Action::Retired, detail.clone()));
+        let now = retired.at;
+        self.leave_signpost(&mut change.state, &retired, now);
         end(&mut change.state, environment, sequence);
         change.state.retired = Some(retired);
         format!("this key is retired, the environment goes on under another: {detail}")

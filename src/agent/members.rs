@@ -1,12 +1,12 @@
 //! The controller's side of the environment: what members ask and operators order, decided and stored by the loop.
 
-use super::Agent;
+use super::{Agent, Post};
 use crate::{
     api::{MadeToken, MemberLine, Problem, Reply, TokenOrder},
-    license::Thumbprint,
+    license::{Thumbprint, VerifiedLicense},
     members::{
         AddressRange, Asked, Authority, Frame, JoinToken, Joined, Joining, Latest, MembersError,
-        Presence, Renewed, Seen, digest_of, policy, shown_name,
+        Port, Presence, Renewed, Seen, digest_of, policy, shown_name,
     },
     store::{Action, Event, MemberRecord, RosterChange, TokenRecord},
 };
@@ -31,6 +31,10 @@ pub struct Members {
     pub latest: Arc<watch::Sender<Latest>>,
     /// What they ask.
     pub asked: mpsc::Receiver<Asked>,
+    /// What their port shows.
+    pub port: Arc<Port>,
+    /// Where it is looked for the controller after this one.
+    pub lookout: watch::Sender<Option<Post>>,
 }
 
 impl Agent {
@@ -46,22 +50,35 @@ impl Agent {
     pub(super) fn tell_members(&self, now: Timestamp) {
         let Some(members) = &self.parts.members else { return };
         members.presence.judge_by(now, self.time.mark().proven, self.lease_days());
-        let statement = self.published.borrow().as_ref().and_then(|published| {
-            Some((published.status.generation, published.statement.clone()?))
-        });
+        let license = self.holdings.license.as_ref().map(VerifiedLicense::claims);
+        members.port.believe_former(license.map_or(&[], |license| &license.former_ca));
+        let published = self.published.borrow().clone();
+        let generation = published.as_ref().map_or(0, |published| published.status.generation);
+        let statement = published.and_then(|published| published.statement.clone());
+        let signpost = self.parts.keeper.state().signpost.as_ref().filter(|post| now < post.until);
         let told = members.latest.borrow().frame.as_ref().map(|frame| Arc::clone(&frame.statement));
-        if told == statement.as_ref().map(|(_, statement)| Arc::clone(statement)) {
+        let shown = statement.as_deref().or(signpost.map(|post| post.text.as_str()));
+        if told.as_deref() == shown {
             return;
         }
         let count = self.parts.keeper.roster().members().filter(|m| m.removed_at.is_none()).count();
-        let frame = statement
-            .map(|(generation, statement)| Arc::new(Frame::new(generation, statement, count)));
-        members.latest.send_modify(|latest| latest.frame = frame);
+        let frame = match (statement, signpost) {
+            (Some(statement), _) => Some(Frame::new(generation, statement, count)),
+            (None, Some(post)) => {
+                Some(Frame::signpost(generation, post.text.as_str().into(), count))
+            }
+            (None, None) => None,
+        };
+        members.latest.send_modify(|latest| latest.frame = frame.map(Arc::new));
     }
 
     /// The certificate authority of this environment, where it has one.
     pub(super) fn authority(&self) -> Option<Thumbprint> {
-        self.parts.members.as_ref().map(|members| members.authority.thumbprint().clone())
+        let served = self.parts.members.as_ref();
+        let served = served.map(|members| members.authority.thumbprint().clone());
+        // Its members wait where the port is not set yet.
+        let carried = self.parts.keeper.state().arrival.as_ref();
+        served.or_else(|| carried.and_then(|arrival| arrival.ca.clone()))
     }
 
     fn lease_days(&self) -> u32 {
@@ -89,11 +106,17 @@ impl Agent {
             Asked::Present { member, statement, reply } => {
                 let _ = reply.send(self.follow(member, &statement));
             }
+            Asked::SuccessorStated { statement } => {
+                if let Err(error) = self.successor_stated(&statement) {
+                    tracing::debug!(%error, "what is stated where the environment may go on");
+                }
+            }
         }
     }
 
     fn join(&mut self, joining: &Joining, address: IpAddr) -> Result<Joined, Problem> {
         let now = self.now();
+        self.refuse_to_join()?;
         let mut token = self.usable_token(joining, address, now)?;
         let id = Uuid::now_v7();
         let certificate = self.certify(&joining.signing_request, id, now)?;
@@ -122,6 +145,17 @@ impl Agent {
         }
         let environment_key = self.parts.key.public();
         Ok(Joined { id, environment_key, certificate: renewed(certificate.pem) })
+    }
+
+    /// That the environment is here still.
+    fn refuse_to_join(&self) -> Result<(), Problem> {
+        let Some(post) = &self.parts.keeper.state().signpost else { return Ok(()) };
+        let detail = format!(
+            "the environment of this controller went on at {}: join there, the token is the same",
+            post.controllers.join(", ")
+        );
+        let (status, title) = (StatusCode::CONFLICT, "The environment is elsewhere");
+        Err(Problem::new(status, "environment-moved", title, detail))
     }
 
     /// The token that was shown, if it is good for one more member.
@@ -169,6 +203,12 @@ impl Agent {
         // While nothing can be stored the roster may be another one than the stored, in which it was removed.
         if self.parts.keeper.roster().member(id).is_some() || self.parts.keeper.failure().is_some()
         {
+            return;
+        }
+        // A controller that looks whether its environment has arrived is no member.
+        let state = self.parts.keeper.state();
+        let departs = state.departure.as_ref().map(|departure| departure.request.0);
+        if [state.predecessor, departs].contains(&Some(id)) {
             return;
         }
         let record = MemberRecord {

@@ -6,15 +6,18 @@
 //! `license`, `identity` and `codes`.
 
 mod activation;
+mod arrival;
 mod calls;
 mod clock;
 mod daemon;
+mod departure;
 mod documents;
 mod exchange;
 mod following;
 mod hardware;
 mod holdings;
 mod licenses;
+mod lookout;
 mod member;
 mod members;
 mod moving;
@@ -32,6 +35,7 @@ mod usage_report;
 
 pub use clock::{Clock, SystemClock};
 pub use daemon::{Daemon, DaemonError, Reloader};
+pub use lookout::Post;
 pub use member::{Heard, Joining, MemberAgent, MemberParts, Order};
 pub use members::Members;
 pub use reload::{NewSettings, Reload};

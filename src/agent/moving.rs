@@ -20,8 +20,8 @@ use crate::{
 use axum::http::StatusCode;
 
 /// What a consent's file holds, each once, with white space between.
-struct Carried<'a> {
-    license: VerifiedLicense,
+pub(super) struct Carried<'a> {
+    pub(super) license: VerifiedLicense,
     consent: &'a str,
 }
 
@@ -29,6 +29,7 @@ impl Agent {
     /// On the new machine: offers it to the environment of another. The same offer again, as long as it is open.
     pub(super) fn offer_move(&mut self, actor: &str) -> Result<Reply, Problem> {
         self.refuse_environment()?;
+        self.refuse_arrival()?;
         let mut state = self.draft();
         let Some(enrolled) = &state.enrolled else { return Err(self.no_serial_number()) };
         let serial_number = enrolled.serial_number;
@@ -78,6 +79,7 @@ impl Agent {
             request_id: offer.jti,
             environment_id,
             key: key.thumbprint(),
+            exp: None,
         };
         let consent = sign(&consent, &self.parts.key).map_err(|error| unsound(&error))?;
         let detail = format!(
@@ -145,7 +147,7 @@ impl Agent {
     }
 
     /// That no environment is here: what is licensed is not taken over by another.
-    fn refuse_environment(&self) -> Result<(), Problem> {
+    pub(super) fn refuse_environment(&self) -> Result<(), Problem> {
         let Some(environment) = &self.parts.keeper.state().environment else { return Ok(()) };
         let detail = format!(
             "expected a machine without a license, found the environment {} ({}): `entitlectl release` it first, or choose another machine to move to",
@@ -156,7 +158,7 @@ impl Agent {
 
     /// Takes the file of a consent apart, and verifies what is verified by the vendor's roots. The consent itself is
     /// verified with the request that it is for.
-    fn open_consent<'a>(&self, text: &'a str) -> Result<Carried<'a>, DocumentError> {
+    pub(super) fn open_consent<'a>(&self, text: &'a str) -> Result<Carried<'a>, DocumentError> {
         let (mut trust, mut license, mut consent) = (None, None, None);
         for document in text.split_whitespace() {
             let kind = Unverified::parse(document)?.typ().to_owned();

@@ -75,6 +75,7 @@ impl Agent {
         self.tell_usage(&status, now);
         self.publish(status);
         self.tell_members(now);
+        self.look_for_successor(now);
         if self.parts.keeper.failure().is_some() != failed_before {
             // The store's own trouble is part of the status: once more, with it.
             let state = self.draft();
@@ -213,7 +214,7 @@ impl Agent {
             let message = &next.status.message;
             if published.as_ref().is_none_or(|p| p.status.generation != next.status.generation) {
                 let Status { state, entitled, generation, .. } = &next.status;
-                tracing::info!(%state, entitled, generation, "{message}");
+                tracing::info!(%state, entitled, generation, "the status is {state}");
             }
             match published.as_ref() {
                 // Whoever waits for readiness asks for the status next, whatever it says.

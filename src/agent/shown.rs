@@ -31,6 +31,14 @@ impl Agent {
             (Some(error), None) if state.enrolled.is_none() => error.to_string(),
             _ => evaluation.message.clone(),
         };
+        let message = match &state.signpost {
+            Some(post) if state.released && now < post.until => format!(
+                "{message}; members are shown the way to {} until {}",
+                post.controllers.join(", "),
+                post.until
+            ),
+            _ => message,
+        };
         Status {
             serial_number: state.enrolled.as_ref().map(|enrolled| enrolled.serial_number),
             role: Role::Controller,
@@ -102,6 +110,12 @@ impl Agent {
         }
     }
 
+    /// Where the controller may be found next.
+    fn successors(&self) -> Vec<String> {
+        let departure = self.parts.keeper.state().departure.as_ref();
+        departure.map(|departure| departure.controllers.clone()).unwrap_or_default()
+    }
+
     /// The status, signed for who does not want to believe this agent. Signed once a generation.
     pub(super) fn statement(
         &self,
@@ -125,6 +139,7 @@ impl Agent {
             license: license.text.clone(),
             trust: license.trust.clone(),
             revocation: license.revocation.clone(),
+            successors: self.successors(),
         };
         let signed = sign(&claims, &self.parts.key);
         let signed =

@@ -116,6 +116,7 @@ impl Agent {
         code: Option<ActivationCode>,
         rebind_code: Option<&'a RebindCode>,
     ) -> Result<Asking<'a>, Problem> {
+        self.refuse_arrival()?;
         let minted = self.minted_elsewhere()?;
         let environment = self.prepare_activation(code, None, None)?;
         // A key that was bound before is bound no second time.

@@ -68,6 +68,11 @@ impl Usage {
         }
     }
 
+    /// Hashes users by that key from now on.
+    pub(super) fn use_key(&mut self, key: UserKey) {
+        self.key = key;
+    }
+
     /// What is used, by limit; a limit without a live report is left out.
     pub(super) fn totals(&mut self, uptime: Duration) -> BTreeMap<String, u64> {
         self.environment.forget(uptime);

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// A document of 1 MiB and its surroundings.
 pub(super) const LARGEST_BODY: usize = (1 << 20) + 1_024;
+/// The routes that take a bundle.
+pub(super) const IMPORTS: [&str; 2] = ["/v1/controller/import", "/v1/controller/request"];
 /// For the whole body: who sends is on this machine.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
@@ -64,7 +66,8 @@ pub(super) async fn whole(request: Request, next: Next) -> Response {
     }
     let arriving = request.extensions().get::<Progress>().map(Progress::arriving);
     let (parts, body) = request.into_parts();
-    let read = tokio::time::timeout(BODY_TIME, Limited::new(body, LARGEST_BODY).collect()).await;
+    let largest = largest(parts.uri.path());
+    let read = tokio::time::timeout(BODY_TIME, Limited::new(body, largest).collect()).await;
     drop(arriving);
     let problem = match read {
         Ok(Ok(body)) => {
@@ -84,6 +87,11 @@ pub(super) async fn whole(request: Request, next: Next) -> Response {
     };
     // What is left of the body is not waited for.
     ([(header::CONNECTION, "close")], problem).into_response()
+}
+
+/// The largest body of a route, bytes: a bundle has a record for every member.
+fn largest(path: &str) -> usize {
+    if IMPORTS.contains(&path) { crate::bundle::LARGEST } else { LARGEST_BODY }
 }
 
 /// A parameter can't be used.

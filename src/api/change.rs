@@ -3,7 +3,7 @@
 use super::{
     AgentHandle, Command, Done, Peer, Problem, Reply, RequestByHand,
     asked::{Parameters, Sent, bad_body},
-    moving,
+    controller, moving,
 };
 use crate::{
     codes::ActivationCode,
@@ -27,6 +27,7 @@ pub(super) fn admin_routes() -> OpenApiRouter<AgentHandle> {
         .routes(routes!(install))
         .routes(routes!(request))
         .merge(moving::routes())
+        .merge(controller::routes())
         .routes(routes!(refresh))
         .routes(routes!(release))
         .routes(routes!(events))

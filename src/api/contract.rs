@@ -2,6 +2,7 @@
 
 use super::{KnownUsage, Peer, Problem, UsageOverview, UsageReport, UsersReport};
 use crate::{
+    bundle::Contents,
     codes::ActivationCode,
     entitlement::Status,
     health::{Heartbeat, Metrics},
@@ -91,6 +92,8 @@ pub enum Command {
         /// Whether the request is carried to the portal by hand.
         by_hand: bool,
     },
+    /// A move of the controller by a bundle.
+    Bundle(BundleOrder),
     /// To tell what happened.
     Events {
         /// The newest so many.
@@ -131,6 +134,31 @@ pub struct TokenOrder {
     pub uses: u32,
     /// From which addresses they must come.
     pub from: Option<String>,
+}
+
+/// What is to be done about a bundle.
+#[derive(Debug)]
+pub enum BundleOrder {
+    /// To make one, by which another machine becomes the controller.
+    Export(ExportOrder),
+    /// To make the one that was made worthless.
+    Cancel,
+    /// To become the controller by that of another machine.
+    Import {
+        /// What is in it.
+        contents: Box<Contents>,
+        /// Whether the request is carried to the portal by hand.
+        by_hand: bool,
+    },
+}
+
+/// A bundle to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportOrder {
+    /// Where the members will find the new controller.
+    pub controllers: Vec<String>,
+    /// How long the bundle is good for.
+    pub time_to_live: Duration,
 }
 
 /// An environment to be joined.
@@ -224,6 +252,8 @@ pub enum Reply {
     Done(Box<Done>),
     /// A signed document.
     Document(String),
+    /// A bundle's contents.
+    Bundle(Box<Contents>),
     /// What happened, newest first.
     Events(Vec<StoredEvent>),
     /// A token.

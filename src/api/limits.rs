@@ -5,9 +5,9 @@ use super::{
     asked::{Named, Parameters},
 };
 use crate::{
-    entitlement::{LimitState, LimitStatus},
+    entitlement::{Allowance, LimitState, LimitStatus},
     license::{Enforcement, Limit},
-    usage::{Allowance, check},
+    usage::check,
 };
 use axum::{Json, extract::State as From};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! HTTP on the local sockets: the server, who is at the other end, problem documents, and the agent's routes.
 //!
 //! What the agent publishes and what it can be asked stands in [`contract`](AgentHandle): the sockets know the agent by
-//! that alone. `agent`, `portal` and `cli` call this; this calls `health`, `store`, `usage`, `entitlement`, `license`, `identity`
+//! that alone. `agent`, `portal` and `cli` call this; this calls `bundle`, `health`, `store`, `usage`, `entitlement`, `license`, `identity`
 //! and `codes`.
 
 mod asked;
@@ -9,6 +9,7 @@ mod change;
 mod connection;
 mod contract;
 mod contract_usage;
+mod controller;
 mod crowd;
 mod front;
 mod health;
@@ -26,8 +27,8 @@ mod usage;
 
 pub use crate::problem::{PROBLEM_MEDIA_TYPE, Problem};
 pub use contract::{
-    AgentHandle, Call, Command, Done, JoinOrder, MadeToken, MemberLine, Prover, Published,
-    PublishedLicense, Reply, RequestByHand, TokenOrder,
+    AgentHandle, BundleOrder, Call, Command, Done, ExportOrder, JoinOrder, MadeToken, MemberLine,
+    Prover, Published, PublishedLicense, Reply, RequestByHand, TokenOrder,
 };
 pub use contract_usage::{UsageOverview, UsageReport, UsedBy, UsedLimit, UserNames, UsersReport};
 pub use known::{KnownUsage, Source};

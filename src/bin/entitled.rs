@@ -76,7 +76,7 @@ fn run(options: &RunOptions) -> anyhow::Result<()> {
         tokio::spawn(reload_on_hangup(sources, daemon.reloader()));
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(%version, socket = %socket.display(), "the agent runs");
-        daemon.run(stop).await?;
+        Box::pin(daemon.run(stop)).await?;
         tracing::info!("the agent stopped");
         Ok(())
     })

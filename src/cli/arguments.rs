@@ -1,6 +1,6 @@
 //! The commands and their options.
 
-use super::{CliError, DONE, output::print, usage::UsageOptions};
+use super::{CliError, DONE, controller::ControllerCommand, output::print, usage::UsageOptions};
 use crate::license::Purpose;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser};
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -64,6 +64,11 @@ pub(super) enum Command {
     Move {
         #[command(subcommand)]
         command: MoveCommand,
+    },
+    /// Move this environment's controller to another machine, with its members
+    Controller {
+        #[command(subcommand)]
+        command: ControllerCommand,
     },
     /// Ask the portal for the newest license now
     Refresh,

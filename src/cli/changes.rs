@@ -154,7 +154,7 @@ pub(super) async fn request(
         "purpose": activate.purpose,
         "rebind_code": rebind_code,
     });
-    let document = agent.request(&body).await?;
+    let document = agent.document_of("/v1/request", &body).await?;
     output.answer(&json!({ "request": document }), |_| document.clone())?;
     Ok(DONE)
 }

@@ -101,17 +101,20 @@ impl Agent {
         url.path().to_owned()
     }
 
-    /// Asks for a request that is carried by hand.
-    pub(super) async fn request(&self, body: &impl Serialize) -> Result<String, CliError> {
-        let response =
-            self.send(&self.admin, Method::POST, "/v1/request", |r| r.json(body)).await?;
-        self.text(response).await
-    }
-
     /// Sends a document, or nothing, for another one.
     pub(super) async fn document(&self, path: &str, text: String) -> Result<String, CliError> {
         let response =
             self.send(&self.admin, Method::POST, path, |r| with_document(r, text)).await?;
+        self.text(response).await
+    }
+
+    /// Sends JSON for a document.
+    pub(super) async fn document_of(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<String, CliError> {
+        let response = self.send(&self.admin, Method::POST, path, |r| r.json(body)).await?;
         self.text(response).await
     }
 

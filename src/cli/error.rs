@@ -1,8 +1,8 @@
 //! What a command could not do.
 
 use crate::{
-    api::Problem, codes::CodeError, identity::MintError, license::DocumentError,
-    members::TokenError,
+    api::Problem, bundle::BundleError, codes::CodeError, identity::MintError,
+    license::DocumentError, members::TokenError,
 };
 use std::{io, path::PathBuf};
 
@@ -63,6 +63,14 @@ pub enum CliError {
     /// A join token.
     #[error(transparent)]
     Token(TokenError),
+    /// No passphrase where one was expected.
+    #[error(
+        "expected the bundle's passphrase, found none: pipe it to the command, or name its file with --passphrase-file"
+    )]
+    NoPassphrase,
+    /// A bundle.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// A document.
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -97,6 +105,8 @@ impl CliError {
             Self::NoCode { .. } => "no-activation-code",
             Self::Code(error) => error.code(),
             Self::Token(error) => error.code(),
+            Self::NoPassphrase => "no-passphrase",
+            Self::Bundle(error) => error.code(),
             Self::Document(error) => error.code(),
             Self::Mint(error) => error.code(),
             Self::Output(_) => "output",

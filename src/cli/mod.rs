@@ -1,12 +1,13 @@
 //! `entitlectl`: the commands, and how their answers look.
 //!
 //! Most commands ask the agent over its sockets; those with `--root`, and `license inspect`, need no agent. The binary calls
-//! this; it calls `api` for the contract, `usage`, `identity` and `license`.
+//! this; it calls `api` for the contract, `bundle`, `usage`, `identity` and `license`.
 
 mod arguments;
 mod changes;
 mod check;
 mod client;
+mod controller;
 mod doctor;
 mod error;
 mod exec;
@@ -47,6 +48,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Activate(options) => changes::activate(&agent, output, options).await?,
         Command::Rebind(options) => changes::rebind(&agent, output, options).await?,
         Command::Move { command } => changes::movement(&agent, output, command).await?,
+        Command::Controller { command } => controller::controller(&agent, output, command).await?,
         Command::Refresh => changes::refresh(&agent, output).await?,
         Command::Release => changes::release(&agent, output).await?,
         Command::Request(options) => changes::request(&agent, output, options).await?,

@@ -4,12 +4,8 @@ use super::{
     ClientError, DEFAULT_SOCKET, PATIENCE, reading,
     wire::{Deadline, Wire},
 };
-use crate::{
-    entitlement::{LimitState, Status},
-    terms::Enforcement,
-};
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use crate::entitlement::{Allowance, Status};
+use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
@@ -154,65 +150,6 @@ struct Users<'a> {
     ttl_seconds: u64,
 }
 
-/// Whether more may be taken of a limit.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
-#[non_exhaustive]
-pub struct Allowance {
-    /// Whether it may. `false` from a hard limit with fresh figures only; whether new work is covered at all is another question
-    /// (`entitled`).
-    pub allowed: bool,
-    /// Why, for programs.
-    #[serde(default)]
-    pub reason: String,
-    /// Why, for people.
-    #[serde(default)]
-    pub message: String,
-    /// Whether the license names the limit.
-    pub known: bool,
-    /// The limit; nothing for unlimited, and where it is not known.
-    pub limit: Option<u64>,
-    /// What happens at the limit.
-    #[serde(default, deserialize_with = "known_or_nothing")]
-    pub enforcement: Option<Enforcement>,
-    /// What is used in the whole environment, as far as it is known on this server.
-    pub used: Option<u64>,
-    /// How the two stand to each other.
-    #[serde(default, deserialize_with = "known_or_nothing")]
-    pub state: Option<LimitState>,
-    /// Whether the figures are those of the controller now. Where they are not, everything is allowed.
-    pub fresh: bool,
-    /// How old the figures are, seconds; nothing where there never were any.
-    #[serde(default)]
-    pub age_seconds: Option<u64>,
-    /// By how much the limit may be exceeded where every server goes by such answers.
-    #[serde(default)]
-    pub overshoot: Overshoot,
-    /// Whether new work is covered at all.
-    pub entitled: bool,
-    /// The generation of the status that says so.
-    pub generation: u64,
-}
-
-/// By how much a limit may be exceeded though each server asks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[non_exhaustive]
-pub struct Overshoot {
-    /// At the most; nothing where nothing can be promised.
-    pub at_most: Option<u64>,
-    /// The same for people, with its conditions.
-    #[serde(default)]
-    pub message: String,
-}
-
-/// A word that a newer agent may use and this library does not know is nothing.
-fn known_or_nothing<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).unwrap_or_default())
-}
-
 /// A name as a part of a path, RFC 3986 section 2.
 fn encoded(name: &str) -> String {
     let mut path = String::with_capacity(name.len());
@@ -235,14 +172,5 @@ mod tests {
     fn a_name_is_one_part_of_a_path_whatever_is_in_it() {
         assert_eq!(encoded("users-1_a~"), "users-1_a~");
         assert_eq!(encoded("../x?y=1 ü\r\n"), "%2E%2E%2Fx%3Fy%3D1%20%C3%BC%0D%0A");
-    }
-
-    #[test]
-    fn an_allowance_of_a_newer_agent_is_read() {
-        let text = r#"{"allowed": true, "known": true, "limit": 5, "used": null, "enforcement": "harder",
-            "state": "worse", "fresh": false, "entitled": true, "generation": 3, "more": []}"#;
-        let read: Allowance = serde_json::from_str(text).unwrap();
-        assert_eq!((read.allowed, read.limit, read.state), (true, Some(5), None));
-        assert_eq!((read.enforcement, read.overshoot), (None, Overshoot::default()));
     }
 }

@@ -1,12 +1,12 @@
 //! The client: answers from what is watched.
 
 use super::{
-    Agent, Allowance, BlockingWatch, ClientError, DEFAULT_SOCKET, Feature, Freshness, PATIENCE,
-    SILENCE, Snapshot, Watch,
+    Agent, BlockingWatch, ClientError, DEFAULT_SOCKET, Feature, Freshness, PATIENCE, SILENCE,
+    Snapshot, Watch,
     snapshot::Link,
     watching::{Shared, Watching, is_settled},
 };
-use crate::entitlement::{LimitStatus, Status};
+use crate::entitlement::{Allowance, LimitStatus, Status};
 use std::{
     path::PathBuf,
     sync::Arc,

@@ -59,14 +59,14 @@ mod wire;
 pub use crate::{
     codes::SerialNumber,
     entitlement::{
-        Condition, ConditionStatus, ConditionType, EnvironmentStatus, HardwareStatus,
-        LicenseSource, LicenseStatus, LimitState, LimitStatus, Reason, Role, State, Status,
-        UpstreamStatus,
+        Allowance, Condition, ConditionStatus, ConditionType, EnvironmentStatus, HardwareStatus,
+        LicenseSource, LicenseStatus, LimitState, LimitStatus, Overshoot, Reason, Role, State,
+        Status, UpstreamStatus,
     },
     problem::Problem,
     terms::{Enforcement, Purpose, Sequence, Verdict},
 };
-pub use agent::{Agent, Allowance, Overshoot};
+pub use agent::Agent;
 pub use answers::{Builder, Client};
 pub use error::ClientError;
 pub use snapshot::{Feature, Freshness, Snapshot};
@@ -85,3 +85,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;
+
+/// The program in the documents compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/programs.md")]
+struct Documents;

@@ -6,6 +6,7 @@
 //!
 //! Without the feature `server` there are only the words of a status, which programs read.
 
+mod allowance;
 mod conditions;
 #[cfg(feature = "server")]
 mod evaluate;
@@ -17,6 +18,7 @@ mod status;
 #[cfg(feature = "server")]
 mod time;
 
+pub use allowance::{Allowance, Overshoot};
 pub use conditions::{Condition, ConditionStatus, ConditionType, Finding, merge};
 #[cfg(feature = "server")]
 pub use evaluate::{Evaluation, HardwareStanding, Held, Inputs, evaluate};

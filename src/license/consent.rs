@@ -4,7 +4,10 @@ use super::{
     Document, DocumentError, KeyPair, PublicKey, RequestClaims, RequestId, RequestKind, Thumbprint,
     Unverified, sign,
 };
-use jiff::{Timestamp, fmt::serde::timestamp::second::required as numeric_date};
+use jiff::{
+    Timestamp,
+    fmt::serde::timestamp::second::{optional as optional_date, required as numeric_date},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -25,6 +28,9 @@ pub struct ConsentClaims {
     pub environment_id: Uuid,
     /// The thumbprint of the key that takes over, which signs the request.
     pub key: Thumbprint,
+    /// From when on it is no word any more, by the portal's time; absent: it stands as long as the key is bound.
+    #[serde(default, with = "optional_date", skip_serializing_if = "Option::is_none")]
+    pub exp: Option<Timestamp>,
 }
 
 impl Document for ConsentClaims {
@@ -48,6 +54,7 @@ pub fn sign_consent(
         request_id: claims.jti,
         environment_id: named_environment(claims)?,
         key: new_key.thumbprint(),
+        exp: None,
     };
     sign(&consent, old_key)
 }
@@ -64,6 +71,12 @@ pub fn check_consent(
     bound: &PublicKey,
 ) -> Result<(), DocumentError> {
     Consent::parse(consent)?.verify(claims, new_key, bound)
+}
+
+/// When the consent in a request is no word any more, where it says so. The request is verified before.
+pub fn consent_end(claims: &RequestClaims) -> Option<Timestamp> {
+    let consent = Unverified::parse(claims.consent.as_deref()?).ok()?;
+    consent.peek::<ConsentClaims>().ok()?.exp
 }
 
 fn named_environment(claims: &RequestClaims) -> Result<Uuid, DocumentError> {

@@ -169,7 +169,7 @@ impl DocumentError {
         Self::Malformed { part, reason: reason(error) }
     }
 
-    pub(super) fn audience(expected: &str, found: &str) -> Self {
+    pub(crate) fn audience(expected: &str, found: &str) -> Self {
         Self::Audience { expected: expected.to_owned(), found: cut(found) }
     }
 

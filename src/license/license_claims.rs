@@ -58,6 +58,10 @@ pub struct LicenseClaims {
     /// The thumbprint of the environment's certificate authority, for members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<Thumbprint>,
+    /// The thumbprints of authorities that the environment had before and lost, newest first: members that know it by one of
+    /// them may believe `ca`, and are certified anew by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_ca: Vec<Thumbprint>,
 }
 
 const fn default_hardware_grace_hours() -> u32 {

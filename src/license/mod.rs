@@ -1,4 +1,5 @@
-//! The signed documents: license, revocation, trust, request (with the consent in it), offer and answer.
+//! The signed documents: license, revocation, trust, request (with the consent in it), offer, answer,
+//! statement and signpost.
 //!
 //! All are compact JWS (RFC 7515) with EdDSA over Ed25519 (RFC 8037), so that any JWT library reads them. Here are
 //! their claims, how they are signed, and how they are verified: `alg` is pinned, each kind has its own `typ`, `kid`
@@ -15,6 +16,7 @@ mod license_claims;
 mod offer;
 mod rebind_code;
 mod request;
+mod signpost;
 mod statement;
 mod trust;
 mod usage_report;
@@ -22,7 +24,7 @@ mod verify;
 
 pub use crate::terms::{Enforcement, Limit, Purpose, Sequence};
 pub use answer::{AnswerClaims, Fork, ForkState, Outcome, Retirement, RevocationClaims};
-pub use consent::{ConsentClaims, check_consent, sign_consent};
+pub use consent::{ConsentClaims, check_consent, consent_end, sign_consent};
 pub use error::{DocumentError, Faults};
 pub use jwk::{KeyPair, PublicKey, Thumbprint};
 pub use jws::{Document, MAX_DOCUMENT, MEDIA_TYPE, Unverified, sign};
@@ -33,6 +35,7 @@ pub use request::{
     Activation, Candidate, EvidenceDigest, MachineFacts, RequestClaims, RequestId, RequestKind,
     RequestedEnvironment, UnverifiedRequest, sign_request, verify_request,
 };
+pub use signpost::{SignpostClaims, VerifiedSignpost, verify_signpost};
 pub use statement::{ProofClaims, StatementClaims, VerifiedStatement, verify_statement};
 pub use trust::{KeyStatus, PortalKey, Roots, TrustClaims, VerifiedTrust};
 pub use usage_report::{

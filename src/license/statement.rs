@@ -33,6 +33,9 @@ pub struct StatementClaims {
     /// The revocation, where the license was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation: Option<String>,
+    /// Where the environment's controller may be found next, beside where it is: a move is being made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub successors: Vec<String>,
 }
 
 impl Document for StatementClaims {

@@ -181,11 +181,18 @@ pub fn usage_page(claims: &UsageClaims, document: &str) -> String {
     page
 }
 
-/// The document in a page; nothing where the text is no page.
+/// The document in a page; nothing where the text is no page. The marks are lines of their own, which no name can be.
 fn document_of(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once(BEGIN)?;
-    let (document, _) = rest.split_once(END)?;
-    Some(document.split_whitespace().collect())
+    let mut lines = text.lines().map(str::trim_end).skip_while(|line| *line != BEGIN);
+    lines.next()?;
+    let mut document = String::new();
+    for line in lines {
+        if line == END {
+            return Some(document);
+        }
+        document.push_str(line);
+    }
+    None
 }
 
 /// Lines without what a courier may change: their ends, and empty lines at the end.

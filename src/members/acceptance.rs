@@ -1,14 +1,18 @@
 //! Whether a member takes a statement: the rules, as one pure function.
 
+use super::connection::controller_address;
 use crate::{
     entitlement::Status,
     license::{
-        DocumentError, PublicKey, Roots, Sequence, Thumbprint, VerifiedLicense, VerifiedStatement,
-        verify_statement,
+        DocumentError, LicenseClaims, PublicKey, Roots, Sequence, Thumbprint, VerifiedLicense,
+        VerifiedStatement, verify_signpost, verify_statement,
     },
 };
 use jiff::Timestamp;
 use std::cmp::Ordering;
+
+/// Addresses of a signpost or a statement that are taken.
+pub const MOST_ADDRESSES: usize = 16;
 
 /// Why a statement is refused. A refused one changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +53,14 @@ pub enum Refusal {
         /// The member's effective time.
         now: Timestamp,
     },
+    /// A signpost is not the environment's, or leads back.
+    #[error(
+        "the signpost is not followed ({reason}): find out who answers at the controller's address, and correct the addresses if it is the wrong one"
+    )]
+    Misleading {
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl Refusal {
@@ -59,6 +71,7 @@ impl Refusal {
             Self::Foreign { .. } => "statement-foreign",
             Self::Older { .. } => "statement-older",
             Self::Expired { .. } => "statement-expired",
+            Self::Misleading { .. } => "signpost-refused",
         }
     }
 }
@@ -136,6 +149,86 @@ pub fn judge(
     Ok(Accepted { statement, status })
 }
 
+/// Where a signpost leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// To these addresses.
+    To(Vec<String>),
+    /// To where the held statement comes from.
+    Here,
+}
+
+/// Judges a signpost against what is held. It must be of this environment, and of a license that is as new as the held one: a
+/// key that was left is never bound again, so one from before leads back to where nobody is any more.
+///
+/// It leads, and proves nothing: what is found there is judged as any statement is.
+///
+/// # Errors
+/// [`Refusal::Misleading`].
+pub fn judge_signpost(
+    text: &str,
+    pinned: &Pinned<'_>,
+    held: Option<&Accepted>,
+) -> Result<Way, Refusal> {
+    let misleading = |reason: String| Refusal::Misleading { reason };
+    let held_trust = held.map(|held| held.statement.trust());
+    let signpost = verify_signpost(text, pinned.product, pinned.roots, held_trust)
+        .map_err(|error| misleading(error.to_string()))?;
+    let (claims, license) = (signpost.claims(), signpost.license().claims());
+    let known = held.map_or(pinned.environment_key, |held| held.statement.key());
+    if !belongs(license, signpost.key(), known, pinned, held) {
+        return Err(misleading(format!(
+            "it is of {}, another environment",
+            license.environment.id
+        )));
+    }
+    if claims.key == known.thumbprint() {
+        return Ok(Way::Here);
+    }
+    let held_license = held.map(|held| held.license().claims());
+    let is_older = held_license.is_some_and(|held| {
+        let is_same = held.environment.id == license.environment.id;
+        if is_same { license.seq < held.seq } else { license.iat < held.iat }
+    });
+    if is_older {
+        return Err(misleading(format!(
+            "it is of license sequence {}, which was left before the held one came",
+            license.seq
+        )));
+    }
+    let controllers = claims.controllers.iter().filter_map(|at| controller_address(at).ok());
+    let controllers: Vec<_> = controllers.take(MOST_ADDRESSES).collect();
+    if controllers.is_empty() {
+        return Err(misleading("it names no address".to_owned()));
+    }
+    Ok(Way::To(controllers))
+}
+
+/// Whether a license, or the key that signed, is of the joined environment.
+fn belongs(
+    license: &LicenseClaims,
+    key: &PublicKey,
+    known_key: &PublicKey,
+    pinned: &Pinned<'_>,
+    held: Option<&Accepted>,
+) -> bool {
+    let held = held.map(|held| held.license().claims());
+    let is_held_environment =
+        held.is_some_and(|held| held.environment.id == license.environment.id);
+    match &license.ca {
+        None => key == known_key || is_held_environment,
+        Some(ca) if ca == pinned.ca => true,
+        // The key of the pinned authority was lost: the portal says which one took its place, in a license of the environment
+        // that was heard of before, and later than what was heard.
+        Some(ca) => {
+            let is_later = held.is_some_and(|held| {
+                license.seq > held.seq || held.ca.as_ref() == Some(ca) && license.seq == held.seq
+            });
+            is_held_environment && is_later && license.former_ca.contains(pinned.ca)
+        }
+    }
+}
+
 fn check_environment(
     statement: &VerifiedStatement,
     pinned: &Pinned<'_>,
@@ -143,13 +236,7 @@ fn check_environment(
 ) -> Result<(), Refusal> {
     let license = statement.license().claims();
     let known_key = held.map_or(pinned.environment_key, |held| held.statement.key());
-    let belongs = if let Some(ca) = &license.ca {
-        ca == pinned.ca
-    } else {
-        let held_environment = held.map(|held| held.license().claims().environment.id);
-        statement.key() == known_key || held_environment == Some(license.environment.id)
-    };
-    if belongs {
+    if belongs(license, statement.key(), known_key, pinned, held) {
         return Ok(());
     }
     let found = format!(

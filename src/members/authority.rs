@@ -1,6 +1,6 @@
 //! The environment's certificate authority: one key, made on the controller, by which its members know it and it knows them.
 
-use super::{MembersError, policy::CERTIFICATE_LIFE};
+use super::{MemberIdentity, MembersError, policy::CERTIFICATE_LIFE};
 use crate::license::{KeyPair, PublicKey, Thumbprint};
 use jiff::Timestamp;
 use rcgen::{
@@ -112,6 +112,20 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         let made = params.signed_by(&asked.public_key, &self.issuer).map_err(|e| wrong(&e))?;
         Ok(Certified { pem: made.pem() + &self.pem, expires_at })
+    }
+
+    /// A new key with a certificate of this authority: what a controller shows that looks at another as its members do.
+    ///
+    /// # Errors
+    /// [`MembersError::Random`] and [`MembersError::Authority`].
+    pub fn certify_new_member(
+        &self,
+        id: Uuid,
+        now: Timestamp,
+    ) -> Result<MemberIdentity, MembersError> {
+        let key = KeyPair::generate()?;
+        let made = self.certify_member(&signing_request(&key)?, id, now)?;
+        MemberIdentity::of(&key, &made.pem)
     }
 
     /// A certificate for the controller's own end, and its key, made anew whenever the listener starts.

@@ -1,5 +1,6 @@
 //! The member's end: to join, and then to hear the controller.
 
+mod claim;
 mod probe;
 
 use super::{
@@ -50,7 +51,7 @@ impl MemberIdentity {
         thumbprint_of(&chain.ok()?)
     }
 
-    fn of(key: &KeyPair, certificate: &str) -> Result<Self, MembersError> {
+    pub(super) fn of(key: &KeyPair, certificate: &str) -> Result<Self, MembersError> {
         let unusable = |error: &dyn Error| MembersError::Identity { reason: error.to_string() };
         let mut pem = key.to_pem().map_err(|error| unusable(&error))?;
         pem.push_str(certificate);
@@ -284,6 +285,8 @@ pub async fn join(
 pub enum Word {
     /// A statement.
     Statement(String),
+    /// A signpost: the environment went on elsewhere.
+    Signpost(String),
     /// The environment's sums of usage.
     Usage(Figures),
     /// That the controller is there.
@@ -349,6 +352,7 @@ impl Watch {
         }
         match (kind.as_deref(), data) {
             (Some("statement"), Some(text)) => Word::Statement(text),
+            (Some("signpost"), Some(text)) => Word::Signpost(text),
             (Some("usage"), Some(text)) => {
                 serde_json::from_str(&text).map_or(Word::Beat, Word::Usage)
             }

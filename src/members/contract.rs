@@ -23,7 +23,7 @@ const SHORTEST_SPREAD: Duration = Duration::from_secs(1);
 pub struct Frame {
     /// The generation of the status in it.
     pub generation: u64,
-    /// The document.
+    /// The document: a statement, or a signpost.
     pub statement: Arc<str>,
     /// The same as a server-sent event in a chunk of its own (RFC 9112 section 7.1).
     pub(super) event: Bytes,
@@ -33,13 +33,22 @@ impl Frame {
     /// The frame of a statement, for an environment of so many members. With it they are told over which time to return
     /// when they lose the connection: ten thousand of them must not in one second.
     pub fn new(generation: u64, statement: Arc<str>, members: usize) -> Self {
+        Self::of("statement", generation, statement, members)
+    }
+
+    /// The frame of a signpost, which is in the place of a statement since the environment went on elsewhere.
+    pub fn signpost(generation: u64, signpost: Arc<str>, members: usize) -> Self {
+        Self::of("signpost", generation, signpost, members)
+    }
+
+    fn of(kind: &str, generation: u64, document: Arc<str>, members: usize) -> Self {
         let spread =
             Duration::from_secs((members / RETURNING_A_SECOND) as u64).max(SHORTEST_SPREAD);
         let spread = spread.as_millis();
         let event =
-            format!("retry: {spread}\nevent: statement\nid: {generation}\ndata: {statement}\n\n");
+            format!("retry: {spread}\nevent: {kind}\nid: {generation}\ndata: {document}\n\n");
         let event = format!("{:x}\r\n{event}\r\n", event.len());
-        Self { generation, statement, event: event.into() }
+        Self { generation, statement: document, event: event.into() }
     }
 }
 
@@ -192,5 +201,10 @@ pub enum Asked {
         statement: String,
         /// Where the answer goes.
         reply: Reply<()>,
+    },
+    /// Nothing: where the environment may go on, this was stated.
+    SuccessorStated {
+        /// The statement.
+        statement: String,
     },
 }

@@ -11,9 +11,9 @@ use super::{
     quiet::Quiet,
     routes::{router, speak_http},
     stream::watch_statement,
-    tls::server_config,
+    tls::{Former, server_config},
 };
-use crate::{health::Metrics, usage::UserKey};
+use crate::{health::Metrics, license::Thumbprint, usage::UserKey};
 use axum::Router;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener},
     ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 use tokio::{
@@ -56,8 +56,48 @@ const WATCH: &[u8] = b"GET /v1/watch HTTP/1.1\r\n";
 /// What a listener is made of.
 pub struct Listener {
     socket: TcpListener,
-    acceptor: TlsAcceptor,
+    port: Arc<Port>,
     shared: Arc<Shared>,
+}
+
+/// What a listener shows and asks for in a handshake. The authority changes where an environment arrives from another machine.
+pub struct Port {
+    acceptor: RwLock<TlsAcceptor>,
+    named: Vec<IpAddr>,
+    former: Former,
+    usage_key: RwLock<UserKey>,
+}
+
+impl Port {
+    /// Is of that authority from the next handshake on.
+    ///
+    /// # Errors
+    /// [`MembersError::Authority`]; then it stays as it is.
+    pub fn belong_to(&self, authority: &Authority) -> Result<(), MembersError> {
+        let acceptor =
+            TlsAcceptor::from(Arc::new(server_config(authority, &self.former, &self.named)?));
+        *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+        Ok(())
+    }
+
+    /// Lets the members of these authorities have themselves certified anew, and no others.
+    pub fn believe_former(&self, former: &[Thumbprint]) {
+        self.former.set(former);
+    }
+
+    /// Tells members that key of the environment's user hashes from now on.
+    pub fn tell_usage_key(&self, key: UserKey) {
+        *self.usage_key.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    /// The key of the environment's user hashes.
+    pub(super) fn usage_key(&self) -> UserKey {
+        self.usage_key.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// What the agent gives its listener.
@@ -68,7 +108,7 @@ pub struct Host {
     pub latest: Arc<watch::Sender<Latest>>,
     /// What they ask.
     pub asked: mpsc::Sender<Asked>,
-    /// The key of the environment's user hashes.
+    /// The key of the environment's user hashes, to begin with.
     pub usage_key: UserKey,
     /// The metrics.
     pub metrics: Arc<Metrics>,
@@ -79,6 +119,7 @@ pub struct Host {
 /// What its connections share.
 pub(super) struct Shared {
     host: Host,
+    port: Arc<Port>,
     quiet: Mutex<Quiet>,
     start: Instant,
 }
@@ -92,6 +133,8 @@ pub(super) enum Caller {
     Member(Uuid, Timestamp),
     /// A member whose certificate is over: it may renew it.
     RenewOnly(Uuid),
+    /// A member of an authority that the environment had before: it may read why to believe this one, and renew.
+    Former(Uuid),
     /// One whose certificate has been over for too long.
     Over,
     /// One that was removed.
@@ -121,11 +164,23 @@ impl Listener {
         rustix::net::listen(&socket, BACKLOG).map_err(|error| failed(error.into()))?;
         socket.set_nonblocking(true).map_err(failed)?;
         let own = socket.local_addr().map_err(failed)?.ip();
-        let named: &[IpAddr] = if own.is_unspecified() { &[] } else { &[own] };
-        let acceptor = TlsAcceptor::from(Arc::new(server_config(authority, named)?));
+        let former = Former::default();
+        let named = if own.is_unspecified() { Vec::new() } else { vec![own] };
+        let acceptor = TlsAcceptor::from(Arc::new(server_config(authority, &former, &named)?));
+        let port = Arc::new(Port {
+            acceptor: RwLock::new(acceptor),
+            named,
+            former,
+            usage_key: RwLock::new(host.usage_key.clone()),
+        });
         let (quiet, start) = (Mutex::default(), Instant::now());
-        let shared = Shared { host, quiet, start };
-        Ok(Self { socket, acceptor, shared: Arc::new(shared) })
+        let shared = Shared { host, port: Arc::clone(&port), quiet, start };
+        Ok(Self { socket, port, shared: Arc::new(shared) })
+    }
+
+    /// What it shows in handshakes, to be changed while it serves.
+    pub fn port(&self) -> Arc<Port> {
+        Arc::clone(&self.port)
     }
 
     /// The address that it is bound to.
@@ -138,7 +193,7 @@ impl Listener {
 
     /// Serves until `stop` is done; then every connection ends at once.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { socket, acceptor, shared } = self;
+        let Self { socket, port, shared } = self;
         let socket = match tokio::net::TcpListener::from_std(socket) {
             Ok(socket) => socket,
             Err(error) => {
@@ -165,7 +220,7 @@ impl Listener {
                     }
                 };
                 let handshake = handshakes.begin(peer.ip().to_canonical()).await;
-                let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
+                let (shared, acceptor) = (Arc::clone(&shared), port.acceptor());
                 let router = router.clone();
                 connections.spawn(async move {
                     let _place = place;
@@ -312,6 +367,10 @@ impl Deref for Shared {
 }
 
 impl Shared {
+    pub(super) fn port(&self) -> &Port {
+        &self.port
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         (self.host.clock)()
     }
@@ -333,8 +392,10 @@ impl Shared {
 
     /// Who is at the other end. A certificate of this environment that no record is kept of is the agent's to take in.
     async fn caller(&self, tls: &TlsStream<TcpStream>, address: IpAddr) -> Caller {
-        let shown = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let Some((id, expires_at)) = shown.and_then(read_member) else { return Caller::Stranger };
+        let chain = tls.get_ref().1.peer_certificates().unwrap_or_default();
+        let shown = chain.first().and_then(read_member);
+        let Some((id, expires_at)) = shown else { return Caller::Stranger };
+        let is_former = self.port.former.find(&chain[1..]).is_some();
         let now = self.now();
         let standing = self.presence.standing(expires_at, now);
         if standing == Standing::Over {
@@ -348,6 +409,7 @@ impl Shared {
             return Caller::Removed;
         }
         match standing {
+            Standing::Good | Standing::RenewOnly if is_former => Caller::Former(id),
             Standing::Good => {
                 self.presence.came(id, address, now);
                 Caller::Member(id, expires_at)

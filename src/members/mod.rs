@@ -21,7 +21,7 @@ mod stream;
 mod tls;
 mod token;
 
-pub use acceptance::{Accepted, Pinned, Refusal, judge};
+pub use acceptance::{Accepted, MOST_ADDRESSES, Pinned, Refusal, Way, judge, judge_signpost};
 pub use address_range::AddressRange;
 pub use authority::{Authority, CONTROLLER_NAME, Certified};
 pub use connection::{
@@ -32,7 +32,7 @@ pub use contract::{
     Renewing, Reply,
 };
 pub use error::MembersError;
-pub use listener::{Host, Listener};
+pub use listener::{Host, Listener, Port};
 pub use presence::{Presence, Seen, shown_name};
 pub use token::{JoinToken, TokenError, digest_of};
 

@@ -86,8 +86,12 @@ pub(super) async fn speak_http(
     let serving = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut latest = shared.latest.subscribe();
     let expelled = async {
-        let Caller::Member(id, expires_at) = caller else { return std::future::pending().await };
-        while shared.is_good(id, expires_at) {
+        let is_good = || match caller {
+            Caller::Member(id, expires_at) => shared.is_good(id, expires_at),
+            Caller::Former(id) => shared.presence.removed(id) == Some(false),
+            _ => true,
+        };
+        while is_good() {
             if latest.changed().await.is_err() {
                 return;
             }
@@ -122,11 +126,11 @@ fn member(shared: &Shared, caller: Caller, address: IpAddr) -> Result<Uuid, Prob
             "A member's certificate is required",
             "expected a member's certificate, found none: join first, `entitlectl join`",
         ),
-        Caller::RenewOnly(_) => (
+        Caller::RenewOnly(_) | Caller::Former(_) => (
             StatusCode::FORBIDDEN,
             "member-certificate-expired",
             "The certificate expired",
-            "expected a certificate in its dates, found one that is over: renew it (POST /v1/renew), then come again",
+            "expected a certificate of this authority in its dates, found one that is over, or of an authority before it: renew it (POST /v1/renew), then come again",
         ),
         Caller::Over => (
             StatusCode::FORBIDDEN,
@@ -167,7 +171,7 @@ async fn renew(
     body: Result<Json<Renewing>, JsonRejection>,
 ) -> Result<Json<Renewed>, Problem> {
     let member = match caller {
-        Caller::RenewOnly(id) => id,
+        Caller::RenewOnly(id) | Caller::Former(id) => id,
         caller => member(&shared, caller, address)?,
     };
     let Json(Renewing { signing_request }) = body.map_err(|error| {
@@ -192,7 +196,7 @@ async fn report(
         bad_body(&shared, address, error.status(), detail)
     })?;
     shared.presence.told(member, &report, shared.now());
-    Ok(Json(Acknowledged { usage_key: Some(shared.usage_key.expose_text()) }))
+    Ok(Json(Acknowledged { usage_key: Some(shared.port().usage_key().expose_text()) }))
 }
 
 async fn usage(
@@ -240,7 +244,9 @@ async fn statement(
     Query(After { after, wait }): Query<After>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    member(&shared, caller, address)?;
+    if !matches!(caller, Caller::Former(_)) {
+        member(&shared, caller, address)?;
+    }
     let mut latest = shared.latest.subscribe();
     if let Some(after) = after {
         let wait = wait.as_deref().unwrap_or("30");

@@ -23,7 +23,12 @@ use rustls::{
     },
     version::TLS13,
 };
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 /// The one protocol that is spoken.
 const HTTP: &[u8] = b"http/1.1";
@@ -41,6 +46,7 @@ fn provider() -> Arc<CryptoProvider> {
 /// The controller's end.
 pub(super) fn server_config(
     authority: &Authority,
+    former: &Former,
     addresses: &[IpAddr],
 ) -> Result<ServerConfig, MembersError> {
     let wrong = |error: Error| MembersError::Authority { reason: error.to_string() };
@@ -53,7 +59,7 @@ pub(super) fn server_config(
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
         .map_err(wrong)?
-        .with_client_cert_verifier(Arc::new(MemberVerifier(verifier)))
+        .with_client_cert_verifier(Arc::new(MemberVerifier(verifier, former.clone())))
         .with_single_cert(chain, key)
         .map_err(wrong)?;
     config.alpn_protocols = vec![HTTP.to_vec()];
@@ -89,6 +95,8 @@ pub(super) enum Pin {
     Token(JoinToken),
     /// The thumbprint that it has kept since.
     Authority(Thumbprint),
+    /// None: what is read is believed for its own signatures, and no secret is told.
+    Nobody,
 }
 
 impl Pin {
@@ -96,12 +104,40 @@ impl Pin {
         match self {
             Self::Token(token) => token.pins(authority),
             Self::Authority(pinned) => pinned == authority,
+            Self::Nobody => true,
         }
     }
 }
 
 /// Lets everyone in without a certificate (to join) and with one of the environment's, whatever its dates say.
-struct MemberVerifier(Arc<dyn ClientCertVerifier>);
+struct MemberVerifier(Arc<dyn ClientCertVerifier>, Former);
+
+/// Authorities that the environment had before, as its license names them: their members may have themselves certified anew.
+#[derive(Clone, Default)]
+pub(super) struct Former(Arc<RwLock<Vec<Thumbprint>>>);
+
+impl Former {
+    /// Believes these from now on.
+    pub(super) fn set(&self, former: &[Thumbprint]) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.as_slice() != former {
+            *known = former.to_vec();
+        }
+    }
+
+    /// The one among them that a chain ends in.
+    pub(super) fn find<'a>(
+        &self,
+        chain: &'a [CertificateDer<'a>],
+    ) -> Option<&'a CertificateDer<'a>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let is_known = |authority: &&CertificateDer<'_>| {
+            !known.is_empty()
+                && thumbprint_of(authority).is_some_and(|found| known.contains(&found))
+        };
+        chain.iter().find(is_known)
+    }
+}
 
 impl fmt::Debug for MemberVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,7 +160,16 @@ impl ClientCertVerifier for MemberVerifier {
         intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.0.verify_client_cert(end_entity, intermediates, in_its_dates(end_entity))
+        let now = in_its_dates(end_entity);
+        let verified = self.0.verify_client_cert(end_entity, intermediates, now);
+        let Some(authority) = self.1.find(intermediates).filter(|_| verified.is_err()) else {
+            return verified;
+        };
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.clone().into_owned())?;
+        let former = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+        let former = former.build().map_err(|error| Error::General(error.to_string()))?;
+        former.verify_client_cert(end_entity, intermediates, now)
     }
 
     fn verify_tls12_signature(

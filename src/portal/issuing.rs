@@ -13,15 +13,38 @@ use crate::license::{
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// A license of the next sequence, for an environment of that certificate authority.
+/// The certificate authority of an environment, and those that it had before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Authorities {
+    pub(super) ca: Option<Thumbprint>,
+    pub(super) former_ca: Vec<Thumbprint>,
+}
+
+impl Authorities {
+    /// Former ones that are remembered.
+    const MOST_FORMER: usize = 4;
+
+    /// As they are after a request that names `asked`; one that names none has lost none.
+    pub(super) fn after(&self, asked: Option<&Thumbprint>) -> Self {
+        let Some(ca) = asked.filter(|asked| self.ca.as_ref() != Some(*asked)) else {
+            return self.clone();
+        };
+        let former = self.ca.iter().chain(&self.former_ca).filter(|former| *former != ca);
+        let former_ca = former.take(Self::MOST_FORMER).cloned().collect();
+        Self { ca: Some(ca.clone()), former_ca }
+    }
+}
+
+/// A license of the next sequence, for an environment of these certificate authorities.
 pub(super) fn license(
     keys: &KeyRing,
     subscription: &Subscription,
     environment: &Environment,
     jti: Uuid,
-    ca: Option<Thumbprint>,
+    authorities: Authorities,
     now: Timestamp,
 ) -> Result<String, DocumentError> {
+    let Authorities { ca, former_ca } = authorities;
     let terms = &subscription.terms;
     let now = whole_second(now);
     let claims = LicenseClaims {
@@ -55,6 +78,7 @@ pub(super) fn license(
         hardware_grace_hours: terms.hardware_grace_hours,
         cnf: environment.key.map(|jwk| Confirmation { jwk }),
         ca,
+        former_ca,
     };
     sign(&claims, keys.signing())
 }

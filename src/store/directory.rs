@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 
 const LOCK: &str = "entitled.lock";
 const ENVIRONMENT_KEY: &str = "environment.key";
-const AUTHORITY_KEY: &str = "environment-ca.key";
+pub(super) const AUTHORITY_KEY: &str = "environment-ca.key";
 const MEMBER_IDENTITY: &str = "member.pem";
-const NEXT_KEY: &str = "environment.key.next";
+pub(super) const NEXT_KEY: &str = "environment.key.next";
 const LOCAL_SECRET: &str = "hardware.secret";
 const USAGE_KEY: &str = "usage.key";
 const ACTIVATION_CODE: &str = "activation-code";
@@ -26,7 +26,7 @@ const KEY_FILE: &str = "an Ed25519 private key in PKCS #8 PEM";
 
 /// The directory that holds one agent's state.
 #[derive(Debug, Clone)]
-pub struct StateDirectory(PathBuf);
+pub struct StateDirectory(pub(super) PathBuf);
 
 /// Shows that this process alone writes to a state directory; dropped, the next may.
 #[derive(Debug)]
@@ -176,7 +176,7 @@ impl StateDirectory {
         self.remove(NEXT_KEY)
     }
 
-    fn read_key(&self, name: &str) -> Result<Option<KeyPair>, StoreError> {
+    pub(super) fn read_key(&self, name: &str) -> Result<Option<KeyPair>, StoreError> {
         let path = self.0.join(name);
         let Some(pem) = files::read(&path)?.map(Zeroizing::new) else { return Ok(None) };
         warn_of_others(&path);
@@ -354,7 +354,7 @@ impl StateDirectory {
         self.remove(ACTIVATION_CODE)
     }
 
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
+    pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
         let path = self.0.join(name);
         // A read-only disk refuses to remove what is not there as well.
         match fs::symlink_metadata(&path).and_then(|_| fs::remove_file(&path)) {

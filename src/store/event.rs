@@ -36,6 +36,19 @@ pub enum Action {
     MoveOffered,
     /// The environment key consented to a move to another machine.
     MoveConsented,
+    /// A bundle was made, by which the environment may go on at another machine.
+    ControllerExported,
+    /// That bundle is good no more.
+    ExportCancelled,
+    /// The bundle of another machine was taken.
+    ControllerImported,
+    /// The portal refused for good what a bundle was taken for: nothing of it is left here.
+    ImportAbandoned,
+    /// A member was shown where its controller went, and goes there.
+    SignpostFollowed,
+    /// A member believes another certificate authority of its environment, as the portal's license says; or a controller made
+    /// one, because the one before went on with its environment.
+    AuthorityReplaced,
     /// A newer trust document was taken.
     TrustUpdated,
     /// The entitlement status changed.
@@ -80,6 +93,12 @@ impl Action {
             Self::KeyReplaced => "key-replaced",
             Self::MoveOffered => "move-offered",
             Self::MoveConsented => "move-consented",
+            Self::ControllerExported => "controller-exported",
+            Self::ExportCancelled => "export-cancelled",
+            Self::ControllerImported => "controller-imported",
+            Self::ImportAbandoned => "import-abandoned",
+            Self::SignpostFollowed => "signpost-followed",
+            Self::AuthorityReplaced => "authority-replaced",
             Self::TrustUpdated => "trust-updated",
             Self::StatusChanged => "status-changed",
             Self::LimitCrossed => "limit-crossed",

@@ -4,6 +4,7 @@
 //! [`Keeper`] is what the agent works with: it holds the state in memory, so that a disk that fails costs history and
 //! never entitlement. `agent` and `cli` call this; this calls `usage`, `entitlement`, `license`, `identity` and `codes`.
 
+mod carried;
 mod copy;
 mod directory;
 mod event;
@@ -16,6 +17,7 @@ mod sqlite;
 mod state;
 mod succession;
 
+pub use carried::CarriedKeys;
 pub use directory::{DirectoryLock, StateDirectory};
 pub use event::{Action, Event, StoredEvent};
 pub use files::{write_durably, write_durably_for_group};
@@ -24,8 +26,10 @@ pub use memory::MemoryStore;
 pub use reserve::Reserve;
 pub use roster::{MemberRecord, Roster, RosterChange, TokenId, TokenRecord};
 pub use sqlite::{Opened, SqliteStore};
-pub use state::{AgentState, Chain, HeldLicense, Membership, PendingRequest, StatusMark};
-pub use succession::{Offer, PendingLicense, Retired};
+pub use state::{
+    AgentState, Chain, FormerMembership, HeldLicense, Membership, PendingRequest, StatusMark,
+};
+pub use succession::{Arrival, Departure, Offer, PendingLicense, Retired, Signpost};
 
 use crate::usage::DayPeak;
 use jiff::civil::Date;

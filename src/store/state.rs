@@ -1,6 +1,6 @@
 //! Everything that the agent must know again after a restart.
 
-use super::{Offer, PendingLicense, Reserve, Retired};
+use super::{Arrival, Departure, Offer, PendingLicense, Reserve, Retired, Signpost};
 use crate::{
     codes::SerialNumber,
     entitlement::{Condition, HardwareStanding, Lease, LicenseSource, State, TimeMark},
@@ -41,6 +41,14 @@ pub struct AgentState {
     pub retired: Option<Retired>,
     /// That this machine was offered to an environment.
     pub offer: Option<Offer>,
+    /// That a bundle was made here, by which the environment may go on at another machine.
+    pub departure: Option<Departure>,
+    /// What members are shown since it did.
+    pub signpost: Option<Signpost>,
+    /// That another machine's bundle was taken here, as long as the portal has not bound its environment to this one.
+    pub arrival: Option<Arrival>,
+    /// As which member the controller before this one looks whether its environment has arrived here.
+    pub predecessor: Option<Uuid>,
     /// Whether a rebind by the Activation Code waits for the vendor's approval, and is to be asked for again.
     pub rebind_waits: bool,
     /// That the portal has issued a license that is not installed here.
@@ -84,6 +92,26 @@ pub struct Membership {
     /// How long that may be gone on with.
     #[serde(default)]
     pub lease: Option<Lease>,
+    /// Where the controller was found, or said to be, that no setting and no `entitlectl join` has named.
+    #[serde(default)]
+    pub moved_to: Vec<String>,
+    /// Where it may be found next, as it stated.
+    #[serde(default)]
+    pub successors: Vec<String>,
+    /// What was held before this server joined again, as long as nothing was stated since.
+    #[serde(default)]
+    pub former: Option<FormerMembership>,
+}
+
+/// By what a server that has joined again is entitled meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerMembership {
+    /// The last statement that was accepted then.
+    pub statement: String,
+    /// The thumbprint of the certificate authority then.
+    pub ca: Thumbprint,
+    /// The environment key then.
+    pub environment_key: PublicKey,
 }
 
 impl AgentState {
@@ -141,6 +169,15 @@ impl Chain {
         self.unsettled.drain(..settled);
         self.pending.take_if(|_| self.unsettled.is_empty());
         self.reserve.settled(answered);
+    }
+
+    /// A request that was consented to and must not be answered any more: the next one names it, and the portal takes it for
+    /// overtaken from then on.
+    pub fn void(&mut self, request: RequestId) {
+        self.unsettled.retain(|id| *id != request);
+        let excess = (self.unsettled.len() + 1).saturating_sub(Self::MOST_UNSETTLED);
+        self.unsettled.drain(..excess);
+        self.unsettled.push(request);
     }
 
     /// Whether an answer to that request may still come: also to one that an earlier process could not store.

@@ -1,11 +1,9 @@
 //! 'May I take so much more?'
 
 use crate::{
-    entitlement::LimitState,
-    entitlement::limit_status,
+    entitlement::{Allowance, Overshoot, limit_status},
     license::{Enforcement, Limit},
 };
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What a server knows of the use of a limit.
@@ -34,52 +32,6 @@ pub enum Stale {
     ControllerLost,
     /// It started a moment ago, and members are telling it their part.
     ControllerStarting,
-}
-
-/// Whether so much more may be taken, as far as the limit goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
-pub struct Allowance {
-    /// The limit's name.
-    pub name: String,
-    /// How much was asked for.
-    pub amount: u64,
-    /// Whether it may be taken. `false` from a hard limit with fresh figures only; that the environment is entitled at all is
-    /// another question (`entitled`).
-    pub allowed: bool,
-    /// Why, for programs: `within`, `over-hard-limit`, `over-soft-limit`, `unlimited`, `unknown-limit` or `figures-stale`.
-    pub reason: String,
-    /// Why, for people.
-    pub message: String,
-    /// Whether the license names the limit.
-    pub known: bool,
-    /// The limit; `null` for unlimited, and where it is not known.
-    pub limit: Option<u64>,
-    /// What happens at the limit; `null` where it is not known.
-    pub enforcement: Option<Enforcement>,
-    /// What is used in the whole environment, as far as it is known here; `null` where nobody reports it.
-    pub used: Option<u64>,
-    /// How the two stand to each other; `null` where the limit is not known.
-    pub state: Option<LimitState>,
-    /// Whether the figures are those of the controller now. Where they are not, everything is allowed.
-    pub fresh: bool,
-    /// How old the figures are, seconds; `null` where there never were any.
-    pub age_seconds: Option<u64>,
-    /// By how much the limit may be exceeded at the most where every server goes by such answers.
-    pub overshoot: Overshoot,
-    /// Whether new work is covered at all.
-    pub entitled: bool,
-    /// The generation of the status that says so.
-    pub generation: u64,
-}
-
-/// By how much a limit may be exceeded though each server asks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Overshoot {
-    /// At the most; `null` where nothing can be promised.
-    pub at_most: Option<u64>,
-    /// The same for people, with its conditions.
-    pub message: String,
 }
 
 /// Answers. `limit` is what the license says, nothing where it does not name the limit; whether the environment is entitled,

@@ -18,7 +18,7 @@ mod reported;
 mod users;
 
 pub use batch::{Batch, GaugeEntry, MOST_IN_A_BATCH, UserEntries};
-pub use check::{Allowance, Knowledge, Overshoot, Stale, check};
+pub use check::{Knowledge, Stale, check};
 pub use environment::{Environment, Server, Share};
 pub use error::UsageError;
 pub use figures::{Figure, Figures, LowWater};

@@ -1,7 +1,10 @@
 //! A member's own usage, and what of it the controller does not know yet.
 
-use super::{Batch, GaugeEntry, MOST_IN_A_BATCH, Reported, UserEntries, UserHash};
-use std::{collections::BTreeMap, time::Duration};
+use super::{Batch, GaugeEntry, MOST_IN_A_BATCH, Reported, UsageError, UserEntries, UserHash};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 /// What this server's programs reported, beside what the controller was told of it.
 #[derive(Debug, Clone, Default)]
@@ -10,6 +13,8 @@ pub struct Outbox {
     told: Reported,
     /// What the last sums count, while all is told again: a lost connection makes nothing new.
     counted: Option<Reported>,
+    /// Users that the last sums do not count. Kept up to date: comparing a hundred thousand takes too long for each report.
+    new: BTreeMap<String, HashSet<UserHash>>,
     session: u64,
     number: u64,
 }
@@ -32,9 +37,49 @@ impl Outbox {
         &self.reported
     }
 
-    /// The same, to be added to.
-    pub const fn reported_mut(&mut self) -> &mut Reported {
-        &mut self.reported
+    /// Takes a gauge of a program on this server.
+    ///
+    /// # Errors
+    /// As [`Reported::gauge`].
+    pub fn gauge(
+        &mut self,
+        limit: &str,
+        reporter: &str,
+        value: u64,
+        expires: Duration,
+    ) -> Result<(), UsageError> {
+        self.reported.gauge(limit, reporter, value, expires)
+    }
+
+    /// Takes users of a program on this server, all or none.
+    ///
+    /// # Errors
+    /// As [`Reported::users`].
+    pub fn users(
+        &mut self,
+        limit: &str,
+        users: &[UserHash],
+        expires: Duration,
+    ) -> Result<(), UsageError> {
+        let came = self.reported.users(limit, users, expires)?;
+        let counted = self.counted.as_ref().unwrap_or(&self.told).of(limit);
+        let is_new = |user: &UserHash| !counted.is_some_and(|c| c.users.contains_key(user));
+        self.new.entry(limit.to_owned()).or_default().extend(came.into_iter().filter(is_new));
+        Ok(())
+    }
+
+    /// Users left.
+    pub fn left(&mut self, limit: &str, users: &[UserHash]) {
+        for user in self.reported.left(limit, users) {
+            self.known(limit, user);
+        }
+    }
+
+    /// A user that is not new any more: the sums count it, or it left.
+    fn known(&mut self, limit: &str, user: UserHash) {
+        if let Some(new) = self.new.get_mut(limit) {
+            new.remove(&user);
+        }
     }
 
     /// The controller may have forgotten everything.
@@ -49,13 +94,15 @@ impl Outbox {
             .map(|(name, limit)| (name.clone(), limit.users.keys().copied().collect()))
             .collect();
         for (name, users) in all {
-            self.reported.left(&name, &users);
+            self.left(&name, &users);
         }
     }
 
     /// Drops what counts no more.
     pub fn forget(&mut self, now: Duration) {
-        self.reported.forget(now);
+        for (limit, user) in self.reported.forget(now) {
+            self.known(&limit, user);
+        }
         self.told.forget(now);
         if let Some(counted) = &mut self.counted {
             counted.forget(now);
@@ -127,21 +174,24 @@ impl Outbox {
         if let Some(counted) = &mut self.counted {
             note(counted, batch, made_at);
         }
+        for entry in batch.users.iter().filter(|entry| entry.seconds > 0) {
+            for user in entry.read().unwrap_or_default() {
+                self.known(&entry.limit, user);
+            }
+        }
     }
 
     /// By how much this server uses more than the controller was told, at the most: a user that is new here may be known from
     /// elsewhere.
     pub fn growth(&self) -> BTreeMap<String, u64> {
         let counted = self.counted.as_ref().unwrap_or(&self.told);
-        let of = |(name, limit): (&String, &super::reported::Limit)| {
-            let told = counted.of(name);
+        let of = |name: &str| {
             let (sum, known) = (self.reported.counted(name).sum, counted.counted(name).sum);
-            let is_new = |user: &&UserHash| !told.is_some_and(|told| told.users.contains_key(user));
-            let users = limit.users.keys().filter(is_new).count();
+            let users = self.new.get(name).map_or(0, HashSet::len);
             let growth = sum.saturating_sub(known) + users as u128;
-            (growth > 0).then(|| (name.clone(), u64::try_from(growth).unwrap_or(u64::MAX)))
+            (growth > 0).then(|| (name.to_owned(), u64::try_from(growth).unwrap_or(u64::MAX)))
         };
-        self.reported.limits().filter_map(of).collect()
+        self.reported.names().filter_map(of).collect()
     }
 
     fn due(&self, now: Duration) -> Due {

@@ -1,6 +1,7 @@
 //! The libraries for programs against real agents: `entitled::client`, and the one for Python.
 
 mod crowd;
+mod documents;
 mod python;
 
 use crate::stage::{Controller, Dev, PATIENCE, Running, Vendor};
@@ -99,11 +100,6 @@ fn a_program_that_starts_before_its_agent_is_told_as_soon_as_that_has_come() {
 fn a_check_of_a_limit_is_answered_by_the_agent() {
     let dev = Dev::start();
     let client = connect(&dev.socket.path);
-    if !dev.socket.json("/v1/openapi.json")["paths"]["/v1/limits/{name}/check"].is_object() {
-        let refused = client.check_limit("users", 1).unwrap_err();
-        assert_eq!(refused.code(), "no-such-route", "{refused}");
-        return;
-    }
     let allowed = client.check_limit("users", 1).unwrap();
     assert!(allowed.allowed && allowed.known && allowed.entitled, "{allowed:?}");
     let raw = dev.socket.send(&Method::GET, "/v1/limits/users/check?amount=1", |r| r).json();
@@ -111,6 +107,12 @@ fn a_check_of_a_limit_is_answered_by_the_agent() {
         (raw["limit"].as_u64(), raw["fresh"].as_bool()),
         (allowed.limit, Some(allowed.fresh))
     );
+    let users = ["ada", "bob"];
+    client.agent().report_users("users", &users, &[], PATIENCE).unwrap();
+    client.agent().report_users("users", &["ada"], &["bob"], PATIENCE).unwrap();
+    assert_eq!(client.check_limit("users", 1).unwrap().used, Some(1), "who left is not counted");
+    let refused = client.agent().report_users("users", &[""], &[], PATIENCE).unwrap_err();
+    assert_eq!(refused.code(), "bad-user", "{refused}");
     let unknown = client.check_limit("no/such thing", 5).unwrap();
     assert!(!unknown.known && unknown.allowed, "{unknown:?}");
 }

@@ -1,5 +1,6 @@
 //! An environment of several servers: real processes over loopback.
 
+mod moves;
 mod refusals;
 mod snapshots;
 mod usage;

@@ -113,7 +113,9 @@ class Scenes:
         self.say("30 % of packets are lost, each way: four renewals", ", ".join(f"{t * 1e3:.0f} ms" for t in took))
 
     def one_way(self):
-        # Of the one whose TCP has lost nothing yet: what fits its window arrives unacknowledged.
+        # Of the one whose TCP has lost nothing yet, once all is acknowledged: what fits its window arrives without an answer.
+        self.heard(SLOW, f"edition-{self.editions}")
+        time.sleep(0.2)
         self.network.drop(SLOW, "controller")
         took = self.heard(SLOW, self.renew())
         self.say("nothing comes from a member, all goes to it: it hears", f"{took * 1e3:.0f} ms")

@@ -82,6 +82,7 @@ def pyjwt_reads_ours(binaries, folder):
         ):
             require(refused(exception, call), f"PyJWT did not say {exception.__name__}")
         the_example_works(path)
+        pyjwt_reads_a_usage_report(binaries, path, claims)
     # `exp` is the hard stop: where grace is over, every library refuses.
     with dev(binaries, folder, "restricted") as (path, portal):
         text, _ = held_license(path)
@@ -89,6 +90,32 @@ def pyjwt_reads_ours(binaries, folder):
             jwt.ExpiredSignatureError, lambda: verify_license(keys, text, DEV_PRODUCT)
         )
         require(expired, "PyJWT took a license whose grace is over")
+
+
+def pyjwt_reads_a_usage_report(binaries, path, license):
+    def ctl(*words):
+        command = [binaries / "entitlectl", "--socket", path, "usage", *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        require(done.returncode == 0, f"{words}: {done}")
+        return done.stdout
+
+    ctl("set", "users", "812")
+    page = ctl("report")
+    signed = page.split("-----BEGIN ENTITLED USAGE REPORT-----")[1].split("-----END")[0]
+    signed = "".join(signed.split())
+    key = jwt.PyJWK(license["cnf"]["jwk"] | {"alg": "EdDSA"})
+    read = jwt.decode(signed, key, algorithms=["EdDSA"], audience=DEV_PRODUCT)
+    require(jwt.get_unverified_header(signed)["typ"] == "entitled-usage+jwt", "another type")
+    (peak,) = read["peaks"]
+    require((peak["name"], peak["peak"], peak["limit"]) == ("users", 812, 1000), read)
+    changed = signed[:-9] + ("A" if signed[-9] != "A" else "B") + signed[-8:]
+    require(
+        refused(
+            jwt.InvalidSignatureError,
+            lambda: jwt.decode(changed, key, algorithms=["EdDSA"], audience=DEV_PRODUCT),
+        ),
+        "PyJWT took a changed usage report",
+    )
 
 
 def the_example_works(path):

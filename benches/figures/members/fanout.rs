@@ -104,7 +104,8 @@ pub(crate) fn serve(size: usize) -> Result<(), Failure> {
                     let Some(round) = order? else { return Ok(()) };
                     let mut event = format!("retry: 1000\nevent: statement\nid: {round}\ndata: ");
                     event.extend(std::iter::repeat_n('a', size.saturating_sub(event.len() + 4)));
-                    event.push_str("\n\n\r\n");
+                    event.push_str("\n\n");
+                    let event = format!("{:x}\r\n{event}\r\n", event.len());
                     events.send_replace(event.into());
                 }
             }

@@ -6,12 +6,13 @@ use rustls::ClientConfig;
 use std::{
     cell::{Cell, RefCell},
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncWriteExt, ReadBuf},
     net::{TcpSocket, TcpStream},
     sync::{Notify, Semaphore},
     task::JoinSet,
@@ -143,28 +144,88 @@ pub(super) async fn connect(from: IpAddr, address: SocketAddr) -> Result<TcpStre
 
 /// Hears events until the end. The door is left to the next one at the first word.
 pub(super) async fn follow(stream: &mut (impl AsyncRead + Unpin), board: &Board, door: impl Sized) {
-    let (mut generation, mut before, mut door) = (0, 0, Some(door));
+    let (mut ears, mut door) = (Ears::default(), Some(door));
     loop {
-        let mut buffer = [0; 4_096];
-        let Ok(read @ 1..) = stream.read(&mut buffer).await else { return };
+        // One buffer for all: what waits holds none.
+        let read = std::future::poll_fn(|context| {
+            BUFFER.with_borrow_mut(|buffer| {
+                let mut buffer = ReadBuf::new(buffer);
+                let polled = Pin::new(&mut *stream).poll_read(context, &mut buffer);
+                polled.map_ok(|()| {
+                    ears.take(buffer.filled(), board);
+                    buffer.filled().len()
+                })
+            })
+        });
+        if !read.await.is_ok_and(|read| read > 0) {
+            return;
+        }
         drop(door.take());
-        let piece = &buffer[..read];
-        if let Some(id) = id_in(piece) {
-            generation = id;
-        }
-        // Where it is whole.
-        if generation > before && piece.ends_with(b"\n\n\r\n") {
-            board.hears(generation, before);
-            before = generation;
-        }
     }
 }
 
-/// The generation, where an event begins here: near the beginning of the piece, and of the first one perhaps behind the head.
-fn id_in(piece: &[u8]) -> Option<u64> {
-    let near = if piece.starts_with(b"HTTP") { 512 } else { 96 };
-    let head = &piece[..piece.len().min(near)];
-    let at = head.windows(5).position(|five| five == b"\nid: ")? + 5;
-    let digits = head[at..].iter().take_while(|byte| byte.is_ascii_digit());
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
+}
+
+/// Reads chunks, of which each is an event.
+#[derive(Default)]
+struct Ears {
+    /// Bytes of a beginning that is not whole yet.
+    begun: Vec<u8>,
+    /// What is left of the chunk, with its end.
+    left: usize,
+    generation: u64,
+    before: u64,
+}
+
+impl Ears {
+    fn take(&mut self, piece: &[u8], board: &Board) {
+        let mut joined = std::mem::take(&mut self.begun);
+        let mut piece = if joined.is_empty() {
+            piece
+        } else {
+            joined.extend_from_slice(piece);
+            &joined[..]
+        };
+        while !piece.is_empty() {
+            if self.left == 0 {
+                let Some(begin) = self.begin(piece) else {
+                    self.begun = piece.to_vec();
+                    return;
+                };
+                piece = &piece[begin..];
+            }
+            let there = self.left.min(piece.len());
+            self.left -= there;
+            piece = &piece[there..];
+            if self.left == 0 && self.generation > self.before {
+                board.hears(self.generation, self.before);
+                self.before = self.generation;
+            }
+        }
+    }
+
+    /// Reads the beginning of a chunk, or the head before the first, and returns its length; nothing where it is not whole.
+    fn begin(&mut self, piece: &[u8]) -> Option<usize> {
+        if piece.starts_with(b"HTTP") {
+            return Some(piece.windows(4).position(|four| four == b"\r\n\r\n")? + 4);
+        }
+        let line = piece.windows(2).take(16).position(|two| two == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&piece[..line]).ok()?, 16).ok()?;
+        let event = &piece[line + 2..];
+        let near = event.get(..size.min(96))?;
+        self.left = size + 2;
+        if let Some(id) = id_in(near) {
+            self.generation = id;
+        }
+        Some(line + 2)
+    }
+}
+
+/// The generation, where an event begins so.
+fn id_in(event: &[u8]) -> Option<u64> {
+    let at = event.windows(5).position(|five| five == b"\nid: ")? + 5;
+    let digits = event[at..].iter().take_while(|byte| byte.is_ascii_digit());
     Some(digits.fold(0, |number, digit| 10 * number + u64::from(digit - b'0')))
 }

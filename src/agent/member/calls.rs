@@ -4,7 +4,7 @@ use super::{Joining, MemberAgent, Order};
 use crate::{
     api::{Call, Command, Done, JoinOrder, Problem, Reply},
     members::{JoinToken, MembersError, controller_address},
-    store::{Action, Membership},
+    store::{Action, FormerMembership, Membership},
 };
 use axum::http::StatusCode;
 use tokio::sync::oneshot;
@@ -96,6 +96,9 @@ impl MemberAgent {
             );
             let event = self.event(&actor, Action::MemberJoined, detail);
             let mut state = self.draft();
+            // What was stated before goes on for its lease, until something is stated here.
+            let former = state.membership.take().and_then(former_of);
+            let lease = self.lease.filter(|_| former.is_some());
             state.membership = Some(Membership {
                 id: joined.id,
                 controllers,
@@ -104,9 +107,13 @@ impl MemberAgent {
                 certified_at: now,
                 certificate_life: joined.certificate.life_seconds,
                 statement: None,
-                lease: None,
+                lease,
+                moved_to: Vec::new(),
+                successors: Vec::new(),
+                former,
             });
-            (self.held, self.lease, self.refused, self.expelled) = (None, None, None, None);
+            self.former = self.held.take().or_else(|| self.former.take());
+            (self.lease, self.refused, self.expelled) = (lease, None, None);
             (self.controller, self.reachable, self.renewing) = (None, None, false);
             self.conclude(state, vec![event]);
             self.attach();
@@ -125,6 +132,13 @@ impl MemberAgent {
         })?;
         Ok(Reply::Done(Box::new(Done { message, status: published.status.clone() })))
     }
+}
+
+/// What a membership is entitled by.
+fn former_of(membership: Membership) -> Option<FormerMembership> {
+    let Membership { statement, ca, environment_key, former, .. } = membership;
+    let stated = statement.map(|statement| FormerMembership { statement, ca, environment_key });
+    stated.or(former)
 }
 
 fn problem(error: &MembersError) -> Problem {

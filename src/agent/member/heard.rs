@@ -5,8 +5,11 @@ use crate::{
     agent::{Reload, holdings::believed_roots},
     entitlement::{ConditionType, Finding, Lease},
     license::RevocationClaims,
-    members::{Accepted, MemberIdentity, MembersError, Refusal, controller_address, judge},
-    store::{Action, Membership},
+    members::{
+        Accepted, MOST_ADDRESSES, MemberIdentity, MembersError, Refusal, Way, controller_address,
+        judge, judge_signpost,
+    },
+    store::{Action, Event, Membership},
 };
 use std::time::Duration;
 
@@ -33,6 +36,8 @@ impl MemberAgent {
                 self.renew_lease();
                 self.usage_holds();
             }
+            Heard::Signpost(text) => self.follow(&text),
+            Heard::Claimed(text) => self.hear_claim(&text),
             Heard::Lost(error) => self.lost(&error),
             Heard::Renewed(identity, life) => self.take_certificate(identity, life),
             Heard::Joined(joining) => self.joined(*joining),
@@ -46,15 +51,25 @@ impl MemberAgent {
         let Some(membership) = self.parts.keeper.state().membership.clone() else { return };
         let now = self.now();
         let roots = believed_roots(&self.parts.roots, self.parts.keeper.state().root);
-        let judged = judge(text, &self.pinned(&membership, &roots), self.held.as_ref(), now);
+        let pinned = self.pinned(&membership, &roots);
+        let judged = judge(text, &pinned, self.held.as_ref(), now).and_then(|accepted| {
+            // Joined again to the environment that it was in: what was stated there before is no less true.
+            let id = |accepted: &Accepted| accepted.license().claims().environment.id;
+            let former = self.former.as_ref().filter(|former| id(former) == id(&accepted));
+            match former {
+                Some(former) => judge(text, &pinned, Some(former), now),
+                None => Ok(accepted),
+            }
+        });
         match judged {
-            Ok(accepted) => self.accept(accepted, membership),
+            Ok(accepted) => self.accept(accepted, membership, Vec::new()),
             Err(refusal) => self.refuse(&refusal),
         }
     }
 
-    fn accept(&mut self, accepted: Accepted, membership: Membership) {
+    fn accept(&mut self, accepted: Accepted, membership: Membership, mut events: Vec<Event>) {
         self.refused = None;
+        let before_known = self.addresses(&membership);
         let license = accepted.license().claims().clone();
         // Of times those alone count that the portal signed: the controller's clock may be wrong.
         self.time.prove(license.iat);
@@ -63,7 +78,6 @@ impl MemberAgent {
         }
         let now = self.now();
         self.lease = Some(Lease { received_at: now, days: license.lease_days, exp: license.exp });
-        let mut events = Vec::new();
         let before = self.held.as_ref().map(Accepted::sequence);
         if before != Some(accepted.sequence()) {
             let detail = format!(
@@ -80,13 +94,75 @@ impl MemberAgent {
             lease: self.lease,
             // The portal may have bound the environment to a new key.
             environment_key: *accepted.statement.key(),
+            moved_to: self.found_at(&membership),
+            successors: successors_of(&accepted),
+            former: None,
             ..membership
         });
+        self.former = None;
+        let known = state.membership.as_ref().map(|membership| self.addresses(membership));
         let generation = accepted.generation();
         self.held = Some(accepted);
         self.conclude(state, events);
         let lease_ends_at = self.lease.map(Lease::ends_at);
         self.order(Order::Hold { generation, lease_ends_at });
+        if let Some(controllers) = known.filter(|known| *known != before_known) {
+            self.order(Order::Know { controllers });
+        }
+    }
+
+    /// Believes another authority where the portal's license says that it took the place of the known one, and has itself
+    /// certified by it; else nothing happens.
+    fn hear_claim(&mut self, text: &str) {
+        let Some(mut membership) = self.parts.keeper.state().membership.clone() else { return };
+        let now = self.now();
+        let roots = believed_roots(&self.parts.roots, self.parts.keeper.state().root);
+        let judged = judge(text, &self.pinned(&membership, &roots), self.held.as_ref(), now);
+        let Ok(accepted) = judged else { return };
+        let Some(ca) = accepted.license().claims().ca.clone() else { return };
+        if ca == membership.ca {
+            return;
+        }
+        let detail = format!("{ca} in the place of {}", membership.ca);
+        let event = self.event("controller", Action::AuthorityReplaced, detail);
+        membership.ca = ca;
+        // With the statement in one step: neither is of use without the other.
+        self.accept(accepted, membership, vec![event]);
+        self.attach();
+    }
+
+    /// Goes where a signpost leads: what is stated there is judged as it is anywhere.
+    fn follow(&mut self, text: &str) {
+        let Some(membership) = self.parts.keeper.state().membership.clone() else { return };
+        let roots = believed_roots(&self.parts.roots, self.parts.keeper.state().root);
+        let way = judge_signpost(text, &self.pinned(&membership, &roots), self.held.as_ref());
+        match way {
+            Ok(Way::To(controllers)) if membership.moved_to.starts_with(&controllers) => {
+                // It was followed already, and the new controller is not there yet.
+                self.order(Order::Elsewhere);
+            }
+            Ok(Way::To(controllers)) => {
+                self.refused = None;
+                let detail = format!("to {}", controllers.join(", "));
+                let event = self.event("controller", Action::SignpostFollowed, detail);
+                let mut state = self.draft();
+                let moved_to = merged([controllers, membership.moved_to.clone()]);
+                let membership = Membership { moved_to, ..membership };
+                let controllers = self.addresses(&membership);
+                state.membership = Some(membership);
+                self.conclude(state, vec![event]);
+                self.order(Order::Follow { controllers });
+            }
+            Ok(Way::Here) => self.order(Order::Elsewhere),
+            Err(refusal) => self.refuse(&refusal),
+        }
+    }
+
+    /// Where the controller was found that no setting names: it is remembered, for the word that led there is gone when that
+    /// one speaks for itself.
+    fn found_at(&self, membership: &Membership) -> Vec<String> {
+        let found = self.controller.iter().filter(|found| !self.named(membership).contains(found));
+        merged([found.cloned().collect(), membership.moved_to.clone()])
     }
 
     fn refuse(&mut self, refusal: &Refusal) {
@@ -101,7 +177,7 @@ impl MemberAgent {
             let state = self.draft();
             self.conclude(state, vec![event]);
         }
-        match (&self.held, refusal) {
+        match (self.shown(), refusal) {
             (Some(held), Refusal::Older { .. }) => {
                 let statement = held.statement.text().to_owned();
                 self.order(Order::Present { statement });
@@ -176,7 +252,7 @@ impl MemberAgent {
                 return;
             }
         };
-        let controllers = self.controllers(&membership.controllers);
+        let controllers = self.addresses(&membership);
         self.order(Order::Attach { controllers, ca: membership.ca.clone(), identity });
         if let Some(held) = &self.held {
             let lease_ends_at = self.lease.map(Lease::ends_at);
@@ -189,6 +265,17 @@ impl MemberAgent {
         let configured = &self.parts.controllers;
         let chosen = if configured.is_empty() { joined } else { configured };
         chosen.iter().filter_map(|address| controller_address(address).ok()).collect()
+    }
+
+    /// Everywhere where the controller may be found, in the order in which it is looked for.
+    pub(super) fn addresses(&self, membership: &Membership) -> Vec<String> {
+        let Membership { moved_to, successors, .. } = membership;
+        merged([moved_to.clone(), self.named(membership), successors.clone()])
+    }
+
+    /// Those that an operator named.
+    fn named(&self, membership: &Membership) -> Vec<String> {
+        self.controllers(&membership.controllers)
     }
 
     pub(super) fn order(&self, order: Order) {
@@ -217,4 +304,21 @@ impl MemberAgent {
         }
         self.parts.service_manager.ready("the settings were read");
     }
+}
+
+/// Where the controller may be found next, as it stated.
+fn successors_of(accepted: &Accepted) -> Vec<String> {
+    let stated = accepted.statement.claims().successors.iter();
+    stated.filter_map(|at| controller_address(at).ok()).take(MOST_ADDRESSES).collect()
+}
+
+/// Addresses, each once; the first count.
+fn merged<const N: usize>(lists: [Vec<String>; N]) -> Vec<String> {
+    let mut merged = Vec::new();
+    for address in lists.into_iter().flatten() {
+        if !merged.contains(&address) && merged.len() < 2 * MOST_ADDRESSES {
+            merged.push(address);
+        }
+    }
+    merged
 }

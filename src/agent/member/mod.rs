@@ -20,7 +20,7 @@ use crate::{
     api::{AgentHandle, Call, JoinOrder, KnownUsage, Published},
     entitlement::{EffectiveTime, Finding, Lease},
     health::{Heartbeat, Metrics, ServiceManager},
-    license::Roots,
+    license::{LicenseClaims, Roots, StatementClaims, Thumbprint, Unverified},
     members::{Accepted, Pinned, judge, policy},
     store::{Action, Event, Keeper, Membership, StateDirectory},
 };
@@ -75,6 +75,8 @@ pub struct MemberAgent {
     parts: MemberParts,
     time: EffectiveTime,
     held: Option<Accepted>,
+    /// What was held before this server joined again, as long as nothing was stated since.
+    former: Option<Accepted>,
     /// As it is now; what is stored follows it in steps.
     lease: Option<Lease>,
     /// The controller's address that answered last, and whether it does.
@@ -119,6 +121,7 @@ impl MemberAgent {
         let agent = Self {
             time: EffectiveTime::new(parts.keeper.state().time),
             held: None,
+            former: None,
             lease: membership.and_then(|membership| membership.lease),
             controller: None,
             reachable: None,
@@ -178,14 +181,31 @@ impl MemberAgent {
     /// Verifies the statement that was kept. Its license may be over by now: that is for the verdict.
     fn restore(&mut self) {
         let Some(membership) = self.parts.keeper.state().membership.clone() else { return };
-        let Some(text) = &membership.statement else { return };
         let roots = believed_roots(&self.parts.roots, self.parts.keeper.state().root);
-        let pinned = self.pinned(&membership, &roots);
         // Not asked whether it has ended: it had not when it was accepted.
-        match judge(text, &pinned, None, Timestamp::MIN) {
-            Ok(held) => self.held = Some(held),
-            Err(error) => tracing::error!(%error, "the kept statement can't be verified"),
-        }
+        let verified = |text: &str, pinned: &Pinned<'_>| {
+            // Nor whether it is this environment's: its authority may have changed since.
+            let stated = authority_stated(text);
+            let ca = stated.as_ref().unwrap_or(pinned.ca);
+            let judged = judge(text, &Pinned { ca, ..*pinned }, None, Timestamp::MIN);
+            judged
+                .inspect_err(
+                    |error| tracing::error!(%error, "the kept statement can't be verified"),
+                )
+                .ok()
+        };
+        let pinned = self.pinned(&membership, &roots);
+        let held = membership.statement.as_ref().and_then(|text| verified(text, &pinned));
+        let former = membership.former.as_ref().and_then(|former| {
+            let (ca, environment_key) = (&former.ca, &former.environment_key);
+            verified(&former.statement, &Pinned { ca, environment_key, ..pinned })
+        });
+        (self.held, self.former) = (held, former);
+    }
+
+    /// What this server is entitled by: what its controller states, or did before this server joined again.
+    fn shown(&self) -> Option<&Accepted> {
+        self.held.as_ref().or(self.former.as_ref())
     }
 
     fn pinned<'a>(&'a self, membership: &'a Membership, roots: &'a Roots) -> Pinned<'a> {
@@ -259,6 +279,13 @@ impl MemberAgent {
     }
 }
 
+/// The certificate authority that the license in a statement names.
+fn authority_stated(statement: &str) -> Option<Thumbprint> {
+    let statement: StatementClaims = Unverified::parse(statement).ok()?.peek().ok()?;
+    let license: LicenseClaims = Unverified::parse(&statement.license).ok()?.peek().ok()?;
+    license.ca
+}
+
 /// A number from 0 to 1 for a seed.
 #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
 fn chance(seed: u64) -> f64 {
@@ -266,7 +293,7 @@ fn chance(seed: u64) -> f64 {
 }
 
 /// A number from 0 to 1 that nobody foresees; a half where the operating system has none.
-fn random_chance() -> f64 {
+pub(in crate::agent) fn random_chance() -> f64 {
     let mut bytes = [0; 8];
     match getrandom::fill(&mut bytes) {
         Ok(()) => chance(u64::from_ne_bytes(bytes)),

@@ -77,7 +77,7 @@ impl MemberAgent {
         now: Timestamp,
         events: &mut Vec<Event>,
     ) -> (Status, Option<Timestamp>) {
-        let evaluation = match (&self.held, self.lease) {
+        let evaluation = match (self.shown(), self.lease) {
             (Some(held), Some(lease)) => {
                 Some(within_lease(verdict(held, self.usage.used(), now), lease, now))
             }
@@ -130,7 +130,7 @@ impl MemberAgent {
 
     /// What the controller knows of the environment is true here as well.
     fn pass_on(&self, conditions: &mut Vec<Condition>) {
-        let Some(held) = &self.held else { return };
+        let Some(held) = self.shown() else { return };
         let told = held.status.conditions.iter().filter(|told| PASSED_ON.contains(&told.kind));
         for told in told {
             if !conditions.iter().any(|condition| condition.kind == told.kind) {
@@ -146,7 +146,7 @@ impl MemberAgent {
         evaluation: Option<&Evaluation>,
         now: Timestamp,
     ) -> Status {
-        let held = self.held.as_ref();
+        let held = self.shown();
         let claims = held.map(|held| held.license().claims());
         let (found, reason, message) = match evaluation {
             Some(evaluation) => (evaluation.state, evaluation.reason, evaluation.message.clone()),
@@ -188,7 +188,7 @@ impl MemberAgent {
         evaluation: Option<&Evaluation>,
     ) -> LicenseStatus {
         let subscription = &claims.subscription;
-        let told = self.held.as_ref().and_then(|held| held.status.license.as_ref());
+        let told = self.shown().and_then(|held| held.status.license.as_ref());
         LicenseStatus {
             id: claims.jti,
             sequence: claims.seq,
@@ -227,7 +227,7 @@ impl MemberAgent {
             }
         };
         self.parts.metrics.show(&status);
-        let held = self.held.as_ref();
+        let held = self.shown();
         let license = held.map(|held| PublishedLicense {
             claims: held.license().claims().clone(),
             text: held.license().text().to_owned(),

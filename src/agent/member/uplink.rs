@@ -39,6 +39,8 @@ pub(in crate::agent) struct Uplink {
     renew_failures: u32,
     generation: u64,
     lease_ends_at: Option<Timestamp>,
+    /// How often in a row somebody was there who is no controller.
+    astray: u32,
 }
 
 /// As whom and where.
@@ -52,6 +54,12 @@ struct Attached {
 impl Attached {
     fn address(&self) -> Option<&String> {
         self.controllers.get(self.next % self.controllers.len().max(1))
+    }
+
+    /// Tries these from now on, first the one that was to be tried before.
+    fn know(&mut self, controllers: Vec<String>) {
+        let at = self.address().and_then(|now| controllers.iter().position(|next| next == now));
+        (self.next, self.controllers) = (at.unwrap_or_default(), controllers);
     }
 }
 
@@ -79,6 +87,7 @@ impl Uplink {
             renew_failures: 0,
             generation: 0,
             lease_ends_at: None,
+            astray: 0,
         }
     }
 
@@ -124,6 +133,21 @@ impl Uplink {
                 // Servers that were started together do not come together.
                 self.try_at = Some(now + Duration::from_secs(1).mul_f64(random_chance()));
             }
+            Order::Know { controllers } => {
+                if let Some(member) = &mut self.member {
+                    member.know(controllers);
+                }
+            }
+            Order::Follow { controllers } => {
+                if let Some(member) = &mut self.member {
+                    (member.next, member.controllers) = (0, controllers);
+                }
+                self.link = None;
+                self.failures = 0;
+                // Over the same time as after a loss: all members follow at once.
+                self.try_again();
+            }
+            Order::Elsewhere => self.go_elsewhere(),
             Order::Identify { identity } => {
                 if let Some(member) = &mut self.member {
                     member.identity = identity;
@@ -134,6 +158,7 @@ impl Uplink {
             }
             Order::Hold { generation, lease_ends_at } => {
                 self.lease_ends_at = lease_ends_at;
+                self.astray = 0;
                 self.present_at = None;
                 if self.generation != generation {
                     self.generation = generation;
@@ -192,10 +217,17 @@ impl Uplink {
         }
         match word {
             Ok(Word::Statement(text)) => self.bring(Heard::Statement(text)).await,
+            Ok(Word::Signpost(text)) => self.bring(Heard::Signpost(text)).await,
             Ok(Word::Usage(figures)) => self.bring(Heard::Usage(figures)).await,
             Ok(Word::Beat) => self.bring(Heard::Beat).await,
             // The lease runs, as it would without a controller.
-            Ok(Word::Nothing) => true,
+            Ok(Word::Nothing) => {
+                // A new controller states nothing before its license comes: the old one may still.
+                if self.member.as_ref().is_some_and(|member| member.controllers.len() > 1) {
+                    self.go_elsewhere();
+                }
+                true
+            }
             Err(error) => {
                 self.link = None;
                 self.failures = 0;
@@ -203,6 +235,17 @@ impl Uplink {
                 self.bring(Heard::Lost(error)).await
             }
         }
+    }
+
+    /// Leaves for the next address, ever more slowly: the right one may not be there yet.
+    fn go_elsewhere(&mut self) {
+        self.link = None;
+        if let Some(member) = &mut self.member {
+            member.next = member.next.wrapping_add(1);
+        }
+        self.astray = self.astray.saturating_add(1);
+        self.failures = self.astray;
+        self.try_again();
     }
 
     /// Waits for an answer, and hears on meanwhile: a question may hang where words still come. Nothing where nobody listens
@@ -248,12 +291,32 @@ impl Uplink {
                 self.bring(Heard::Connected { address }).await
             }
             Err(error) => {
+                if matches!(error, MembersError::Impostor { .. }) && !self.hear_claim().await {
+                    return false;
+                }
                 if let Some(member) = &mut self.member {
                     member.next = member.next.wrapping_add(1);
                 }
                 self.failures = self.failures.max(1);
                 self.try_again();
                 self.bring(Heard::Lost(error)).await
+            }
+        }
+    }
+
+    /// Reads what somebody states who is not of the known authority: the environment may have another one now.
+    async fn hear_claim(&self) -> bool {
+        let Some(member) = &self.member else { return true };
+        let Some(address) = member.address() else { return true };
+        let claimed = match Connection::to_stranger(address, &member.identity).await {
+            Ok(connection) => connection.statement().await,
+            Err(error) => Err(error),
+        };
+        match claimed {
+            Ok(text) => self.bring(Heard::Claimed(text)).await,
+            Err(error) => {
+                tracing::debug!(%error, "who is at the controller's address states nothing");
+                true
             }
         }
     }

@@ -34,6 +34,9 @@ pub(super) struct MemberUsage {
     under_way: Option<(Batch, Duration)>,
     /// Not before.
     tell_at: Duration,
+    /// Whether something changed since it was looked for what there is to tell, and when there is else.
+    changed: bool,
+    due_at: Option<Duration>,
     refused: bool,
 }
 
@@ -47,6 +50,8 @@ impl MemberUsage {
             is_open: false,
             under_way: None,
             tell_at: Duration::ZERO,
+            changed: false,
+            due_at: None,
             refused: false,
         }
     }
@@ -77,7 +82,7 @@ impl MemberAgent {
         let uptime = self.uptime();
         self.usage.outbox.forget(uptime);
         let expires = uptime.saturating_add(*time_to_live);
-        let taken = self.usage.outbox.reported_mut().gauge(limit, reporter, *value, expires);
+        let taken = self.usage.outbox.gauge(limit, reporter, *value, expires);
         taken.map_err(|error| uncounted(&error))?;
         self.noted()
     }
@@ -96,14 +101,15 @@ impl MemberAgent {
         let left = hashed(key, limit, left.names()).map_err(|error| uncounted(&error))?;
         let uptime = self.uptime();
         self.usage.outbox.forget(uptime);
-        let reported = self.usage.outbox.reported_mut();
         let expires = uptime.saturating_add(*time_to_live);
-        reported.users(limit, &users, expires).map_err(|error| uncounted(&error))?;
-        reported.left(limit, &left);
+        let taken = self.usage.outbox.users(limit, &users, expires);
+        taken.map_err(|error| uncounted(&error))?;
+        self.usage.outbox.left(limit, &left);
         self.noted()
     }
 
     fn noted(&mut self) -> Result<Reply, Problem> {
+        self.usage.changed = true;
         self.show_usage();
         self.done("the usage was taken note of, and goes to the controller".to_owned())
     }
@@ -126,27 +132,36 @@ impl MemberAgent {
         let expires = self.usage.outbox.reported().earliest();
         if expires.is_some_and(|expires| expires <= uptime) {
             self.usage.outbox.forget(uptime);
+            self.usage.changed = true;
             self.show_usage();
         }
         let expires = self.usage.outbox.reported().earliest();
         if self.reachable != Some(true) || self.usage.under_way.is_some() {
             return expires;
         }
-        let due = self.usage.outbox.due_at(uptime).map(|due| due.max(self.usage.tell_at));
-        if due.is_some_and(|due| due <= uptime) {
+        if uptime < self.usage.tell_at && (self.usage.changed || self.usage.due_at.is_some()) {
+            return [Some(self.usage.tell_at), expires].into_iter().flatten().min();
+        }
+        // Looking through all of it takes its time: once a second, and not for each report.
+        if self.usage.changed {
+            self.usage.changed = false;
+            self.usage.due_at = self.usage.outbox.due_at(uptime);
+        }
+        if self.usage.due_at.is_some_and(|due| due <= uptime) {
+            self.usage.due_at = None;
             if let Some(batch) = self.usage.outbox.batch(uptime) {
                 self.order(Order::TellUsage { batch: batch.clone() });
                 self.usage.under_way = Some((batch, uptime));
             }
-            return expires;
         }
-        [due, expires].into_iter().flatten().min()
+        [self.usage.due_at, expires].into_iter().flatten().min()
     }
 
     /// The controller has taken what was under way, or not.
     pub(super) fn usage_told(&mut self, told: Result<Figures, MembersError>) {
         let uptime = self.uptime();
         let under_way = self.usage.under_way.take();
+        self.usage.changed = true;
         match (told, under_way) {
             (Ok(figures), Some((batch, made_at))) => {
                 self.usage.outbox.taken(&batch, made_at);
@@ -185,6 +200,7 @@ impl MemberAgent {
         }
         if self.usage.key.replace(key).is_some() {
             self.usage.outbox.forget_users();
+            self.usage.changed = true;
         }
         self.show_usage();
     }
@@ -203,6 +219,7 @@ impl MemberAgent {
         self.usage.under_way = None;
         self.usage.tell_at = Duration::ZERO;
         self.usage.outbox.tell_again();
+        self.usage.changed = true;
         self.show_usage();
     }
 

@@ -25,6 +25,10 @@ pub enum Heard {
     UsageTold(Result<Figures, MembersError>),
     /// The key of the environment's user hashes.
     UsageKey(UserKey),
+    /// A signpost in the place of a statement.
+    Signpost(String),
+    /// A statement of somebody who is not of the known authority.
+    Claimed(String),
     /// The controller is there.
     Beat,
     /// It is not open any more, or could not be opened.
@@ -71,6 +75,18 @@ pub enum Order {
         /// By what this member is.
         identity: MemberIdentity,
     },
+    /// To try these addresses from now on; one that is connected to stays so.
+    Know {
+        /// Where to try, in this order.
+        controllers: Vec<String>,
+    },
+    /// To leave the controller for these addresses.
+    Follow {
+        /// Where to try, in this order.
+        controllers: Vec<String>,
+    },
+    /// To leave it for the next address: it knows itself that it is the controller no more.
+    Elsewhere,
     /// To use another certificate from now on.
     Identify {
         /// It.

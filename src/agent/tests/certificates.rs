@@ -49,6 +49,9 @@ impl Pair {
             certificate_life: joined.certificate.life_seconds,
             statement: None,
             lease: None,
+            moved_to: Vec::new(),
+            successors: Vec::new(),
+            former: None,
         };
         let store = FlakyStore::default();
         let state = AgentState { membership: Some(membership), ..AgentState::default() };

@@ -65,6 +65,9 @@ impl Server {
             certificate_life: 30 * 86_400,
             statement: None,
             lease: None,
+            moved_to: Vec::new(),
+            successors: Vec::new(),
+            former: None,
         };
         let state = AgentState { membership: Some(membership), ..AgentState::default() };
         server.store.clone().commit(&state, &[]).unwrap();
@@ -150,6 +153,9 @@ impl Server {
             Order::TellUsage { .. } => "tell-usage",
             Order::Renew => "renew",
             Order::TryLater => "try-later",
+            Order::Know { .. } => "know",
+            Order::Follow { .. } => "follow",
+            Order::Elsewhere => "elsewhere",
         };
         std::iter::from_fn(|| orders.try_recv().ok()).map(kind).collect()
     }

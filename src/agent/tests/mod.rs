@@ -57,6 +57,7 @@ mod portal_lost;
 mod portal_restored;
 mod props;
 mod recovery;
+mod relocation;
 mod revocation;
 mod simulation;
 mod stage;

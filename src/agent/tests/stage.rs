@@ -6,7 +6,7 @@ use super::{
     props::*,
 };
 use crate::{
-    agent::{Agent, Parts},
+    agent::{Agent, Parts, arrival::finish_import},
     api::{AgentHandle, Command, Done, Problem, Reply, RequestByHand},
     codes::ActivationCode,
     entitlement::{ConditionType, Status},
@@ -195,6 +195,8 @@ impl Stage {
     }
 
     fn parts(&self, store: Box<dyn Store>, recovered: Option<String>) -> Parts {
+        let keeper = Keeper::load(store).unwrap();
+        finish_import(&self.directory, keeper.state()).unwrap();
         let link = Arc::clone(&self.link) as Arc<dyn crate::upstream::Portal>;
         let way = self.other_way.clone().unwrap_or(link);
         Parts {
@@ -207,7 +209,7 @@ impl Stage {
             key: self.directory.environment_key().unwrap(),
             secret: self.directory.local_secret().unwrap(),
             user_key: self.directory.usage_key().unwrap(),
-            keeper: Keeper::load(store).unwrap(),
+            keeper,
             recovered,
             directory: Some(self.directory.clone()),
             hardware: Arc::clone(&self.hardware) as Arc<dyn crate::identity::Hardware>,

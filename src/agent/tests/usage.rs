@@ -3,10 +3,10 @@
 use super::stage::*;
 use crate::{
     api::{Command, Problem, Reply, UsageReport, UserNames, UsersReport},
-    entitlement::{ConditionType, LimitState},
+    entitlement::{Allowance, ConditionType, LimitState},
     license::{Enforcement, Limit, UsageDocument, verify_usage},
     store::Store,
-    usage::{Allowance, DayPeak, check},
+    usage::{DayPeak, check},
 };
 use jiff::civil::Date;
 use std::time::Duration;

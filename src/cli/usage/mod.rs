@@ -14,9 +14,8 @@ use super::{
 };
 use crate::{
     api::{Done, UsageOverview, UsedBy, UsedLimit},
-    entitlement::LimitState,
+    entitlement::{Allowance, LimitState},
     license::{Enforcement, read_usage, usage_page, verify_usage},
-    usage::Allowance,
 };
 use arguments::{ReportOptions, SetOptions, UsageCommand, UsersOptions, VerifyOptions};
 use comfy_table::{Table, presets};

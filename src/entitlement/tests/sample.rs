@@ -73,6 +73,7 @@ pub(super) fn claims() -> LicenseClaims {
         hardware_grace_hours: 72,
         cnf: Some(Confirmation { jwk: key(3).public() }),
         ca: None,
+        former_ca: Vec::new(),
     }
 }
 

@@ -95,6 +95,7 @@ static DOCUMENTS: LazyLock<Vec<Parts>> = LazyLock::new(|| {
         (AnswerClaims::TYPE, portal(), text(json!(license_answer))),
         (AnswerClaims::TYPE, portal(), text(json!(revocation_answer))),
         (RequestClaims::TYPE, environment(), text(json!(request_claims(RequestKind::Refresh)))),
+        (UsageClaims::TYPE, environment(), text(json!(usage_claims()))),
     ]
 });
 
@@ -107,6 +108,7 @@ fn read(text: &str) -> bool {
         open_answer(text, PRODUCT, &roots(), None).err(),
         open_answer(text, PRODUCT, &roots(), Some(&trust())).err(),
         verify_request(text, PRODUCT, |_| Some(environment().public())).err(),
+        verify_usage(text, Some(PRODUCT), &roots(), None).err(),
     ];
     for error in errors.iter().flatten() {
         assert!(error.to_string().chars().count() < 600, "{error}");

@@ -198,6 +198,7 @@ prop_compose! {
             hardware_grace_hours,
             cnf: cnf.map(|seed| Confirmation { jwk: key(seed) }),
             ca: ca.map(|seed| key(seed).thumbprint()),
+            former_ca: ca.map(|seed| key(seed).thumbprint()).into_iter().collect(),
         }
     }
 }

@@ -15,4 +15,5 @@ mod rebind_code;
 mod request;
 mod samples;
 mod trust;
+mod usage_report;
 mod vectors;

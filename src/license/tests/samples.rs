@@ -85,6 +85,7 @@ pub(super) fn license_claims() -> LicenseClaims {
         hardware_grace_hours: 72,
         cnf: Some(Confirmation { jwk: environment().public() }),
         ca: None,
+        former_ca: Vec::new(),
     }
 }
 
@@ -203,6 +204,28 @@ pub(super) fn request_claims(request: RequestKind) -> RequestClaims {
 }
 
 /// The header that a document of type `typ` signed by `key` has.
+pub(super) fn usage_claims() -> UsageClaims {
+    let day = "2026-06-01".parse().unwrap();
+    UsageClaims {
+        iss: serial_number(),
+        aud: PRODUCT.to_owned(),
+        iat: at("2026-06-02T00:00:00Z"),
+        environment: license_claims().environment,
+        from: day,
+        to: day,
+        peaks: vec![UsagePeak {
+            day,
+            name: "users".to_owned(),
+            peak: 812,
+            limit: Some(1_000),
+            enforcement: Enforcement::Soft,
+            at: at("2026-06-01T14:00:00Z"),
+        }],
+        license: license(),
+        trust: trust_text(),
+    }
+}
+
 pub(super) fn header(typ: &str, key: &KeyPair) -> Value {
     json!({ "alg": "EdDSA", "typ": typ, "kid": key.thumbprint() })
 }

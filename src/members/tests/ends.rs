@@ -163,6 +163,7 @@ async fn answer(
                 unanswered.notify_one();
             }
             Asked::Present { reply, .. } => assert!(reply.send(Ok(())).is_ok()),
+            Asked::SuccessorStated { .. } => {}
             Asked::Usage { batch, reply, .. } => {
                 let figure = Figure { used: batch.gauges[0].value, lowest: 0 };
                 let limits = [(batch.gauges[0].limit.clone(), figure)].into();

@@ -2,4 +2,5 @@
 
 mod acceptance;
 pub(crate) mod ends;
+mod signposts;
 pub(crate) mod stated;

@@ -50,6 +50,8 @@ pub(crate) struct Stated {
     pub generation: u64,
     pub made_at: Timestamp,
     pub status: Status,
+    /// Where the controller may be found next.
+    pub successors: Vec<String>,
     /// Who signs what.
     pub root: u8,
     pub portal: u8,
@@ -63,6 +65,7 @@ impl Default for Stated {
             status: status(&license),
             license,
             revocation: None,
+            successors: Vec::new(),
             trust_version: 5,
             generation: 7,
             made_at: at("2026-03-01T00:00:00Z"),
@@ -108,6 +111,7 @@ impl Stated {
             license: sign(&self.license, &key(self.portal)).unwrap(),
             trust: sign(&trust, &key(self.root)).unwrap(),
             revocation: self.revocation.as_ref().map(|r| sign(r, &key(self.portal)).unwrap()),
+            successors: self.successors.clone(),
         };
         sign(&claims, &key(self.environment)).unwrap()
     }
@@ -146,6 +150,7 @@ fn license() -> LicenseClaims {
         hardware_grace_hours: 72,
         cnf: Some(Confirmation { jwk: key(ENVIRONMENT).public() }),
         ca: None,
+        former_ca: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! `service` calls this; this calls `domain`, `store`, `issuing` and `license`.
 
 mod adoption;
+mod authorities;
 mod error;
 mod placing;
 mod recognition;
@@ -17,15 +18,13 @@ use super::{
     KeyRing, Portal,
     attempts::{Attempts, Subject},
     domain::{
-        CurrentDocument, Decision, Environment, Holds, Link, Refusal, Standing, Step, Subscription,
-        decide,
+        CurrentDocument, Decision, Environment, Holds, Link, Refusal, Step, Subscription, decide,
     },
     issuing,
     store::{AnsweredRequest, Change, Event, View},
 };
 use crate::license::{
-    LicenseClaims, Outcome, PublicKey, RequestClaims, RequestKind, Thumbprint, Unverified,
-    UnverifiedRequest,
+    Outcome, PublicKey, RequestClaims, RequestKind, Thumbprint, Unverified, UnverifiedRequest,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -291,10 +290,10 @@ fn act(
     }
     let Case { subscription, environment, .. } = case;
     forget_disbelieved(environment, keys);
-    let named = authority(environment);
-    let ca = request.claims.ca.clone().or_else(|| named.clone());
-    if ca != named {
-        forget_other_authority(subscription, environment, now);
+    let named = authorities::of(environment);
+    let authorities = named.after(request.claims.ca.as_ref());
+    if authorities != named {
+        authorities::forget_other(subscription, environment, now);
     }
     let holds = match request.claims.held.as_deref() {
         Some(held) if !is_believed(held, keys) => Holds::Nothing,
@@ -303,7 +302,7 @@ fn act(
     Ok(match decide(subscription, environment, holds, now)? {
         Decision::Issue => {
             let id = Portal::new_id(now)?;
-            let text = issuing::license(keys, subscription, environment, id, ca, now)?;
+            let text = issuing::license(keys, subscription, environment, id, authorities, now)?;
             environment.take_up(subscription.revision, CurrentDocument::License(text.clone()));
             (Outcome::License(text), Some("license-issued"))
         }
@@ -321,29 +320,6 @@ fn act(
 /// A document signed by a key that was revoked since is worth nothing to the agent: it is made anew.
 pub(super) fn forget_disbelieved(environment: &mut Environment, keys: &KeyRing) {
     if !environment.current.as_ref().is_some_and(|current| is_believed(current.text(), keys)) {
-        environment.current = None;
-    }
-}
-
-/// The certificate authority that the newest license names.
-fn authority(environment: &Environment) -> Option<Thumbprint> {
-    let Some(CurrentDocument::License(text)) = &environment.current else { return None };
-    // Signed here: what it says is what was meant.
-    let claims: LicenseClaims = Unverified::parse(text).ok()?.peek().ok()?;
-    claims.ca
-}
-
-/// The environment has members now, or lost the key that they knew it by: a license that names its certificate authority is
-/// made in the place of the one that does not, where one would be made at all.
-fn forget_other_authority(
-    subscription: &Subscription,
-    environment: &mut Environment,
-    now: Timestamp,
-) {
-    let issues = subscription.standing == Standing::Active
-        && !subscription.terms.ended(now)
-        && !environment.chain.is_forked();
-    if issues {
         environment.current = None;
     }
 }

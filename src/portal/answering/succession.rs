@@ -4,7 +4,7 @@ use super::{
     AnswerError, Case, Context, Found, Request, adoption, link, placing, recognition, releasing,
 };
 use crate::{
-    license::{RebindCode, Retirement},
+    license::{RebindCode, Retirement, consent_end},
     portal::{
         attempts::Subject,
         domain::{
@@ -61,6 +61,10 @@ pub(super) fn moved(
 ) -> Result<Found, AnswerError> {
     let old = request.consenting.as_ref().ok_or(Refusal::EnvironmentUnknown)?;
     let mut case = adoption::case_of(change, request, old, context)?;
+    let ended = consent_end(&request.claims).filter(|end| *end <= context.now);
+    if let Some(ended_at) = ended {
+        return Err(Refusal::ConsentExpired { environment: case.environment.id, ended_at }.into());
+    }
     let Case { subscription, environment, .. } = &case;
     let serial_number = request.claims.sub;
     let taken = change.environments_by_serial(subscription.id, &[serial_number])?;

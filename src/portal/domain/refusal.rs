@@ -61,6 +61,10 @@ pub enum Refusal {
     )]
     KeyNotNew { environment: Uuid },
     #[error(
+        "the old controller's word for the move of environment {environment} was good until {ended_at}: make another there, `entitlectl controller export` (with a longer --ttl if need be)"
+    )]
+    ConsentExpired { environment: Uuid, ended_at: Timestamp },
+    #[error(
         "this machine is another environment of the subscription already ({environment}): `entitlectl release` here first, then move"
     )]
     SerialNumberTaken { environment: Uuid },
@@ -133,6 +137,7 @@ impl Refusal {
             Self::Forked { .. } => "environment-forked",
             Self::Released { .. } => "environment-released",
             Self::KeyNotNew { .. } => "key-not-new",
+            Self::ConsentExpired { .. } => "consent-expired",
             Self::SerialNumberTaken { .. } => "serial-number-taken",
             Self::OfflineMovesUsed { .. } => "offline-moves-used",
             Self::TooManyAttempts { .. } => "too-many-attempts",
@@ -163,6 +168,7 @@ impl Refusal {
             Self::Forked { .. } => "Two machines ask as this environment",
             Self::Released { .. } => "The environment was released",
             Self::KeyNotNew { .. } => "The key is not a new one",
+            Self::ConsentExpired { .. } => "The consent to the move has expired",
             Self::SerialNumberTaken { .. } => "This machine is another environment",
             Self::OfflineMovesUsed { .. } => "The year's off-line moves are used up",
             Self::TooManyAttempts { .. } => "Too many wrong proofs were sent",
@@ -200,6 +206,7 @@ impl Refusal {
             | Self::Forked { .. }
             | Self::Released { .. }
             | Self::KeyNotNew { .. }
+            | Self::ConsentExpired { .. }
             | Self::SerialNumberTaken { .. }
             | Self::OfflineMovesUsed { .. }
             | Self::PurposeDiffers { .. }

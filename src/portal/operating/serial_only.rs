@@ -10,7 +10,7 @@ use super::super::{
         Chain, CurrentDocument, Decision, Environment, Holds, Refusal, Revision, Subscription,
         check_free, check_standing, decide,
     },
-    issuing,
+    issuing::{self, Authorities},
     store::{Change, Event},
 };
 use crate::{
@@ -157,7 +157,7 @@ fn issue(
         return Ok((text.clone(), false));
     }
     let id = Portal::new_id(now)?;
-    let text = issuing::license(keys, subscription, environment, id, None, now)
+    let text = issuing::license(keys, subscription, environment, id, Authorities::default(), now)
         .map_err(PortalError::Signing)?;
     environment.take_up(subscription.revision, CurrentDocument::License(text.clone()));
     Ok((text, true))

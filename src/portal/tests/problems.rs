@@ -106,6 +106,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Forked { environment },
         Refusal::Released { environment, at },
         Refusal::KeyNotNew { environment },
+        Refusal::ConsentExpired { environment, ended_at: at },
         Refusal::SerialNumberTaken { environment },
         Refusal::OfflineMovesUsed { allowed: 4, until: at },
         Refusal::TooManyAttempts { seconds: 900 },

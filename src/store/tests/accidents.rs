@@ -42,7 +42,8 @@ fn a_database_of_garbage_is_set_aside() {
 #[test]
 fn a_truncated_database_is_set_aside() {
     let whole = fs::read(Place::with_history().database()).unwrap();
-    for length in [50, 512, 4_096, 4_097, whole.len() - 4_096, whole.len() - 2_048] {
+    // Of the last page so little is left that it matters, whether it is filled from its end or from its beginning.
+    for length in [50, 512, 4_096, 4_097, whole.len() - 4_096, whole.len() - 4_050] {
         let place = Place::with_history();
         fs::write(place.database(), &whole[..length]).unwrap();
         recovers(&place, &["damaged", "set aside as", "the copy"]);

@@ -59,19 +59,35 @@ pub(super) fn state(revision: u64) -> AgentState {
         revocation: Some("revocation".to_owned()),
         released: true,
         floor: Some(Sequence(revision)),
-        environment: Some(Environment {
-            id: Uuid::from_u128(9),
-            name: "Production".to_owned(),
-            purpose: Purpose::Production,
-        }),
+        environment: Some(environment()),
         ended: [(Uuid::from_u128(8), Sequence(revision))].into(),
         retired: Some(Retired {
             by: Retirement::Move,
             serial_number: SerialNumber::mint("smbios-uuid", "another"),
             key: Some(crate::license::KeyPair::from_seed(&[2; 32]).thumbprint()),
             at: at(8),
+            parted: true,
         }),
         offer: Some(Offer { id: request(3), made_at: at(9), request: Some("move".to_owned()) }),
+        departure: Some(Departure {
+            request: request(4),
+            key: crate::license::KeyPair::from_seed(&[3; 32]).thumbprint(),
+            controllers: vec!["new.example:7443".to_owned()],
+            ends_at: at(10),
+        }),
+        signpost: Some(Signpost {
+            text: "signpost".to_owned(),
+            controllers: vec!["new.example:7443".to_owned()],
+            until: at(11),
+        }),
+        arrival: Some(Arrival {
+            request: request(5),
+            environment: environment(),
+            carried: "trust license consent".to_owned(),
+            ca: Some(crate::license::KeyPair::from_seed(&[4; 32]).thumbprint()),
+            by_hand: true,
+        }),
+        predecessor: Some(Uuid::from_u128(10)),
         rebind_waits: true,
         pending_license: Some(PendingLicense {
             sequence: Sequence(revision + 1),
@@ -101,8 +117,23 @@ pub(super) fn state(revision: u64) -> AgentState {
                 days: 14,
                 exp: Timestamp::UNIX_EPOCH,
             }),
+            moved_to: vec!["new.example:7443".to_owned()],
+            successors: vec!["next.example:7443".to_owned()],
+            former: Some(FormerMembership {
+                statement: "d.e.f".to_owned(),
+                ca: KeyPair::from_seed(&[6; 32]).thumbprint(),
+                environment_key: KeyPair::from_seed(&[7; 32]).public(),
+            }),
         }),
         status: status_mark(revision),
+    }
+}
+
+fn environment() -> Environment {
+    Environment {
+        id: Uuid::from_u128(9),
+        name: "Production".to_owned(),
+        purpose: Purpose::Production,
     }
 }
 

@@ -1,8 +1,9 @@
 //! 'May I take so much more?', and what is promised of the answer.
 
 use crate::{
+    entitlement::Allowance,
     license::{Enforcement, Limit},
-    usage::{Allowance, Knowledge, LowWater, Stale, check},
+    usage::{Knowledge, LowWater, Stale, check},
 };
 use proptest::prelude::*;
 use std::{collections::BTreeMap, time::Duration};

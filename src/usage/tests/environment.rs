@@ -151,12 +151,12 @@ proptest! {
             match report {
                 Report::Gauge { reporter, value, life, .. } => {
                     let reporter = reporter.to_string();
-                    outbox.reported_mut().gauge("seats", &reporter, *value, seconds(*life)).unwrap();
+                    outbox.gauge("seats", &reporter, *value, seconds(*life)).unwrap();
                     direct.gauge("seats", &reporter, *value, seconds(*life)).unwrap();
                 }
                 Report::Users { users, life, .. } => {
                     let users: Vec<_> = users.iter().map(|n| user("seats", *n)).collect();
-                    outbox.reported_mut().users("seats", &users, seconds(*life)).unwrap();
+                    outbox.users("seats", &users, seconds(*life)).unwrap();
                     direct.users("seats", &users, seconds(*life)).unwrap();
                 }
             }

@@ -3,12 +3,16 @@
 use super::controller;
 use crate::stage::PATIENCE;
 use entitled::client::{Client, Snapshot, State};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::time::Instant;
 
 const PROGRAMS: usize = 1_000;
 
 #[test]
 fn a_thousand_programs_hear_each_change_and_the_agents_restart() {
+    // A thousand sockets are more than a process may have as it starts; the agent raises its own limit.
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     let (_vendor, _server, controller, daemon) = controller();
     let socket = &controller.socket.path;
     let open = |_| Client::builder().socket(socket).patience(PATIENCE).open().unwrap();

@@ -56,6 +56,8 @@ fn the_command_for_python_answers_what_the_agent_says() {
         (&["feature", "no/such thing"], 1, "false\n"),
         (&["usage", "users", "900", "--reporter", "web-1"], 0, ""),
         (&["usage", "no/such thing", "1"], 3, "the license names no limit"),
+        (&["check", "users", "50"], 0, "allowed: "),
+        (&["users", "users", "ada", "bob"], 0, ""),
         (&["nonsense"], 2, "usage: "),
         (&["--socket", "/nowhere/at.all", "status"], 3, "/nowhere/at.all: "),
     ] {
@@ -63,7 +65,7 @@ fn the_command_for_python_answers_what_the_agent_says() {
         assert_eq!(found, code, "{words:?}: {told}");
         assert!(told.starts_with(said), "{words:?}: {told}");
     }
-    assert_eq!(dev.socket.status()["limits"]["users"]["used"], 900);
+    assert_eq!(dev.socket.status()["limits"]["users"]["used"], 902);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use super::*;
 use crate::{
     api::{Problem, Reply, UsageReport, UserNames, UsersReport},
+    entitlement::Allowance,
     license::{Enforcement, Limit},
-    usage::{Allowance, Batch, Figure, Figures, UserKey, check},
+    usage::{Batch, Figure, Figures, UserKey, check},
 };
 use zeroize::Zeroizing;
 
