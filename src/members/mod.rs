@@ -21,6 +21,7 @@ mod routes;
 mod stream;
 mod tls;
 mod token;
+mod turns;
 
 pub use acceptance::{Accepted, MOST_ADDRESSES, Pinned, Refusal, Way, judge, judge_signpost};
 pub use address_range::AddressRange;
