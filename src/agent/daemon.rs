@@ -1,17 +1,20 @@
 //! One agent as a process serves it: its state directory, its sockets, and the loop.
 
+mod serving;
+
 use super::{
-    Agent, Clock, DaemonSettings, MemberAgent, MemberParts, Members, Parts, Post, Reload,
-    arrival::finish_import, lookout::look_out, member::Uplink, notifying::Notifier, reload,
-    sockets::Sockets,
+    Agent, Clock, DaemonSettings, MemberAgent, MemberParts, Parts, Reload, arrival::finish_import,
+    lookout::look_out, member::Uplink, notifying::Notifier, reload, sockets::Sockets,
 };
+use serving::{Serving, serve_from};
+
 use crate::{
     api::AgentHandle,
     entitlement::{ConditionType, Finding, Role},
     health::{Metrics, ServiceManager},
     identity::Hardware,
     license::Roots,
-    members::{Asked, Authority, Host, Latest, Listener, MembersError, Presence},
+    members::Listener,
     store::{DirectoryLock, Keeper, SqliteStore, StateDirectory, StoreError},
     upstream::{HttpPortal, Portal, Webhook, WebhookError, WebhookSettings, new_request_id},
     usage::UserKey,
@@ -26,9 +29,6 @@ use std::{
 };
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
-
-/// What members ask waits for the loop; more waits in its connection.
-const MEMBERS_WAITING: usize = 64;
 
 /// Why a daemon can't start.
 #[derive(Debug, thiserror::Error)]
@@ -71,14 +71,6 @@ pub struct Daemon {
 enum Loop {
     Controller(Box<Agent>, Option<Serving>),
     Member(Box<MemberAgent>, Box<Uplink>),
-}
-
-/// What serves members beside the loop.
-struct Serving {
-    listener: Listener,
-    /// Where the lookout looks for the next controller, and to whom it tells what it sees.
-    posts: watch::Receiver<Option<Post>>,
-    asked: mpsc::Sender<Asked>,
 }
 
 /// How a running daemon is given new settings.
@@ -337,37 +329,6 @@ fn user_key(directory: &StateDirectory) -> Result<UserKey, DaemonError> {
         getrandom::fill(bytes.as_mut()).map_err(StoreError::Random)?;
         Ok(UserKey::from_bytes(*bytes))
     })
-}
-
-/// Binds the members' port. The authority is made at the first time.
-fn serve_from(
-    address: SocketAddr,
-    directory: &StateDirectory,
-    usage_key: UserKey,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-) -> Result<(Members, Serving), MembersError> {
-    let key = directory.authority_key();
-    let key = key.map_err(|error| MembersError::Authority { reason: error.to_string() })?;
-    let authority = Authority::of(&key)?;
-    let presence = Arc::<Presence>::default();
-    let latest = Arc::new(watch::Sender::new(Latest::default()));
-    let (sender, asked) = mpsc::channel(MEMBERS_WAITING);
-    let host = Host {
-        presence: Arc::clone(&presence),
-        latest: Arc::clone(&latest),
-        asked: sender.clone(),
-        usage_key,
-        metrics,
-        clock: Arc::new(move || clock.read().clock),
-    };
-    let listener = Listener::bind(address, &authority, host)?;
-    if let Ok(address) = listener.address() {
-        tracing::info!(%address, "members are served");
-    }
-    let (lookout, posts) = watch::channel(None);
-    let members = Members { authority, presence, latest, asked, port: listener.port(), lookout };
-    Ok((members, Serving { listener, posts, asked: sender }))
 }
 
 fn member(beginning: Beginning) -> (Loop, AgentHandle) {

@@ -146,7 +146,7 @@ impl Agent {
     /// environment went on there, before the portal is asked.
     pub(super) fn successor_stated(&mut self, text: &str) -> Result<(), DocumentError> {
         let state = self.parts.keeper.state();
-        let (Some(departure), Some(environment)) = (&state.departure, &state.environment) else {
+        let (Some(_), Some(environment)) = (&state.departure, &state.environment) else {
             return Ok(());
         };
         let roots = believed_roots(&self.parts.roots, state.root);
@@ -157,9 +157,11 @@ impl Agent {
         if expected != found {
             return Err(DocumentError::OtherEnvironment { expected, found });
         }
+        // The key of the bundle, or the one that took its place there since.
         let went = license.cnf.map(|cnf| cnf.jwk.thumbprint());
+        let is_other = went.as_ref().is_some_and(|key| *key != self.parts.key.thumbprint());
         let is_later = state.floor.is_none_or(|floor| license.seq > floor);
-        if went.as_ref() != Some(&departure.key) || !is_later {
+        if !is_other || !is_later {
             return Ok(());
         }
         let (sequence, serial_number) = (license.seq, license.sub);
@@ -184,9 +186,8 @@ impl Agent {
         let Some(departure) = state.departure.take() else { return };
         let held = self.holdings.license.as_ref().zip(self.holdings.trust.as_ref());
         let Some((license, trust)) = held.filter(|_| self.has_bound_key()) else { return };
-        if to.key.as_ref() != Some(&departure.key) || departure.controllers.is_empty() {
-            return;
-        }
+        let key = to.key.clone().filter(|_| to.by == Retirement::Move);
+        let Some(key) = key.filter(|_| !departure.controllers.is_empty()) else { return };
         let claims = license.claims();
         let lease = SignedDuration::from_hours(24)
             .saturating_mul(i32::try_from(claims.lease_days).unwrap_or(i32::MAX));
@@ -197,7 +198,7 @@ impl Agent {
             iat: now,
             exp: until,
             environment_id: claims.environment.id,
-            key: departure.key,
+            key,
             controllers: departure.controllers.clone(),
             license: license.text().to_owned(),
             trust: trust.text().to_owned(),

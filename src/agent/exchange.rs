@@ -189,7 +189,7 @@ impl Agent {
             }
             self.send();
         } else if let Some(environment) = state.environment.clone() {
-            let asked = if std::mem::take(&mut self.is_named) {
+            let asked = if std::mem::take(&mut self.is_named) || state.carried_key {
                 self.succeed(false, "agent").map(|_| self.send())
             } else {
                 self.ask(&Asking::new(RequestKind::Refresh, environment.into()), "agent")
@@ -250,7 +250,8 @@ impl Agent {
                 self.parts.metrics.exchanged("answered");
                 // The license that came may ask for another interval.
                 self.schedule.answered(uptime, self.refresh_interval());
-                if self.is_named || self.next_is_bound && !was_bound {
+                let carried = self.parts.keeper.state().carried_key;
+                if self.is_named || carried || self.next_is_bound && !was_bound {
                     // The other branch is told as soon as this one has its new key; a license waits for the key that is bound.
                     self.schedule.refresh_at = Some(uptime);
                 }
@@ -309,6 +310,8 @@ impl Agent {
                 self.refuse_code();
             }
             note_refused(&mut state, &pending, error.code());
+            // It goes on with the key that it has, rather than to ask for nothing else ever again.
+            state.carried_key &= pending.kind != RequestKind::Rebind;
             changes = self.abandon_arrival(&mut state, &pending, error.code());
         }
         state.chain.give_up();

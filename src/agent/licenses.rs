@@ -69,6 +69,9 @@ impl Agent {
         state.revocation = None;
         state.released = false;
         (state.retired, state.offer, state.pending_license) = (None, None, None);
+        if binding.is_next {
+            state.carried_key = state.arrival.is_some();
+        }
         (state.arrival, state.departure, state.signpost) = (None, None, None);
         state.rebind_waits = false;
         time.prove(claims.iat);

@@ -1,12 +1,14 @@
 //! The controller's side of the environment: what members ask and operators order, decided and stored by the loop.
 
+mod telling;
+
 use super::{Agent, Post};
 use crate::{
     api::{MadeToken, MemberLine, Problem, Reply, TokenOrder},
-    license::{Thumbprint, VerifiedLicense},
+    license::Thumbprint,
     members::{
-        AddressRange, Asked, Authority, Frame, JoinToken, Joined, Joining, Latest, MembersError,
-        Port, Presence, Renewed, Seen, digest_of, policy, shown_name,
+        AddressRange, Asked, Authority, JoinToken, Joined, Joining, Latest, MembersError, Port,
+        Presence, Renewed, Seen, digest_of, policy, shown_name,
     },
     store::{Action, Event, MemberRecord, RosterChange, TokenRecord},
 };
@@ -38,40 +40,6 @@ pub struct Members {
 }
 
 impl Agent {
-    /// The listener learns who was known before.
-    pub(super) fn know_members(&self) {
-        let Some(members) = &self.parts.members else { return };
-        for member in self.parts.keeper.roster().members() {
-            members.presence.know(member.id, member.removed_at.is_some());
-        }
-    }
-
-    /// Members hear what was published.
-    pub(super) fn tell_members(&self, now: Timestamp) {
-        let Some(members) = &self.parts.members else { return };
-        members.presence.judge_by(now, self.time.mark().proven, self.lease_days());
-        let license = self.holdings.license.as_ref().map(VerifiedLicense::claims);
-        members.port.believe_former(license.map_or(&[], |license| &license.former_ca));
-        let published = self.published.borrow().clone();
-        let generation = published.as_ref().map_or(0, |published| published.status.generation);
-        let statement = published.and_then(|published| published.statement.clone());
-        let signpost = self.parts.keeper.state().signpost.as_ref().filter(|post| now < post.until);
-        let told = members.latest.borrow().frame.as_ref().map(|frame| Arc::clone(&frame.statement));
-        let shown = statement.as_deref().or(signpost.map(|post| post.text.as_str()));
-        if told.as_deref() == shown {
-            return;
-        }
-        let count = self.parts.keeper.roster().members().filter(|m| m.removed_at.is_none()).count();
-        let frame = match (statement, signpost) {
-            (Some(statement), _) => Some(Frame::new(generation, statement, count)),
-            (None, Some(post)) => {
-                Some(Frame::signpost(generation, post.text.as_str().into(), count))
-            }
-            (None, None) => None,
-        };
-        members.latest.send_modify(|latest| latest.frame = frame.map(Arc::new));
-    }
-
     /// The certificate authority of this environment, where it has one.
     pub(super) fn authority(&self) -> Option<Thumbprint> {
         let served = self.parts.members.as_ref();

@@ -72,8 +72,9 @@ impl Agent {
             due.duration_since(now).try_into().unwrap_or(Duration::ZERO).min(interval)
         });
         let state = self.draft();
-        if state.chain.to_send().is_some() || state.environment.is_none() {
-            // Somebody waits for this one.
+        let waits = state.chain.to_send().is_some() || state.carried_key;
+        if waits || state.environment.is_none() {
+            // Somebody waits for this one, or a key that others may have read for another.
             self.schedule.refresh_at = Some(uptime);
         } else {
             self.schedule.started(uptime, left);

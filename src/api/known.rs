@@ -4,7 +4,7 @@ use crate::usage::{Figures, Knowledge, Stale};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
-/// Longer silence of the controller than this is loss: it gives a sign of life every 30 seconds.
+/// Longer silence of the controller than this is loss: it gives a sign of life every 20 seconds.
 const LONGEST_SILENCE: Duration = Duration::from_secs(40);
 
 /// What this server knows of the use of the environment's limits.

@@ -4,16 +4,15 @@
 //! itself; all else is hyper's. The listener decides who is at the other end; what is asked, the agent's loop answers.
 
 use super::{
-    Asked, Authority, Latest, MembersError, Presence,
+    Asked, Authority, Latest, MembersError, Port, Presence,
     authority::read_member,
     handshakes::{Handshake, Handshakes},
     policy::Standing,
     quiet::Quiet,
     routes::{router, speak_http},
     stream::watch_statement,
-    tls::{Former, server_config},
 };
-use crate::{health::Metrics, license::Thumbprint, usage::UserKey};
+use crate::{health::Metrics, usage::UserKey};
 use axum::Router;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
@@ -22,7 +21,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener},
     ops::Deref,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -58,46 +57,6 @@ pub struct Listener {
     socket: TcpListener,
     port: Arc<Port>,
     shared: Arc<Shared>,
-}
-
-/// What a listener shows and asks for in a handshake. The authority changes where an environment arrives from another machine.
-pub struct Port {
-    acceptor: RwLock<TlsAcceptor>,
-    named: Vec<IpAddr>,
-    former: Former,
-    usage_key: RwLock<UserKey>,
-}
-
-impl Port {
-    /// Is of that authority from the next handshake on.
-    ///
-    /// # Errors
-    /// [`MembersError::Authority`]; then it stays as it is.
-    pub fn belong_to(&self, authority: &Authority) -> Result<(), MembersError> {
-        let acceptor =
-            TlsAcceptor::from(Arc::new(server_config(authority, &self.former, &self.named)?));
-        *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
-        Ok(())
-    }
-
-    /// Lets the members of these authorities have themselves certified anew, and no others.
-    pub fn believe_former(&self, former: &[Thumbprint]) {
-        self.former.set(former);
-    }
-
-    /// Tells members that key of the environment's user hashes from now on.
-    pub fn tell_usage_key(&self, key: UserKey) {
-        *self.usage_key.write().unwrap_or_else(PoisonError::into_inner) = key;
-    }
-
-    /// The key of the environment's user hashes.
-    pub(super) fn usage_key(&self) -> UserKey {
-        self.usage_key.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn acceptor(&self) -> TlsAcceptor {
-        self.acceptor.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 /// What the agent gives its listener.
@@ -164,15 +123,8 @@ impl Listener {
         rustix::net::listen(&socket, BACKLOG).map_err(|error| failed(error.into()))?;
         socket.set_nonblocking(true).map_err(failed)?;
         let own = socket.local_addr().map_err(failed)?.ip();
-        let former = Former::default();
         let named = if own.is_unspecified() { Vec::new() } else { vec![own] };
-        let acceptor = TlsAcceptor::from(Arc::new(server_config(authority, &former, &named)?));
-        let port = Arc::new(Port {
-            acceptor: RwLock::new(acceptor),
-            named,
-            former,
-            usage_key: RwLock::new(host.usage_key.clone()),
-        });
+        let port = Arc::new(Port::new(authority, named, host.usage_key.clone())?);
         let (quiet, start) = (Mutex::default(), Instant::now());
         let shared = Shared { host, port: Arc::clone(&port), quiet, start };
         Ok(Self { socket, port, shared: Arc::new(shared) })
@@ -395,7 +347,7 @@ impl Shared {
         let chain = tls.get_ref().1.peer_certificates().unwrap_or_default();
         let shown = chain.first().and_then(read_member);
         let Some((id, expires_at)) = shown else { return Caller::Stranger };
-        let is_former = self.port.former.find(&chain[1..]).is_some();
+        let is_former = self.port.is_former(&chain[1..]);
         let now = self.now();
         let standing = self.presence.standing(expires_at, now);
         if standing == Standing::Over {

@@ -14,12 +14,14 @@ mod error;
 mod handshakes;
 mod listener;
 pub mod policy;
+mod port;
 mod presence;
 mod quiet;
 mod routes;
 mod stream;
 mod tls;
 mod token;
+mod turns;
 
 pub use acceptance::{Accepted, MOST_ADDRESSES, Pinned, Refusal, Way, judge, judge_signpost};
 pub use address_range::AddressRange;
@@ -32,7 +34,8 @@ pub use contract::{
     Renewing, Reply,
 };
 pub use error::MembersError;
-pub use listener::{Host, Listener, Port};
+pub use listener::{Host, Listener};
+pub use port::Port;
 pub use presence::{Presence, Seen, shown_name};
 pub use token::{JoinToken, TokenError, digest_of};
 

@@ -4,6 +4,7 @@ use super::{
     Acknowledged, Asked, Frame, Joined, Joining, MemberReport, Renewed, Renewing,
     contract::Reply,
     listener::{Caller, Shared},
+    turns::{Turns, in_turn},
 };
 use crate::{
     license::{MAX_DOCUMENT, MEDIA_TYPE},
@@ -46,14 +47,18 @@ const LONGEST_WAIT: u64 = 300;
 struct From(IpAddr);
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
+    let turns = Arc::<Turns>::default();
+    let large = Router::new()
+        .route("/v1/usage", post(usage).layer(DefaultBodyLimit::max(LARGEST_USAGE)))
+        .route("/v1/present", post(present).layer(DefaultBodyLimit::max(MAX_DOCUMENT)))
+        .layer(axum::middleware::from_fn_with_state(turns, in_turn));
     Router::new()
         .route("/v1/join", post(join))
         .route("/v1/renew", post(renew))
         .route("/v1/report", post(report))
         .route("/v1/watch", get(watch))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .route("/v1/usage", post(usage).layer(DefaultBodyLimit::max(LARGEST_USAGE)))
-        .route("/v1/present", post(present).layer(DefaultBodyLimit::max(MAX_DOCUMENT)))
+        .merge(large)
         .layer(axum::middleware::from_fn(in_time))
         .route("/v1/statement", get(statement))
         .fallback(unknown_route)

@@ -47,6 +47,8 @@ pub struct AgentState {
     pub signpost: Option<Signpost>,
     /// That another machine's bundle was taken here, as long as the portal has not bound its environment to this one.
     pub arrival: Option<Arrival>,
+    /// That the key here was carried in a bundle, which others may have read: one that is made here takes its place.
+    pub carried_key: bool,
     /// As which member the controller before this one looks whether its environment has arrived here.
     pub predecessor: Option<Uuid>,
     /// Whether a rebind by the Activation Code waits for the vendor's approval, and is to be asked for again.

@@ -6,6 +6,7 @@ mod commands;
 mod daemon;
 mod dev;
 mod doctor;
+mod documents;
 mod hostile;
 mod members;
 mod monitors;

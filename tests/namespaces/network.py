@@ -15,6 +15,13 @@ class Network:
         self.prefix = f"entitled-{os.getpid()}"
         self.addresses = {host: f"10.77.0.{number}" for number, host in enumerate(hosts, 1)}
         self.made = []
+        try:
+            self._build()
+        except BaseException:
+            self.remove()
+            raise
+
+    def _build(self):
         hub = self._namespace("hub")
         run("ip", "-n", hub, "link", "add", "bridge", "type", "bridge")
         run("ip", "-n", hub, "link", "set", "bridge", "up")

@@ -33,13 +33,12 @@ impl Drop for Floor {
     }
 }
 
-/// Sends `rounds` events of a size to each; the times of each round's hearers after it was ordered, and how long it took them
-/// all to connect, milliseconds.
+/// Sends `rounds` events of a size to each; the times of each round's hearers after it was ordered, milliseconds.
 pub(super) async fn measure(
     people: &[Person],
     size: usize,
     rounds: usize,
-) -> Result<(Vec<Vec<f64>>, f64), Failure> {
+) -> Result<Vec<Vec<f64>>, Failure> {
     let mut floor = Floor(
         Command::new(env::current_exe()?)
             .args([SERVER, &size.to_string()])
@@ -53,13 +52,11 @@ pub(super) async fn measure(
     let mut orders = floor.0.stdin.take().ok_or("no input")?;
     let board = Rc::new(Board::default());
     let mut tasks = JoinSet::new();
-    let start = Instant::now();
     for person in people {
         let mut stream = connect(person.address, address).await?;
         let board = Rc::clone(&board);
         tasks.spawn_local(async move { follow(&mut stream, &board, ()).await });
     }
-    let connected = start.elapsed().as_secs_f64() * 1e3;
     let mut times = Vec::new();
     for round in 1..=rounds {
         board.expect(u64::try_from(round)? - 1);
@@ -69,7 +66,7 @@ pub(super) async fn measure(
         times.push(heard.iter().map(|at| at.duration_since(sent).as_secs_f64() * 1e3).collect());
     }
     tasks.shutdown().await;
-    Ok((times, connected))
+    Ok(times)
 }
 
 /// Sends an event to all connections for each line of standard input, until its end.

@@ -182,6 +182,7 @@ impl MemberAgent {
                 let statement = held.statement.text().to_owned();
                 self.order(Order::Present { statement });
             }
+            (_, Refusal::Misleading { .. }) => self.order(Order::Elsewhere),
             // Perhaps another address is the right one, or a clock is mended meanwhile.
             _ => self.order(Order::TryLater),
         }

@@ -1,9 +1,12 @@
 //! The way to the controller: a task that keeps a watch open, brings what it hears, and does what it is told.
 
+mod attached;
+
 use super::{Heard, Joining, Order, random_chance};
+use attached::Attached;
+
 use crate::{
     agent::Clock,
-    license::Thumbprint,
     members::{
         Connection, JoinToken, Joined, MemberIdentity, MemberReport, MembersError, Watch, Word,
         join, policy::pause,
@@ -41,26 +44,6 @@ pub(in crate::agent) struct Uplink {
     lease_ends_at: Option<Timestamp>,
     /// How often in a row somebody was there who is no controller.
     astray: u32,
-}
-
-/// As whom and where.
-struct Attached {
-    controllers: Vec<String>,
-    ca: Thumbprint,
-    identity: MemberIdentity,
-    next: usize,
-}
-
-impl Attached {
-    fn address(&self) -> Option<&String> {
-        self.controllers.get(self.next % self.controllers.len().max(1))
-    }
-
-    /// Tries these from now on, first the one that was to be tried before.
-    fn know(&mut self, controllers: Vec<String>) {
-        let at = self.address().and_then(|now| controllers.iter().position(|next| next == now));
-        (self.next, self.controllers) = (at.unwrap_or_default(), controllers);
-    }
 }
 
 impl Uplink {

@@ -44,8 +44,11 @@ async fn two() -> (Stage, Stage) {
     (old, new)
 }
 
-#[track_caller]
-fn assert_arrived(old: &Stage, new: &Stage) {
+/// It is the controller, with a key that was never in the bundle.
+async fn assert_arrived(old: &Stage, new: &Stage, contents: &Contents) {
+    new.pass(MINUTE).await;
+    let carried = crate::license::KeyPair::from_pem(&contents.key).unwrap().thumbprint();
+    assert_ne!(new.keys().0, carried, "others may have read that one");
     let status = new.status();
     assert_eq!((status.state, status.conditions.as_slice()), (State::Active, &[][..]));
     let environment = new.environment();
@@ -72,7 +75,7 @@ async fn one_bundle_makes_a_machine_the_controller() {
     assert!(old.status().entitled && !new.status().entitled);
     let done = import(&new, &contents).await.unwrap();
     assert!(done.message.contains("1 members wait"), "{}", done.message);
-    assert_arrived(&old, &new);
+    assert_arrived(&old, &new, &contents).await;
     assert!(old.status().entitled, "it was not told yet");
     old.refresh().await.unwrap();
     let status = old.status();
@@ -80,7 +83,7 @@ async fn one_bundle_makes_a_machine_the_controller() {
     assert!(status.message.contains("shown the way to new.example:7443"), "{}", status.message);
     new.restart().await;
     new.refresh().await.unwrap();
-    assert_arrived(&old, &new);
+    assert_arrived(&old, &new, &contents).await;
     // For the lease and no longer.
     old.idle(DAY * 31).await;
     assert!(!old.status().message.contains("new.example"), "{}", old.status().message);
@@ -119,7 +122,7 @@ async fn a_machine_that_ends_within_an_import_goes_on_or_has_none() {
                 assert!(old.refresh().await.is_ok() && old.status().entitled);
                 import(&new, &contents).await.unwrap();
             }
-            assert_arrived(&old, &new);
+            assert_arrived(&old, &new, &contents).await;
             old.refresh().await.unwrap();
             assert_eq!(old.status().reason, Reason::Retired, "{place:?} {after}");
         }
@@ -141,7 +144,7 @@ async fn key_files_take_their_place_at_the_start() {
     std::fs::remove_dir(&wall).unwrap();
     new.restart().await;
     new.pass(HOUR).await;
-    assert_arrived(&old, &new);
+    assert_arrived(&old, &new, &contents).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,7 +171,7 @@ async fn a_cancelled_and_an_expired_bundle_are_worth_nothing() {
     assert_eq!(import(&new, &third).await.unwrap_err().code(), "consent-expired");
     let last = export(&old).await.unwrap();
     import(&new, &last).await.unwrap();
-    assert_arrived(&old, &new);
+    assert_arrived(&old, &new, &last).await;
     new.restart().await;
     assert_eq!(import(&new, &last).await.unwrap_err().code(), "environment-here");
     // A bundle makes one machine the controller, and no second.
@@ -231,7 +234,7 @@ async fn an_import_that_waits_locks_out_what_would_make_another_environment() {
     assert!(old.status().entitled);
     old.portal.resume_subscription(old.subscription.id).unwrap();
     new.pass(HOUR * 2).await;
-    assert_arrived(&old, &new);
+    assert_arrived(&old, &new, &contents).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -242,7 +245,7 @@ async fn an_environment_moves_back_by_bundles() {
     old.refresh().await.unwrap();
     let contents = export(&new).await.unwrap();
     import(&old, &contents).await.unwrap();
-    assert_arrived(&new, &old);
+    assert_arrived(&new, &old, &contents).await;
     assert!(old.state().signpost.is_none(), "it is the controller again");
     new.refresh().await.unwrap();
     assert_eq!(new.status().reason, Reason::Retired);

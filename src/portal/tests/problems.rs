@@ -9,7 +9,7 @@ use std::{
 use uuid::Uuid;
 
 /// Where problem types come from. In these files nothing else is written as they are.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     "src/agent/following.rs",
     "src/agent/member/calls.rs",
     "src/agent/member/usage.rs",
@@ -17,6 +17,7 @@ const SOURCES: [&str; 15] = [
     "src/license/error.rs",
     "src/members/error.rs",
     "src/members/routes.rs",
+    "src/members/turns.rs",
     "src/members/token.rs",
     "src/portal/answering/error.rs",
     "src/portal/domain/refusal.rs",

@@ -87,6 +87,7 @@ pub(super) fn state(revision: u64) -> AgentState {
             ca: Some(crate::license::KeyPair::from_seed(&[4; 32]).thumbprint()),
             by_hand: true,
         }),
+        carried_key: true,
         predecessor: Some(Uuid::from_u128(10)),
         rebind_waits: true,
         pending_license: Some(PendingLicense {
