@@ -3,12 +3,15 @@
 mod bundle;
 mod portal;
 
-use crate::stage::{Controller, Ctl, Running, Vendor, between};
+use crate::stage::{Controller, Ctl, Done, Running, Vendor, between};
 use rustix::process::geteuid;
 use serde_json::Value;
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::{PermissionsExt, chown},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::Path,
     process::Command,
 };
@@ -265,4 +268,32 @@ fn ports_that_nobody_serves_are_found() {
     let found = doctor(&controller);
     found.is("webhook", "warning", "refused");
     assert!(!found.one("webhook").to_string().contains("T0PSECRET"));
+}
+
+#[test]
+fn who_is_not_root_is_told_what_could_not_be_seen() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let (_vendor, _server, controller, _daemon) = activated("");
+    mode(&controller.path(""), 0o755);
+    mode(&controller.settings(), 0o640);
+    // The program, where anybody may run it.
+    let program = controller.path("entitlectl");
+    fs::copy(env!("CARGO_BIN_EXE_entitlectl"), &program).unwrap();
+    let socket = controller.path("run/entitled.sock");
+    let archive = controller.path("out/support.tar.gz");
+    fs::create_dir(archive.parent().unwrap()).unwrap();
+    chown(archive.parent().unwrap(), Some(65_534), None).unwrap();
+    let mut command = Command::new(program);
+    command.uid(65_534).gid(65_534).arg("--socket").arg(socket).arg("doctor").arg("--json");
+    command.arg("--config").arg(controller.settings()).arg("--bundle").arg(&archive);
+    let done = Done::of(command, "");
+    let findings = serde_json::from_str(&done.out).expect(&done.err);
+    let found = Found { findings, code: done.code };
+    found.is("settings", "skipped", "run this as root");
+    for code in ["runtime-directory", "socket", "loop", "version", "portal", "license"] {
+        found.is(code, "ok", "");
+    }
+    assert_eq!((found.code, archive.exists()), (0, true), "{:#?}", found.findings);
 }
