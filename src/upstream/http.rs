@@ -124,7 +124,7 @@ impl HttpPortal {
 }
 
 /// A proxy is HTTP's where no scheme says otherwise.
-fn proxy_url(text: &str) -> Option<Url> {
+pub(super) fn proxy_url(text: &str) -> Option<Url> {
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     Url::parse(&text).ok()
 }

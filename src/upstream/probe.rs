@@ -2,12 +2,12 @@
 
 use super::{
     ExchangeError, HttpPortal,
-    http::{ROUTE, causes, is_loopback, read_limited},
+    http::{ROUTE, causes, is_loopback, proxy_url, read_limited},
 };
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{Response, Url, header, tls::TlsInfo};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use std::time::Duration;
+use std::{env, time::Duration};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// How long an answer may take.
@@ -43,15 +43,20 @@ impl HttpPortal {
         &self.url
     }
 
-    /// Where the first connection goes, by the settings. A proxy of the environment's variables is not looked at.
+    /// Where the first connection goes, by the settings or, without a proxy in them, by the variables of this process: the
+    /// agent's may be others.
     pub fn way(&self) -> Way {
-        let url = self.proxy.as_ref().filter(|_| !is_loopback(&self.route));
+        let host = self.route.host_str().unwrap_or_default();
         let of = |url: &Url, is_proxy| Way {
             host: url.host_str().unwrap_or_default().to_owned(),
             port: url.port_or_known_default().unwrap_or(443),
             is_proxy,
         };
-        url.map_or_else(|| of(&self.route, false), |proxy| of(proxy, true))
+        if is_loopback(&self.route) {
+            return of(&self.route, false);
+        }
+        let proxy = self.proxy.clone().or_else(|| proxy_of_environment(host));
+        proxy.map_or_else(|| of(&self.route, false), |proxy| of(&proxy, true))
     }
 
     /// Whether a portal answers there, and what it says of itself.
@@ -89,6 +94,22 @@ impl HttpPortal {
             reason: causes(&error.without_url()),
         })
     }
+}
+
+/// `HTTPS_PROXY` and `ALL_PROXY`, unless `NO_PROXY` names the host or a domain of it.
+fn proxy_of_environment(host: &str) -> Option<Url> {
+    let variable = |name: &str| {
+        let value = env::var(name).or_else(|_| env::var(name.to_lowercase())).ok();
+        value.filter(|value| !value.is_empty())
+    };
+    let excepted = variable("NO_PROXY").unwrap_or_default();
+    let is_excepted =
+        excepted.split(',').map(|name| name.trim().trim_start_matches('.')).any(|name| {
+            let before = host.strip_suffix(name).filter(|_| !name.is_empty());
+            name == "*" || before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        });
+    let proxy = variable("HTTPS_PROXY").or_else(|| variable("ALL_PROXY"));
+    proxy.filter(|_| !is_excepted).and_then(|proxy| proxy_url(&proxy))
 }
 
 /// When the certificates of a PEM text end.

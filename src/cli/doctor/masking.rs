@@ -4,7 +4,10 @@
 //! Every text of an archive passes here last, whatever was left out of it before. As root the secrets themselves are known;
 //! another user can read neither them nor, for the most part, what they might stand in.
 
-use super::{Patient, settings::fragments};
+use super::{
+    Patient,
+    settings::{CREDENTIALS, fragments},
+};
 use crate::{codes::ActivationCode, config::Fragment};
 use base64::{
     Engine,
@@ -65,6 +68,9 @@ impl Masking {
             if !PUBLIC.iter().any(|public| name.starts_with(public)) {
                 masking.know_file(&entry.path());
             }
+        }
+        for entry in fs::read_dir(CREDENTIALS).into_iter().flatten().flatten() {
+            masking.know_file(&entry.path());
         }
         masking.know_hardware(Path::new(crate::identity::COLLECTED_FACTS));
         // The longest first: one may be a part of another.

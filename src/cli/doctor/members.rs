@@ -13,8 +13,11 @@ const SOON: SignedDuration = SignedDuration::from_hours(3 * 24);
 const NAMED: usize = 5;
 
 pub(super) async fn check(patient: &Patient<'_>, findings: &mut Vec<Finding>) {
-    let listen = patient.settings.as_ref().and_then(|settings| settings.members_listen);
-    let Some(listen) = listen else {
+    let Some(settings) = &patient.settings else {
+        let message = "whether members are served is not known without the settings";
+        return findings.push(Finding::skipped(Code::MembersPort, message));
+    };
+    let Some(listen) = settings.members_listen else {
         let message = "[members] listen is not set: no members are served";
         return findings.push(Finding::skipped(Code::MembersPort, message));
     };

@@ -1,7 +1,7 @@
 //! The way to the portal, a step at a time: address, proxy or name, connection, TLS, certificates, and whether a Licensing
 //! Portal of this product is at its end.
 
-use super::{Code, Finding, Patient, clock, reach};
+use super::{Code, Finding, Patient, Result, clock, reach};
 use crate::{
     config::Settings,
     license::{TrustClaims, Unverified},
@@ -15,10 +15,29 @@ const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 const BY_HAND: &str = "until then carry requests by hand: `entitlectl request`";
 
 pub(super) async fn check(patient: &Patient<'_>, findings: &mut Vec<Finding>) {
+    let before = findings.len();
+    examine(patient, findings).await;
+    if patient.settings.is_some() {
+        return;
+    }
+    // Without [portal] ca_file and proxy, a way that fails here may be none that the agent goes.
+    for found in findings[before..].iter_mut().filter(|found| found.result > Result::Skipped) {
+        let message = std::mem::take(&mut found.message);
+        let message =
+            format!("{message}; the settings of the way could not be read: run this as root");
+        *found = Finding::skipped(found.code, message);
+    }
+}
+
+async fn examine(patient: &Patient<'_>, findings: &mut Vec<Finding>) {
     let settings = patient.settings.as_ref();
     let told = patient.status.as_ref().and_then(|status| status.upstream.url.clone());
     let Some(url) = settings.and_then(|settings| settings.portal_url.clone()).or(told) else {
-        let message = "no portal is set: licenses are carried by hand";
+        let message = if settings.is_some() {
+            "no portal is set: licenses are carried by hand"
+        } else {
+            "which portal is asked is not known without the settings or the agent"
+        };
         return findings.push(Finding::skipped(Code::Portal, message));
     };
     check_ca_file(settings, findings);

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Where systemd puts the credentials of the agent's unit; root may look.
-const CREDENTIALS: &str = "/run/credentials/entitled.service";
+pub(super) const CREDENTIALS: &str = "/run/credentials/entitled.service";
 
 pub(super) fn check(file: &Path, findings: &mut Vec<Finding>) -> Option<Settings> {
     let code = Code::Settings;

@@ -171,6 +171,19 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether only the agent can read the database now: it writes, or is to finish at its next start what a crash has
+    /// interrupted.
+    pub fn is_in_the_way(&self) -> bool {
+        let Self::Database { source, .. } = self else { return false };
+        let code = source.sqlite_error_code();
+        matches!(
+            code,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::ReadOnly)
+        )
+    }
+}
+
 fn write_change(
     transaction: &rusqlite::Transaction<'_>,
     change: &RosterChange,

@@ -28,6 +28,11 @@ impl Asking {
 
     /// What is found with this in `[portal]`.
     fn found(&self, portal: &str) -> Found {
+        self.found_with(portal, &[])
+    }
+
+    /// The same with variables of the environment.
+    fn found_with(&self, portal: &str, variables: &[(&str, &str)]) -> Found {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         let text = format!(
             "product = 'example-product'\nstate_directory = '{}'\nruntime_directory = '{}'\n[portal]\n{portal}",
@@ -36,7 +41,14 @@ impl Asking {
         );
         let path: PathBuf = self.folder.path().join("entitled.toml");
         fs::write(&path, text).unwrap();
-        Found::by(&Ctl::new(&self.folder.path().join("run/entitled.sock")), &path)
+        let mut command = Ctl::new(&self.folder.path().join("run/entitled.sock")).command();
+        command.args(["doctor", "--json", "--config"]).arg(&path);
+        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
+        {
+            command.env_remove(name);
+        }
+        command.envs(variables.iter().copied());
+        Found::of(command)
     }
 }
 
@@ -107,6 +119,12 @@ fn each_step_of_the_way_that_fails_is_named() {
     found.is("portal-proxy", "failed", "refused");
     assert_eq!(found.all("portal-name").count(), 0);
     let found = asking.found("url = 'https://portal.invalid'\n");
+    found.is("portal-name", "failed", "portal.invalid");
+    let proxy = format!("http://operator:hunter2-variable@{closed}");
+    let url = "url = 'https://portal.invalid'\n";
+    let found = asking.found_with(url, &[("HTTPS_PROXY", &proxy)]);
+    found.is("portal-proxy", "failed", "refused");
+    let found = asking.found_with(url, &[("HTTPS_PROXY", &proxy), ("NO_PROXY", "x, .invalid")]);
     found.is("portal-name", "failed", "portal.invalid");
     let found = asking.found("");
     found.is("portal", "skipped", "carried by hand");
