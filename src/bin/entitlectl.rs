@@ -22,7 +22,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(arguments)) {
+    let done = runtime.block_on(run(arguments));
+    // A name that nobody resolves would be waited for.
+    runtime.shutdown_background();
+    match done {
         Ok(code) => code,
         Err(error) => {
             if json {

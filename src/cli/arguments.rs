@@ -1,6 +1,9 @@
 //! The commands and their options.
 
-use super::{CliError, DONE, controller::ControllerCommand, output::print, usage::UsageOptions};
+use super::{
+    CliError, DONE, controller::ControllerCommand, doctor::DoctorOptions, output::print,
+    usage::UsageOptions,
+};
 use crate::license::Purpose;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind, value_parser};
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -112,11 +115,7 @@ pub(super) enum Command {
     #[command(after_help = CHECK_EXIT_CODES)]
     Check(CheckOptions),
     /// Try everything that can be wrong, and say how to mend it
-    Doctor {
-        /// The agent's settings
-        #[arg(long, default_value = "/etc/entitled/entitled.toml", value_name = "FILE")]
-        config: PathBuf,
-    },
+    Doctor(DoctorOptions),
     /// Write a completion script for a shell
     Completions {
         /// The shell

@@ -32,6 +32,11 @@ impl Agent {
         Self { read: socket.to_owned(), admin: socket.with_file_name("admin.sock") }
     }
 
+    /// Its `entitled.sock`.
+    pub(super) fn socket(&self) -> &Path {
+        &self.read
+    }
+
     pub(super) async fn status(&self) -> Result<Status, CliError> {
         self.get("/v1/status").await
     }
@@ -69,7 +74,7 @@ impl Agent {
 
     /// Removes a member.
     pub(super) async fn remove_member(&self, member: &str) -> Result<Done, CliError> {
-        let path = Self::path(&["v1", "members", member]);
+        let path = Self::route(&["v1", "members", member]);
         let response = self.send(&self.admin, Method::DELETE, &path, |r| r).await?;
         decode(&self.admin, response).await
     }
@@ -80,7 +85,7 @@ impl Agent {
         of: &[&str],
         body: &impl Serialize,
     ) -> Result<Done, CliError> {
-        let path = Self::path(&[&["v1", "usage"], of].concat());
+        let path = Self::route(&[&["v1", "usage"], of].concat());
         let socket = self.read.with_file_name("usage.sock");
         let response = self.send(&socket, Method::PUT, &path, |r| r.json(body)).await?;
         decode(&socket, response).await
@@ -92,8 +97,14 @@ impl Agent {
         self.text(response).await
     }
 
+    /// The metrics, in `OpenMetrics` text.
+    pub(super) async fn metrics(&self) -> Result<String, CliError> {
+        let response = self.send(&self.read, Method::GET, "/metrics", soon).await?;
+        self.text(response).await
+    }
+
     /// A path of these segments, whatever is in them.
-    pub(super) fn path(segments: &[&str]) -> String {
+    pub(super) fn route(segments: &[&str]) -> String {
         let Ok(mut url) = Url::parse("http://localhost") else { return String::new() };
         if let Ok(mut path) = url.path_segments_mut() {
             path.clear().extend(segments);

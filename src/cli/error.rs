@@ -80,6 +80,16 @@ pub enum CliError {
     /// The output.
     #[error("could not write the answer: {0}")]
     Output(io::Error),
+    /// The archive for support.
+    #[error(
+        "could not write the archive {path} ({source}): name a new file in a directory of yours, or `-` for standard output"
+    )]
+    Archive {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The operating system has no random numbers.
     #[error("the operating system has no random numbers")]
     Random,
@@ -110,6 +120,7 @@ impl CliError {
             Self::Document(error) => error.code(),
             Self::Mint(error) => error.code(),
             Self::Output(_) => "output",
+            Self::Archive { .. } => "archive",
             Self::Random => "random",
         }
     }

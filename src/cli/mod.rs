@@ -71,7 +71,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         },
         Command::Members => members::list(&agent, output).await?,
         Command::Join(options) => members::join(&agent, output, options).await?,
-        Command::Doctor { config } => doctor::doctor(&agent, output, config).await?,
+        Command::Doctor(options) => doctor::doctor(&agent, output, options).await?,
         Command::Completions { shell } => arguments::completions(shell)?,
     };
     Ok(ExitCode::from(code))

@@ -9,13 +9,14 @@ use super::{
 };
 use crate::usage::DayPeak;
 use database::{Database, set_aside};
+pub(super) use database::{Looked, events_of as read_events, look_into};
 use jiff::civil::Date;
 use std::{
     borrow::Cow,
     path::{Path, PathBuf},
 };
 
-const DATABASE: &str = "entitled.db";
+pub(super) const DATABASE: &str = "entitled.db";
 const COPY: &str = "state.json";
 
 /// A store in a state directory.
@@ -42,6 +43,12 @@ pub struct Opened {
     pub store: SqliteStore,
     /// What the operator should know: the database was damaged or missing, and was started again from the copy.
     pub recovered: Option<String>,
+}
+
+/// The revision and the number of waiting audit entries of the copy in a directory, where that can be read.
+pub(super) fn read_copy(directory: &Path) -> Option<(u64, usize)> {
+    let contents = CopyFile::new(directory.join(COPY)).read().ok().flatten()?;
+    Some((contents.state.revision, contents.waiting.len()))
 }
 
 /// How the database was found.

@@ -18,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the request to the last byte of the answer, however slowly it drips.
 const TOTAL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Where the portal takes requests.
-const ROUTE: &str = "/v1/requests";
+pub(super) const ROUTE: &str = "/v1/requests";
 /// How much of a refusal's text is repeated.
 const LONGEST_DETAIL: usize = 1_000;
 
@@ -40,8 +40,10 @@ pub struct HttpPortal {
     /// Made when it is first needed: the system's certificates are many, and an agent that starts serves its license at once.
     client: LazyLock<Result<Client, String>, MakeClient>,
     /// As it is shown: everybody on the machine may read the status, and a password is nobody's business there.
-    url: String,
-    route: Url,
+    pub(super) url: String,
+    pub(super) route: Url,
+    /// The proxy of the settings.
+    pub(super) proxy: Option<Url>,
 }
 
 impl HttpPortal {
@@ -68,7 +70,9 @@ impl HttpPortal {
             .timeout(TOTAL_TIMEOUT)
             // The portal is who was named, and a signed answer comes from nowhere else.
             .redirect(redirect::Policy::none())
-            .pool_max_idle_per_host(0);
+            .pool_max_idle_per_host(0)
+            // For the end of its certificate.
+            .tls_info(true);
         if let Some(path) = &settings.ca_file {
             let named = |e: &dyn Error| wrong(format!("{}: {e}", path.display()));
             let pem = fs::read(path).map_err(|e| named(&e))?;
@@ -93,7 +97,9 @@ impl HttpPortal {
             client = client.proxy(proxy);
         }
         let make: MakeClient = Box::new(|| client.build().map_err(|e| causes(&e)));
-        let portal = Self { client: LazyLock::new(make), url: without_password(base), route };
+        let url = without_password(base);
+        let proxy = settings.proxy.as_deref().and_then(proxy_url);
+        let portal = Self { client: LazyLock::new(make), url, route, proxy };
         if settings.ca_file.is_some() {
             // What is wrong with a certificate of the operator's is found here.
             portal.client()?;
@@ -101,33 +107,26 @@ impl HttpPortal {
         Ok(portal)
     }
 
-    fn client(&self) -> Result<&Client, ExchangeError> {
+    pub(super) fn client(&self) -> Result<&Client, ExchangeError> {
         let made = self.client.as_ref();
         made.map_err(|reason| ExchangeError::Settings { reason: reason.clone() })
     }
+
+    /// No certificate is valid before 1970, and the TLS library panics.
+    pub(super) fn check_clock(&self) -> Result<(), ExchangeError> {
+        if self.route.scheme() == "https" && SystemTime::now() < UNIX_EPOCH {
+            let reason = "the clock of this machine is before 1970, where no certificate is valid: set it, `timedatectl` shows it";
+            let (url, reason) = (self.url.clone(), reason.to_owned());
+            return Err(ExchangeError::Unreachable { url, reason });
+        }
+        Ok(())
+    }
 }
 
-impl HttpPortal {
-    /// Whether a portal answers there: its health is asked for, and nothing is sent.
-    ///
-    /// # Errors
-    /// [`ExchangeError::Unreachable`] and [`ExchangeError::NotAnAnswer`].
-    pub async fn probe(&self) -> Result<(), ExchangeError> {
-        let url = self.url.clone();
-        let mut health = self.route.clone();
-        let base = self.route.path().strip_suffix(ROUTE).unwrap_or_default();
-        health.set_path(&format!("{base}/livez"));
-        let answer = self.client()?.get(health).send().await;
-        let answer = answer.map_err(|error| ExchangeError::Unreachable {
-            url: url.clone(),
-            reason: causes(&error.without_url()),
-        })?;
-        if answer.status().is_success() {
-            return Ok(());
-        }
-        let found = format!("status {}", answer.status().as_u16());
-        Err(ExchangeError::NotAnAnswer { url, found })
-    }
+/// A proxy is HTTP's where no scheme says otherwise.
+fn proxy_url(text: &str) -> Option<Url> {
+    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    Url::parse(&text).ok()
 }
 
 /// An address without the name and the password that may stand before its host.
@@ -143,7 +142,7 @@ fn without_password(text: &str) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(|host| {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -156,11 +155,8 @@ impl Portal for HttpPortal {
     }
 
     fn exchange(&self, request: String) -> Exchange {
-        if self.route.scheme() == "https" && SystemTime::now() < UNIX_EPOCH {
-            // No certificate is valid then, and the TLS library panics.
-            let reason = "the clock of this machine is before 1970, where no certificate is valid: set it, `timedatectl` shows it";
-            let (url, reason) = (self.url.clone(), reason.to_owned());
-            return Box::pin(async { Err(ExchangeError::Unreachable { url, reason }) });
+        if let Err(error) = self.check_clock() {
+            return Box::pin(async { Err(error) });
         }
         let sending = self.client().map(|client| {
             let request = client.post(self.route.clone()).body(request);
@@ -201,7 +197,10 @@ fn is_trouble(status: StatusCode) -> bool {
 }
 
 /// The body as text, not a byte more than a document may have.
-async fn read_limited(mut response: Response, url: &str) -> Result<String, ExchangeError> {
+pub(super) async fn read_limited(
+    mut response: Response,
+    url: &str,
+) -> Result<String, ExchangeError> {
     let not_an_answer =
         |found: &str| ExchangeError::NotAnAnswer { url: url.to_owned(), found: found.to_owned() };
     let mut body = Vec::new();
@@ -278,7 +277,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
 }
 
 /// An error with its causes: reqwest alone says 'error sending request' and no more.
-fn causes(error: &dyn Error) -> String {
+pub(crate) fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

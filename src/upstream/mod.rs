@@ -7,12 +7,15 @@ mod backoff;
 mod draft;
 mod error;
 mod http;
+mod probe;
 mod webhook;
 
 pub use backoff::{Backoff, splayed, spread};
 pub use draft::{Draft, new_request_id};
 pub use error::ExchangeError;
+pub(crate) use http::causes;
 pub use http::{HttpPortal, PortalSettings};
+pub use probe::{Probed, Way, certificate_ends};
 pub use webhook::{Message, Undelivered, Webhook, WebhookError, WebhookSettings};
 
 use std::{future::Future, pin::Pin};

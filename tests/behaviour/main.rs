@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod daemon;
 mod dev;
+mod doctor;
 mod documents;
 mod hostile;
 mod members;

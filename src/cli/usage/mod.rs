@@ -137,7 +137,7 @@ fn tell(output: Output, done: &Done) -> Result<u8, CliError> {
 }
 
 async fn check(agent: &Agent, output: Output, limit: &str, amount: u64) -> Result<u8, CliError> {
-    let path = Agent::path(&["v1", "limits", limit, "check"]);
+    let path = Agent::route(&["v1", "limits", limit, "check"]);
     let answer: Allowance = agent.get(&format!("{path}?amount={amount}")).await?;
     output.answer(&answer, |answer| {
         let word = if answer.allowed { "allowed" } else { "not allowed" };

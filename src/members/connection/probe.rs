@@ -1,6 +1,9 @@
 //! Whether the controller takes this member, for `entitlectl doctor`.
 
-use super::{Connection, MembersError, PATIENCE};
+use super::{Connection, MemberIdentity, MembersError, PATIENCE};
+use crate::members::authority::read_member;
+use jiff::Timestamp;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 impl Connection {
     /// Asks for the statement, and says whether there is one. Nothing changes by it.
@@ -14,5 +17,13 @@ impl Connection {
             Err(MembersError::Refused { code, .. }) if code == "no-license" => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl MemberIdentity {
+    /// When its certificate expires.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        let certificate = CertificateDer::pem_slice_iter(self.pem().as_bytes()).next()?.ok()?;
+        read_member(&certificate).map(|(_, expires_at)| expires_at)
     }
 }

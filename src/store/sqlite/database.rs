@@ -1,6 +1,9 @@
 //! The database file: its layout, its rows, its audit.
 
 mod peaks;
+mod reading;
+
+pub(in crate::store) use reading::{Looked, events_of, look_into};
 
 use crate::store::{AgentState, Event, Roster, RosterChange, StoreError, StoredEvent};
 use jiff::Timestamp;
@@ -138,24 +141,25 @@ impl Database {
 
     /// The newest audit entries, newest first.
     pub(super) fn events(&self, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        let read = || {
-            let mut statement = self.connection.prepare_cached(
-                "SELECT id, at, actor, action, detail FROM events ORDER BY id DESC LIMIT ?1",
-            )?;
-            let rows = statement.query_map([limit], |row| {
-                let at: String = row.get(1)?;
-                Ok(StoredEvent {
-                    id: row.get(0)?,
-                    at: at.parse().unwrap_or(Timestamp::UNIX_EPOCH),
-                    actor: row.get(2)?,
-                    action: row.get(3)?,
-                    detail: row.get(4)?,
-                })
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(database_error("read", &self.path))
+        read_events(&self.connection, limit).map_err(database_error("read", &self.path))
     }
+}
+
+fn read_events(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<StoredEvent>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, at, actor, action, detail FROM events ORDER BY id DESC LIMIT ?1",
+    )?;
+    let rows = statement.query_map([limit], |row| {
+        let at: String = row.get(1)?;
+        Ok(StoredEvent {
+            id: row.get(0)?,
+            at: at.parse().unwrap_or(Timestamp::UNIX_EPOCH),
+            actor: row.get(2)?,
+            action: row.get(3)?,
+            detail: row.get(4)?,
+        })
+    })?;
+    rows.collect()
 }
 
 impl StoreError {
