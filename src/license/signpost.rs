@@ -86,19 +86,7 @@ pub fn verify_signpost(
     let bound = license.claims().cnf.map(|cnf| cnf.jwk);
     let key = bound.ok_or_else(|| DocumentError::UnknownKey { kid: document.kid() })?;
     document.check_signature(&key)?;
-    if claims.aud != product {
-        return Err(DocumentError::audience(product, &claims.aud));
-    }
-    let licensed = license.claims();
-    if claims.iss != licensed.sub {
-        return Err(DocumentError::Serial { expected: licensed.sub, found: claims.iss });
-    }
-    if claims.environment_id != licensed.environment.id {
-        return Err(DocumentError::Environment {
-            expected: licensed.environment.id.to_string(),
-            found: claims.environment_id.to_string(),
-            purpose: licensed.environment.purpose,
-        });
-    }
+    license.check_issuer(product, &claims.aud, claims.iss)?;
+    license.check_environment(claims.environment_id)?;
     Ok(VerifiedSignpost { claims, license, key })
 }

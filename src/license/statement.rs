@@ -110,20 +110,9 @@ pub fn verify_statement(
     let key = bound.as_ref().or(unbound);
     let key = *key.ok_or_else(|| DocumentError::UnknownKey { kid: document.kid() })?;
     document.check_signature(&key)?;
-    if claims.aud != product {
-        return Err(DocumentError::audience(product, &claims.aud));
-    }
+    license.check_issuer(product, &claims.aud, claims.iss)?;
+    license.check_environment(claims.environment_id)?;
     let licensed = license.claims();
-    if claims.iss != licensed.sub {
-        return Err(DocumentError::Serial { expected: licensed.sub, found: claims.iss });
-    }
-    if claims.environment_id != licensed.environment.id {
-        return Err(DocumentError::Environment {
-            expected: licensed.environment.id.to_string(),
-            found: claims.environment_id.to_string(),
-            purpose: licensed.environment.purpose,
-        });
-    }
     let revocation = claims.revocation.as_deref();
     let revocation: Option<RevocationClaims> =
         revocation.map(|text| verify_by_trust(text, &trust)).transpose()?;

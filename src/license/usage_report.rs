@@ -113,13 +113,7 @@ pub fn verify_usage(
     let key = bound.as_ref().or(unbound);
     let key = *key.ok_or_else(|| DocumentError::UnknownKey { kid: document.kid() })?;
     document.check_signature(&key)?;
-    if claims.aud != product {
-        return Err(DocumentError::audience(product, &claims.aud));
-    }
-    let licensed = license.claims();
-    if claims.iss != licensed.sub {
-        return Err(DocumentError::Serial { expected: licensed.sub, found: claims.iss });
-    }
+    license.check_issuer(product, &claims.aud, claims.iss)?;
     if let Some(signed) = signed
         && lines(text) != lines(&usage_page(&claims, &signed))
     {

@@ -40,6 +40,31 @@ impl VerifiedLicense {
         self.check_key(environment_key)
     }
 
+    /// Whether a document that has this license inside is for the product, and of the Serial Number that is licensed.
+    pub(super) fn check_issuer(
+        &self,
+        product: &str,
+        audience: &str,
+        issuer: SerialNumber,
+    ) -> Result<(), DocumentError> {
+        check_audience(product, audience)?;
+        let expected = self.claims.sub;
+        if issuer == expected {
+            return Ok(());
+        }
+        Err(DocumentError::Serial { expected, found: issuer })
+    }
+
+    /// Whether such a document is of the environment that is licensed.
+    pub(super) fn check_environment(&self, found: Uuid) -> Result<(), DocumentError> {
+        let Environment { id, purpose, .. } = &self.claims.environment;
+        if found == *id {
+            return Ok(());
+        }
+        let (expected, found) = (id.to_string(), found.to_string());
+        Err(DocumentError::Environment { expected, found, purpose: *purpose })
+    }
+
     fn check_serial_number(&self, expected: SerialNumber) -> Result<(), DocumentError> {
         if self.claims.sub == expected {
             return Ok(());
