@@ -31,7 +31,11 @@ impl Default for Options {
 /// A Licensing Portal: its store, its keys, its clock. Its calls block while they read and write the database; the router
 /// keeps them off the threads of the runtime.
 #[derive(Clone)]
-pub struct Portal(Arc<Parts>);
+pub struct Portal {
+    parts: Arc<Parts>,
+    /// Who makes changes through this handle, for the audit.
+    actor: Arc<str>,
+}
 
 struct Parts {
     directory: Directory,
@@ -39,7 +43,6 @@ struct Parts {
     keys: ArcSwap<KeyRing>,
     clock: Arc<dyn Clock>,
     attempts: Arc<Attempts>,
-    actor: String,
 }
 
 impl Portal {
@@ -67,8 +70,14 @@ impl Portal {
         let directory = Directory::new(directory.as_ref());
         let keys = ArcSwap::from_pointee(KeyRing::load(&directory)?);
         let store = Store::open(&directory.database(), options.writer)?;
-        let (attempts, actor) = (Arc::default(), options.actor);
-        Ok(Self(Arc::new(Parts { directory, store, keys, clock, attempts, actor })))
+        let parts = Parts { directory, store, keys, clock, attempts: Arc::default() };
+        Ok(Self { parts: Arc::new(parts), actor: options.actor.into() })
+    }
+
+    /// The same portal, for changes that `actor` makes.
+    #[must_use]
+    pub fn acting_as(&self, actor: &str) -> Self {
+        Self { parts: self.parts.clone(), actor: actor.into() }
     }
 
     /// Takes the trust document and the signing keys from the directory again.
@@ -76,7 +85,7 @@ impl Portal {
     /// # Errors
     /// As [`KeyRing::load`]; the old keys stay in use then.
     pub fn reload_keys(&self) -> Result<(), PortalError> {
-        self.0.keys.store(Arc::new(KeyRing::load(&self.0.directory)?));
+        self.parts.keys.store(Arc::new(KeyRing::load(&self.parts.directory)?));
         Ok(())
     }
 
@@ -121,29 +130,29 @@ impl Portal {
 
     /// The keys in use.
     pub fn keys(&self) -> Arc<KeyRing> {
-        self.0.keys.load_full()
+        self.parts.keys.load_full()
     }
 
     /// Where it keeps its files.
     pub fn directory(&self) -> &Directory {
-        &self.0.directory
+        &self.parts.directory
     }
 
     /// The portal's time.
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.parts.clock.now()
     }
 
     pub(super) fn store(&self) -> &Store {
-        &self.0.store
+        &self.parts.store
     }
 
     pub(super) fn attempts(&self) -> Arc<Attempts> {
-        self.0.attempts.clone()
+        self.parts.attempts.clone()
     }
 
     pub(super) fn actor(&self) -> &str {
-        &self.0.actor
+        &self.actor
     }
 
     /// A new id, ordered by time.
