@@ -4,8 +4,10 @@
 
 use crate::codes::ActivationId;
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
 };
 use uuid::Uuid;
@@ -24,6 +26,31 @@ pub(super) enum Subject {
     Activation(ActivationId),
     /// An environment.
     Environment(Uuid),
+    /// An address that operators sign in from; of IPv6 the network, whose addresses one machine changes at will.
+    SignInFrom(IpAddr),
+    /// An operator, known here or not: a digest of the name.
+    Operator([u8; 16]),
+}
+
+impl Subject {
+    /// The network that operators sign in from.
+    pub(super) fn sign_in_from(address: IpAddr) -> Self {
+        Self::SignInFrom(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = address.to_bits() & !u128::from(u64::MAX);
+                Ipv6Addr::from_bits(network).into()
+            }
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
+
+    /// The operator of that name.
+    pub(super) fn operator(name: &str) -> Self {
+        let digest = Sha256::digest(name.as_bytes());
+        let mut subject = [0; 16];
+        subject.copy_from_slice(&digest[..16]);
+        Self::Operator(subject)
+    }
 }
 
 /// The counts.
@@ -66,6 +93,12 @@ impl Attempts {
     pub(super) fn wait(&self, subject: Subject, now: Timestamp) -> Option<u32> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.get(&subject).filter(|count| count.wrong >= FORGIVEN)?.left(now)
+    }
+
+    /// Wrong proofs that are counted now.
+    pub(super) fn wrong_so_far(&self, subject: Subject, now: Timestamp) -> u32 {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&subject).filter(|count| count.left(now).is_some()).map_or(0, |c| c.wrong)
     }
 }
 

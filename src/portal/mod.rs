@@ -4,6 +4,7 @@
 //! [`domain`] decides, [`store`] keeps, `answering` brings the two together for one request, `operating` for the vendor's
 //! commands, `http` is the way in. The binary calls [`cli`]; this calls `api`, `license` and `codes`.
 
+pub mod access;
 mod answering;
 mod attempts;
 pub mod cli;
@@ -11,6 +12,7 @@ mod clock;
 mod directory;
 pub mod domain;
 mod error;
+mod export;
 mod http;
 mod issuing;
 mod key_set;
@@ -24,7 +26,10 @@ pub use directory::{Directory, Vendor};
 pub use error::PortalError;
 pub use http::openapi;
 pub use keys::{KeyRing, TrustChange};
-pub use operating::{BranchView, ForkView, NewRebindCode, SerialOnlyLicense};
+pub use operating::{
+    Act, AskedRelease, BranchView, ForkView, NewRebindCode, ReleaseAnswer, ReleaseState,
+    SerialOnlyLicense,
+};
 pub use service::{Options, Portal};
 
 #[cfg(test)]

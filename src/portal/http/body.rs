@@ -16,23 +16,38 @@ const DRAINED: usize = 8 * MAX_DOCUMENT;
 /// # Errors
 /// The problem document for a body over [`MAX_DOCUMENT`], one that takes too long, and one that breaks off.
 pub(super) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
-    tokio::time::timeout(TIME_LIMIT, collect(body)).await.unwrap_or_else(|_| {
+    read_at_most(body, MAX_DOCUMENT, "send the file that `entitlectl request` wrote").await
+}
+
+/// The whole body, of so many bytes at most; `mend` says what else to send.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn read_at_most(
+    body: Body,
+    largest: usize,
+    mend: &str,
+) -> Result<Vec<u8>, Problem> {
+    let collected = tokio::time::timeout(TIME_LIMIT, collect(body, largest)).await;
+    let collected = collected.unwrap_or_else(|_| {
         Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             "request-too-slow",
             "The request took too long",
             "the request did not arrive within 30 seconds: send it again",
         ))
-    })
+    })?;
+    collected.ok_or_else(|| too_large(largest, mend))
 }
 
-async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
+/// None where it is too large.
+async fn collect(mut body: Body, largest: usize) -> Result<Option<Vec<u8>>, Problem> {
     let mut bytes = Vec::new();
     let mut found = 0;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| broken())?.into_data() else { continue };
         found += data.len();
-        if found <= MAX_DOCUMENT {
+        if found <= largest {
             bytes.extend_from_slice(&data);
         } else if found > DRAINED {
             break;
@@ -40,15 +55,15 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
             bytes = Vec::new();
         }
     }
-    if found > MAX_DOCUMENT { Err(too_large()) } else { Ok(bytes) }
+    Ok((found <= largest).then_some(bytes))
 }
 
-fn too_large() -> Problem {
+fn too_large(largest: usize, mend: &str) -> Problem {
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "document-too-large",
         "The request is too large",
-        "a request has at most 1048576 bytes: send the file that `entitlectl request` wrote",
+        format!("a request has at most {largest} bytes here: {mend}"),
     )
 }
 

@@ -5,6 +5,7 @@
 mod body;
 mod documents;
 mod requests;
+mod vendor;
 
 use super::Portal;
 use crate::api::Problem;
@@ -17,15 +18,19 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use vendor::BearerToken;
 
 /// Requests that are read and answered at once; more are asked to come again, so that their bodies fill no memory.
 const MOST_AT_ONCE: usize = 256;
 
 #[derive(utoipa::OpenApi)]
-#[openapi(info(
-    title = "entitled Licensing Portal",
-    description = "Agents ask for licenses by one route; the other routes serve the documents that verify its answers. Errors are RFC 9457 problem documents with stable types."
-))]
+#[openapi(
+    info(
+        title = "entitled Licensing Portal",
+        description = "Agents ask for licenses by one route; others serve the documents that verify its answers. Routes tagged vendor are the vendor's own, by token. Errors are RFC 9457 problem documents with stable types."
+    ),
+    modifiers(&BearerToken)
+)]
 struct Description;
 
 /// What the handlers share.
@@ -37,27 +42,29 @@ struct Access {
 
 /// The routes of a portal.
 pub(super) fn router(portal: Portal) -> Router {
-    let (router, description) = described().split_for_parts();
-    let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
+    let access = Access { portal, places: Arc::new(Semaphore::new(MOST_AT_ONCE)) };
+    let (router, description) = described(Some(&access)).split_for_parts();
     router
         .route("/v1/openapi.json", get(move || async move { axum::Json(description) }))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(Access { portal, places })
+        .with_state(access)
 }
 
 /// The description of the routes, OpenAPI 3.1.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    described().into_openapi()
+    described(None).into_openapi()
 }
 
-fn described() -> OpenApiRouter<Access> {
+/// Guarded where there is something to guard: a description needs no portal.
+fn described(access: Option<&Access>) -> OpenApiRouter<Access> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(requests::request))
         .routes(routes!(documents::trust))
         .routes(routes!(documents::key_set))
         .routes(routes!(documents::livez))
         .routes(routes!(documents::readyz))
+        .merge(vendor::described(access))
 }
 
 async fn no_such_route(uri: Uri) -> Problem {

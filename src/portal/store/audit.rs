@@ -27,11 +27,12 @@ pub struct Event<'a> {
 }
 
 /// An entry as it is read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct AuditEntry {
     /// Its place.
     pub id: i64,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// Who.
     pub actor: String,
@@ -88,7 +89,7 @@ impl Change<'_> {
     }
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
     Ok(AuditEntry {
         id: row.get("id")?,
         at: time(row, "at")?,

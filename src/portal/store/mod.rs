@@ -5,22 +5,28 @@
 //! `async` caller uses a blocking thread. `portal` calls this; this calls `portal::domain`,
 //! `license`, `identity` and `codes`.
 
+mod asked_releases;
 mod audit;
 mod connection;
 mod environments;
 mod error;
 mod evidence;
+mod operators;
 mod releases;
 mod requests;
 mod rows;
+mod search;
 mod subscriptions;
 mod succession;
+mod tokens;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
 pub use error::StoreError;
 pub use requests::AnsweredRequest;
+pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
 pub use succession::RetiredKey;
+pub use tokens::KeptAnswer;
 pub use writer::WriterKind;
 
 use connection::open;

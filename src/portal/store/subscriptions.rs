@@ -11,7 +11,8 @@ use crate::{
 use rusqlite::{OptionalExtension, Row, params};
 use uuid::Uuid;
 
-const COLUMNS: &str = "id, activation_code, customer, terms, standing, revision, created_at";
+pub(super) const COLUMNS: &str =
+    "id, activation_code, customer, terms, standing, revision, created_at";
 
 impl View<'_> {
     /// The subscription of that id.
@@ -96,7 +97,7 @@ impl Change<'_> {
     }
 }
 
-fn subscription(row: &Row<'_>) -> rusqlite::Result<Subscription> {
+pub(super) fn subscription(row: &Row<'_>) -> rusqlite::Result<Subscription> {
     Ok(Subscription {
         id: parsed(row, "id")?,
         activation_code: parsed(row, "activation_code")?,
