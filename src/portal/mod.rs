@@ -2,7 +2,8 @@
 //!
 //! [`Portal`] is the whole of it in one process; `entitle-portal` serves it, `entitled dev` and tests embed it.
 //! [`domain`] decides, [`store`] keeps, `answering` brings the two together for one request, `operating` for the vendor's
-//! commands, `http` is the way in. The binary calls [`cli`]; this calls `api`, `license` and `codes`.
+//! commands, `http` is the way in. The binary calls [`cli`]; this calls `api`, `health`, `members` (ranges of addresses, handshakes),
+//! `license` and `codes`.
 
 mod answering;
 mod attempts;
@@ -22,7 +23,7 @@ pub mod store;
 pub use clock::{Clock, SystemClock};
 pub use directory::{Directory, Vendor};
 pub use error::PortalError;
-pub use http::openapi;
+pub use http::{ClientAddress, ForwardedBy, Transport, openapi};
 pub use keys::{KeyRing, TrustChange};
 pub use operating::{BranchView, ForkView, NewRebindCode, SerialOnlyLicense};
 pub use service::{Options, Portal};

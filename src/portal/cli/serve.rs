@@ -4,8 +4,9 @@ use super::{operator, output::Output};
 use crate::{
     api::{Resumed, ServerOptions, serve},
     health::{Inherited, ServiceManager},
+    members::AddressRange,
     portal::{
-        Options, Portal, PortalError, SystemClock,
+        ForwardedBy, Options, Portal, PortalError, SystemClock, Transport,
         store::{KEPT_READERS, WriterKind},
     },
 };
@@ -31,6 +32,18 @@ pub(super) struct Serve {
     /// Listen on an address that others reach, though the portal speaks plain HTTP: a proxy in front ends TLS
     #[arg(long, env = "ENTITLE_PORTAL_BEHIND_PROXY")]
     behind_proxy: bool,
+    /// Proxies that are believed about who asked them, a range of addresses; may be repeated. Those of this machine, unless said
+    #[arg(
+        long,
+        value_name = "RANGE",
+        env = "ENTITLE_PORTAL_TRUSTED_PROXY",
+        value_delimiter = ',',
+        requires = "behind_proxy"
+    )]
+    trusted_proxy: Vec<AddressRange>,
+    /// The header in which they say it
+    #[arg(long, value_enum, default_value_t, env = "ENTITLE_PORTAL_FORWARDED_BY")]
+    forwarded_by: ForwardedBy,
     /// How to write the log, to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -54,6 +67,7 @@ impl Serve {
         if !self.behind_proxy && !address.ip().to_canonical().is_loopback() {
             return Err(PortalError::PlainHttp { address });
         }
+        let transport = self.transport();
         let options = Options { actor: operator(), writer: WriterKind::Thread };
         let portal = Portal::open(dir, options, Arc::new(SystemClock))?;
         // Threads that verify requests: more than there are processors would only get into each other's way, and each has
@@ -67,8 +81,17 @@ impl Serve {
         runtime.block_on(async {
             let listener = listen(address, inherited).await;
             let listener = listener.map_err(|source| PortalError::Listen { address, source })?;
-            run(portal, listener, out).await
+            run(portal, transport, listener, out).await
         })
+    }
+
+    fn transport(&self) -> Transport {
+        let mut proxies = self.trusted_proxy.clone();
+        if self.behind_proxy && proxies.is_empty() {
+            proxies = vec![AddressRange::IPV4_LOOPBACK, AddressRange::IPV6_LOOPBACK];
+        }
+        let (behind_proxy, forwarded_by) = (self.behind_proxy, self.forwarded_by);
+        Transport { tls: false, behind_proxy, proxies, forwarded_by }
     }
 
     fn start_log(&self) {
@@ -103,6 +126,7 @@ async fn listen(
 
 async fn run(
     portal: Portal,
+    transport: Transport,
     listener: Resumed<TcpListener>,
     out: &mut Output,
 ) -> Result<(), PortalError> {
@@ -137,7 +161,7 @@ async fn run(
     };
     let options =
         ServerOptions { hand_over: manager.keeps_connections(), ..ServerOptions::default() };
-    let idle = serve(listener, portal.router(), options, stop).await;
+    let idle = serve(listener, portal.router_over(transport), options, stop).await;
     manager.keep(&idle);
     reloader.abort();
     tracing::info!("stopped");

@@ -3,13 +3,18 @@
 //! The router is served by `api::serve`; whoever sends a request is told by its signature alone.
 
 mod body;
+mod client_address;
 mod documents;
 mod requests;
+mod transport;
+
+pub use client_address::ClientAddress;
+pub use transport::{ForwardedBy, Transport};
 
 use super::Portal;
 use crate::api::Problem;
 use axum::{
-    Router,
+    Extension, Router,
     http::{Method, StatusCode, Uri},
     routing::get,
 };
@@ -35,8 +40,8 @@ struct Access {
     places: Arc<Semaphore>,
 }
 
-/// The routes of a portal.
-pub(super) fn router(portal: Portal) -> Router {
+/// The routes of a portal that is reached so.
+pub(super) fn router(portal: Portal, transport: Transport) -> Router {
     let (router, description) = described().split_for_parts();
     let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
     router
@@ -44,6 +49,7 @@ pub(super) fn router(portal: Portal) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(Access { portal, places })
+        .layer(Extension(Arc::new(transport)))
 }
 
 /// The description of the routes, OpenAPI 3.1.
