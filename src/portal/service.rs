@@ -5,7 +5,7 @@ use super::{
     access::{AccessError, Hashing, Operator, Right, Rights},
     answering::{self, AnswerError, Opened, Road},
     attempts::Attempts,
-    http,
+    http::{self, Transport},
     store::{Store, WriterKind},
 };
 use crate::api::Problem;
@@ -161,7 +161,12 @@ impl Portal {
     /// Its routes: `POST /v1/requests`, `GET /v1/trust`, `GET /.well-known/jwks.json`, `GET /v1/openapi.json`,
     /// `GET /livez`, `GET /readyz`.
     pub fn router(&self) -> axum::Router {
-        http::router(self.clone())
+        self.router_over(Transport::default())
+    }
+
+    /// The same, for clients that come by `transport`.
+    pub fn router_over(&self, transport: Transport) -> axum::Router {
+        http::router(self.clone(), transport)
     }
 
     /// The keys in use.

@@ -3,14 +3,19 @@
 //! The router is served by `api::serve`; whoever sends a request is told by its signature alone.
 
 mod body;
+mod client_address;
 mod documents;
 mod requests;
+mod transport;
 mod vendor;
+
+pub use client_address::ClientAddress;
+pub use transport::{ForwardedBy, Transport};
 
 use super::Portal;
 use crate::api::Problem;
 use axum::{
-    Router,
+    Extension, Router,
     http::{Method, StatusCode, Uri},
     routing::get,
 };
@@ -40,8 +45,8 @@ struct Access {
     places: Arc<Semaphore>,
 }
 
-/// The routes of a portal.
-pub(super) fn router(portal: Portal) -> Router {
+/// The routes of a portal that is reached so.
+pub(super) fn router(portal: Portal, transport: Transport) -> Router {
     let access = Access { portal, places: Arc::new(Semaphore::new(MOST_AT_ONCE)) };
     let (router, description) = described(Some(&access)).split_for_parts();
     router
@@ -49,6 +54,7 @@ pub(super) fn router(portal: Portal) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(access)
+        .layer(Extension(Arc::new(transport)))
 }
 
 /// The description of the routes, OpenAPI 3.1.

@@ -1,12 +1,11 @@
 //! The table of releases that customers asked for.
 
 use super::{
-    Change, StoreError, View,
-    rows::{optional_time, parsed, time},
+    Change, Fault, StoreError, View,
+    session::{Row, values},
 };
 use crate::portal::{AskedRelease, ReleaseState};
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, params};
 use uuid::Uuid;
 
 const COLUMNS: &str = "id, subscription_id, environment_id, reason, asked_by, asked_at, state, decided_by, decided_at, answer";
@@ -15,48 +14,44 @@ impl View<'_> {
     /// The release of that id.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn asked_release(&self, id: Uuid) -> Result<Option<AskedRelease>, StoreError> {
-        self.0
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM asked_releases WHERE id = ?1"))
-            .and_then(|mut s| s.query_row([id.to_string()], asked_release).optional())
-            .map_err(StoreError::during("read a release"))
+        let sql = format!("SELECT {COLUMNS} FROM asked_releases WHERE id = ?1");
+        self.first("read a release", &sql, values![id], asked_release)
     }
 
     /// The releases that wait for approval, oldest first; of one environment or all.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn waiting_releases(
         &self,
         environment: Option<Uuid>,
     ) -> Result<Vec<AskedRelease>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM asked_releases \
-             WHERE state = 'waits' AND (?1 IS NULL OR environment_id = ?1) ORDER BY asked_at, id"
-        );
-        self.0
-            .prepare_cached(&sql)
-            .and_then(|mut s| {
-                s.query_map([environment.map(|id| id.to_string())], asked_release)?.collect()
-            })
-            .map_err(StoreError::during("list releases"))
+        let sql = |filter: &str| {
+            format!(
+                "SELECT {COLUMNS} FROM asked_releases WHERE state = 'waits' {filter} ORDER BY asked_at, id"
+            )
+        };
+        let doing = "list releases";
+        match environment {
+            None => self.all(doing, &sql(""), &[], asked_release),
+            Some(id) => {
+                self.all(doing, &sql("AND environment_id = ?1"), values![id], asked_release)
+            }
+        }
     }
 
     /// How many releases of a subscription that its customer asked for after `since` were done.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn releases_done(&self, subscription: Uuid, since: Timestamp) -> Result<u32, StoreError> {
-        let sql = "SELECT count(*) FROM asked_releases \
+        let sql = "SELECT count(*) AS done FROM asked_releases \
                    WHERE subscription_id = ?1 AND asked_at > ?2 AND state = 'done'";
-        self.0
-            .prepare_cached(sql)
-            .and_then(|mut s| {
-                let of = params![subscription.to_string(), since.as_second()];
-                s.query_row(of, |row| row.get(0))
-            })
-            .map_err(StoreError::during("count releases"))
+        let values = values![subscription, since];
+        let done = self.first("count releases", sql, values, |row| row.count("done"))?;
+        Ok(done.unwrap_or(0))
     }
 }
 
@@ -64,42 +59,40 @@ impl Change<'_> {
     /// Stores a release, asked for or decided.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn put_asked_release(&self, put: &AskedRelease) -> Result<(), StoreError> {
-        let store = || {
-            let sql = format!(
-                "INSERT INTO asked_releases ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
-                 ON CONFLICT (id) DO UPDATE SET state = excluded.state, decided_by = excluded.decided_by, \
-                 decided_at = excluded.decided_at, answer = excluded.answer"
-            );
-            self.0.0.prepare_cached(&sql)?.execute(params![
-                put.id.to_string(),
-                put.subscription_id.to_string(),
-                put.environment_id.to_string(),
-                put.reason,
-                put.asked_by,
-                put.asked_at.as_second(),
-                put.state.as_str(),
-                put.decided_by,
-                put.decided_at.map(Timestamp::as_second),
-                put.answer,
-            ])
-        };
-        store().map(drop).map_err(StoreError::during("store a release"))
+        let sql = format!(
+            "INSERT INTO asked_releases ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+             ON CONFLICT (id) DO UPDATE SET state = excluded.state, decided_by = excluded.decided_by, \
+             decided_at = excluded.decided_at, answer = excluded.answer"
+        );
+        let values = values![
+            put.id,
+            put.subscription_id,
+            put.environment_id,
+            &put.reason,
+            &put.asked_by,
+            put.asked_at,
+            put.state.as_str(),
+            put.decided_by.as_deref(),
+            put.decided_at,
+            put.answer.as_deref(),
+        ];
+        self.execute("store a release", &sql, values).map(drop)
     }
 }
 
-fn asked_release(row: &Row<'_>) -> rusqlite::Result<AskedRelease> {
+fn asked_release(row: &Row<'_>) -> Result<AskedRelease, Fault> {
     Ok(AskedRelease {
-        id: parsed(row, "id")?,
-        subscription_id: parsed(row, "subscription_id")?,
-        environment_id: parsed(row, "environment_id")?,
-        reason: row.get("reason")?,
-        asked_by: row.get("asked_by")?,
-        asked_at: time(row, "asked_at")?,
-        state: parsed::<ReleaseState>(row, "state")?,
-        decided_by: row.get("decided_by")?,
-        decided_at: optional_time(row, "decided_at")?,
-        answer: row.get("answer")?,
+        id: row.parsed("id")?,
+        subscription_id: row.parsed("subscription_id")?,
+        environment_id: row.parsed("environment_id")?,
+        reason: row.string("reason")?,
+        asked_by: row.string("asked_by")?,
+        asked_at: row.time("asked_at")?,
+        state: row.parsed::<ReleaseState>("state")?,
+        decided_by: row.optional_string("decided_by")?,
+        decided_at: row.optional_time("decided_at")?,
+        answer: row.optional_string("answer")?,
     })
 }

@@ -1,14 +1,17 @@
 //! Lists that are read a page at a time, the newest first: ids begin with the time.
 
 use super::{
-    AuditEntry, StoreError, View, audit::entry, environments, rows::integer, subscriptions,
+    AuditEntry, StoreError, View,
+    audit::entry,
+    environments,
+    session::{Value, integer},
+    subscriptions,
 };
 use crate::{
     codes::{ActivationId, SerialNumber},
     license::Purpose,
     portal::domain::{Environment, Subscription},
 };
-use rusqlite::params;
 use uuid::Uuid;
 
 /// Which subscriptions.
@@ -48,28 +51,46 @@ pub struct AuditFilter {
     pub actor: Option<String>,
 }
 
+/// The conditions of a search, each with its value.
+#[derive(Default)]
+struct Conditions<'a> {
+    text: Vec<String>,
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Conditions<'a> {
+    /// That what `condition` says of the value `?` holds, where there is one.
+    fn with(mut self, condition: &str, value: Option<impl Into<Value<'a>>>) -> Self {
+        if let Some(value) = value {
+            self.values.push(value.into());
+            self.text.push(condition.replace('?', &format!("?{}", self.values.len())));
+        }
+        self
+    }
+
+    /// The statement: the newest `most` of what `from` selects that meet them all.
+    fn newest(&mut self, from: &str, most: u32) -> String {
+        self.values.push(most.into());
+        let all = if self.text.is_empty() {
+            String::new()
+        } else {
+            format!("WHERE {}", self.text.join(" AND "))
+        };
+        format!("{from} {all} ORDER BY id DESC LIMIT ?{}", self.values.len())
+    }
+}
+
 impl View<'_> {
     /// At most `most` subscriptions that were made before that one.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn subscriptions_page(
         &self,
         filter: &SubscriptionFilter,
         before: Option<Uuid>,
         most: u32,
     ) -> Result<Vec<Subscription>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM subscriptions WHERE (?1 IS NULL OR id < ?1) \
-             AND (?2 IS NULL OR lower(customer) LIKE ?2 ESCAPE '\\') \
-             AND (?3 IS NULL OR terms LIKE ?3 ESCAPE '\\') \
-             AND (?4 IS NULL OR standing LIKE ?4 ESCAPE '\\') \
-             AND (?5 IS NULL OR activation_id = ?5) \
-             AND (?6 IS NULL OR EXISTS (SELECT 1 FROM environments \
-                  WHERE environments.subscription_id = subscriptions.id AND serial_number = ?6)) \
-             ORDER BY id DESC LIMIT ?7",
-            subscriptions::COLUMNS
-        );
         let customer =
             filter.customer.as_ref().map(|name| format!("%{}%", literal(&name.to_lowercase())));
         // The edition is the first member of the terms, as they are written.
@@ -79,80 +100,57 @@ impl View<'_> {
         });
         let standing =
             filter.standing.as_ref().map(|word| format!("{{\"status\":\"{}\"%", literal(word)));
-        self.0
-            .prepare_cached(&sql)
-            .and_then(|mut s| {
-                let with = params![
-                    before.map(|id| id.to_string()),
-                    customer,
-                    edition,
-                    standing,
-                    filter.activation.map(|id| id.to_string()),
-                    filter.serial_number.map(|serial| serial.to_string()),
-                    most,
-                ];
-                s.query_map(with, subscriptions::subscription)?.collect()
-            })
-            .map_err(StoreError::during("search subscriptions"))
+        let with_serial = "EXISTS (SELECT 1 FROM environments \
+                           WHERE environments.subscription_id = subscriptions.id AND environments.serial_number = ?)";
+        let mut conditions = Conditions::default()
+            .with("id < ?", before)
+            .with("lower(customer) LIKE ? ESCAPE '\\'", customer)
+            .with("terms LIKE ? ESCAPE '\\'", edition)
+            .with("standing LIKE ? ESCAPE '\\'", standing)
+            .with("activation_id = ?", filter.activation.map(|id| id.to_string()))
+            .with(with_serial, filter.serial_number.map(|serial| serial.to_string()));
+        let from = format!("SELECT {} FROM subscriptions", subscriptions::COLUMNS);
+        let sql = conditions.newest(&from, most);
+        self.all("search subscriptions", &sql, &conditions.values, subscriptions::subscription)
     }
 
     /// At most `most` environments that were made before that one.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn environments_page(
         &self,
         filter: &EnvironmentFilter,
         before: Option<Uuid>,
         most: u32,
     ) -> Result<Vec<Environment>, StoreError> {
-        let sql = format!(
-            "SELECT {} FROM environments WHERE (?1 IS NULL OR id < ?1) \
-             AND (?2 IS NULL OR subscription_id = ?2) AND (?3 IS NULL OR purpose = ?3) \
-             AND (?4 IS NULL OR serial_number = ?4) ORDER BY id DESC LIMIT ?5",
-            environments::COLUMNS
-        );
-        self.0
-            .prepare_cached(&sql)
-            .and_then(|mut s| {
-                let with = params![
-                    before.map(|id| id.to_string()),
-                    filter.subscription.map(|id| id.to_string()),
-                    filter.purpose.map(Purpose::as_str),
-                    filter.serial_number.map(|serial| serial.to_string()),
-                    most,
-                ];
-                s.query_map(with, environments::environment)?.collect()
-            })
-            .map_err(StoreError::during("search environments"))
+        let mut conditions = Conditions::default()
+            .with("id < ?", before)
+            .with("subscription_id = ?", filter.subscription)
+            .with("purpose = ?", filter.purpose.map(Purpose::as_str))
+            .with("serial_number = ?", filter.serial_number.map(|serial| serial.to_string()));
+        let from = format!("SELECT {} FROM environments", environments::COLUMNS);
+        let sql = conditions.newest(&from, most);
+        self.all("search environments", &sql, &conditions.values, environments::environment)
     }
 
     /// At most `most` audit entries before that one, the newest first.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn audit_page(
         &self,
         filter: &AuditFilter,
         before: Option<u64>,
         most: u32,
     ) -> Result<Vec<AuditEntry>, StoreError> {
-        let sql = "SELECT * FROM audit WHERE (?1 IS NULL OR id < ?1) \
-                   AND (?2 IS NULL OR subscription_id = ?2) AND (?3 IS NULL OR event = ?3) \
-                   AND (?4 IS NULL OR actor = ?4) ORDER BY id DESC LIMIT ?5";
-        self.0
-            .prepare_cached(sql)
-            .and_then(|mut s| {
-                let with = params![
-                    before.map(integer),
-                    filter.subscription.map(|id| id.to_string()),
-                    filter.event,
-                    filter.actor,
-                    most,
-                ];
-                s.query_map(with, entry)?.collect()
-            })
-            .map_err(StoreError::during("search the audit"))
+        let mut conditions = Conditions::default()
+            .with("id < ?", before.map(integer))
+            .with("subscription_id = ?", filter.subscription)
+            .with("event = ?", filter.event.as_deref())
+            .with("actor = ?", filter.actor.as_deref());
+        let sql = conditions.newest("SELECT * FROM audit", most);
+        self.all("search the audit", &sql, &conditions.values, entry)
     }
 }
 
