@@ -5,6 +5,7 @@ use super::{
     domain::{Refusal, TermsError},
     store::StoreError,
     tls::TlsError,
+    webhooks::WebhookRefusal,
 };
 use crate::{codes::SerialNumber, license::DocumentError};
 use std::{io, net::SocketAddr, path::PathBuf};
@@ -105,6 +106,8 @@ pub enum PortalError {
     #[error(transparent)]
     Access(#[from] AccessError),
     #[error(transparent)]
+    Webhook(#[from] WebhookRefusal),
+    #[error(transparent)]
     Terms(#[from] TermsError),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -161,6 +164,7 @@ impl PortalError {
             Self::AlreadyStanding { .. } => "already-standing",
             Self::Revoked => "revoked",
             Self::Access(error) => error.code(),
+            Self::Webhook(error) => error.code(),
             Self::Terms(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Random(_) => "random",

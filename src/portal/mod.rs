@@ -22,6 +22,7 @@ mod operating;
 mod service;
 pub mod store;
 mod tls;
+mod webhooks;
 
 pub use clock::{Clock, SystemClock};
 pub use directory::{Directory, Vendor};
@@ -34,6 +35,7 @@ pub use operating::{
 };
 pub use service::{Options, Portal};
 pub use tls::TlsError;
+pub use webhooks::{WebhookRefusal, WebhookStanding};
 
 #[cfg(test)]
 mod tests;

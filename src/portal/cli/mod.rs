@@ -16,6 +16,7 @@ mod signing;
 mod subscription;
 mod succession;
 mod token;
+mod webhook;
 
 use super::{Options, Portal, PortalError, SystemClock, store::WriterKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -75,6 +76,9 @@ enum Command {
     /// Make, list and revoke tokens of the vendor's HTTP API
     #[command(subcommand)]
     Token(token::Command),
+    /// Add and remove receivers that are told of what is changed
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Make and list signing keys
     #[command(subcommand)]
     Key(signing::KeyCommand),
@@ -118,6 +122,7 @@ fn run(cli: Cli) -> Result<(), PortalError> {
         Command::Audit(audit) => audit.run(&common.portal()?, &mut out),
         Command::Operator(command) => command.run(&common.portal()?, &mut out),
         Command::Token(command) => command.run(&common.portal()?, &mut out),
+        Command::Webhook(command) => command.run(&common.portal()?, &mut out),
         Command::Key(command) => command.run(&common.dir, &mut out),
         Command::Trust(command) => command.run(&common.dir, &mut out),
     }

@@ -19,6 +19,7 @@ mod sqlite;
 mod subscriptions;
 mod succession;
 mod tokens;
+mod webhooks;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
@@ -27,6 +28,7 @@ pub use requests::AnsweredRequest;
 pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
 pub use succession::RetiredKey;
 pub use tokens::KeptAnswer;
+pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
 use session::{Database, Row, Session, Value};

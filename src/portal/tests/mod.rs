@@ -19,3 +19,4 @@ mod serial_only;
 mod slots;
 pub(in crate::portal) mod stage;
 mod vendor;
+mod webhooks;
