@@ -13,6 +13,7 @@ mod evidence;
 mod releases;
 mod requests;
 mod rows;
+mod sessions;
 mod subscriptions;
 mod succession;
 mod writer;
@@ -20,6 +21,7 @@ mod writer;
 pub use audit::{AuditEntry, Event};
 pub use error::StoreError;
 pub use requests::AnsweredRequest;
+pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
 pub use writer::WriterKind;
 

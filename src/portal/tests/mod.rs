@@ -16,3 +16,4 @@ mod routes;
 mod serial_only;
 mod slots;
 mod stage;
+mod web;
