@@ -3,6 +3,7 @@
 use super::{
     domain::{Refusal, TermsError},
     store::StoreError,
+    tls::TlsError,
 };
 use crate::{codes::SerialNumber, license::DocumentError};
 use std::{io, net::SocketAddr, path::PathBuf};
@@ -87,11 +88,13 @@ pub enum PortalError {
     #[error("the operating system gave no random numbers ({0}): try again")]
     Random(#[from] getrandom::Error),
     #[error(
-        "{address} is reached by others than this machine, and the portal speaks HTTP without TLS, so that anyone on the way could read and change what passes: listen on 127.0.0.1 behind a proxy that ends TLS, or, where such a proxy is on another machine and the network between is trusted, say `--behind-proxy`"
+        "{address} is reached by others than this machine, and without TLS anyone on the way could read and change what passes: give a certificate (`--tls-certificate`, `--tls-key`), listen on 127.0.0.1 behind a proxy that ends TLS, or, where such a proxy is on another machine and the network between is trusted, say `--behind-proxy`"
     )]
     PlainHttp { address: SocketAddr },
     #[error("could not listen on {address} ({source}): choose another address")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("the request is refused ({code}): {detail}")]
     Refused { code: String, detail: String },
     #[error("the server could not be started: {0}")]
@@ -134,6 +137,7 @@ impl PortalError {
             Self::Random(_) => "random",
             Self::PlainHttp { .. } => "plain-http",
             Self::Listen { .. } => "listen",
+            Self::Tls(error) => error.code(),
             Self::Refused { code, .. } => code,
             Self::Runtime(_) => "runtime",
             Self::Output(_) => "output",

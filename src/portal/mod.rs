@@ -19,6 +19,7 @@ mod keys;
 mod operating;
 mod service;
 pub mod store;
+mod tls;
 mod web;
 
 pub use clock::{Clock, SystemClock};
@@ -28,6 +29,7 @@ pub use http::{ClientAddress, ForwardedBy, Transport, openapi};
 pub use keys::{KeyRing, TrustChange};
 pub use operating::{BranchView, ForkView, NewRebindCode, SerialOnlyLicense};
 pub use service::{Options, Portal};
+pub use tls::TlsError;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 mod agent;
 mod succession;
+mod tls;
 
 use crate::stage::{PRODUCT, Vendor};
 use agent::Agent;

@@ -1,11 +1,10 @@
 //! The table of sessions: who is signed in to the pages.
 
 use super::{
-    Change, StoreError, View,
-    rows::{parsed, time},
+    Change, Fault, StoreError, View,
+    session::{Row, values},
 };
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, params};
 use std::{fmt, str::FromStr};
 
 const COLUMNS: &str = "digest, kind, subject, form_token, created_at, seen_at, expires_at";
@@ -74,12 +73,10 @@ impl View<'_> {
     /// The session whose token has that digest, ended or not.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn session(&self, digest: &str) -> Result<Option<StoredSession>, StoreError> {
-        self.0
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM sessions WHERE digest = ?1"))
-            .and_then(|mut s| s.query_row([digest], session).optional())
-            .map_err(StoreError::during("read a session"))
+        let sql = format!("SELECT {COLUMNS} FROM sessions WHERE digest = ?1");
+        self.first("read a session", &sql, values![digest], session)
     }
 }
 
@@ -87,73 +84,59 @@ impl Change<'_> {
     /// Adds a session, and forgets those that ended.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn add_session(&self, new: &StoredSession) -> Result<(), StoreError> {
-        let add = || {
-            let ended = "DELETE FROM sessions WHERE expires_at <= ?1";
-            self.0.0.prepare_cached(ended)?.execute([new.created_at.as_second()])?;
-            let sql =
-                format!("INSERT INTO sessions ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
-            self.0.0.prepare_cached(&sql)?.execute(params![
-                new.digest,
-                new.kind.as_str(),
-                new.subject,
-                new.form_token,
-                new.created_at.as_second(),
-                new.seen_at.as_second(),
-                new.expires_at.as_second(),
-            ])
-        };
-        add().map(drop).map_err(StoreError::during("add a session"))
+        let ended = "DELETE FROM sessions WHERE expires_at <= ?1";
+        self.execute("forget sessions that ended", ended, values![new.created_at])?;
+        let sql = format!("INSERT INTO sessions ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+        let values = values![
+            &new.digest,
+            new.kind.as_str(),
+            &new.subject,
+            &new.form_token,
+            new.created_at,
+            new.seen_at,
+            new.expires_at,
+        ];
+        self.execute("add a session", &sql, values).map(drop)
     }
 
     /// Notes that it was used.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn touch_session(&self, digest: &str, now: Timestamp) -> Result<(), StoreError> {
-        self.0
-            .0
-            .prepare_cached("UPDATE sessions SET seen_at = ?2 WHERE digest = ?1")
-            .and_then(|mut s| s.execute(params![digest, now.as_second()]))
-            .map(drop)
-            .map_err(StoreError::during("note that a session was used"))
+        let sql = "UPDATE sessions SET seen_at = ?2 WHERE digest = ?1";
+        self.execute("note that a session was used", sql, values![digest, now]).map(drop)
     }
 
-    /// Ends one session; false where it was ended before.
+    /// Ends one session.
     ///
     /// # Errors
-    /// What SQLite says.
-    pub fn end_session(&self, digest: &str) -> Result<bool, StoreError> {
-        self.0
-            .0
-            .prepare_cached("DELETE FROM sessions WHERE digest = ?1")
-            .and_then(|mut s| s.execute([digest]))
-            .map(|ended| ended > 0)
-            .map_err(StoreError::during("end a session"))
+    /// What the database says.
+    pub fn end_session(&self, digest: &str) -> Result<(), StoreError> {
+        let sql = "DELETE FROM sessions WHERE digest = ?1";
+        self.execute("end a session", sql, values![digest]).map(drop)
     }
 
-    /// Ends all sessions of a subscription or an operator, and says how many there were.
+    /// Ends all sessions of a subscription or an operator.
     ///
     /// # Errors
-    /// What SQLite says.
-    pub fn end_sessions_of(&self, kind: SessionKind, subject: &str) -> Result<usize, StoreError> {
-        self.0
-            .0
-            .prepare_cached("DELETE FROM sessions WHERE kind = ?1 AND subject = ?2")
-            .and_then(|mut s| s.execute([kind.as_str(), subject]))
-            .map_err(StoreError::during("end sessions"))
+    /// What the database says.
+    pub fn end_sessions_of(&self, kind: SessionKind, subject: &str) -> Result<(), StoreError> {
+        let sql = "DELETE FROM sessions WHERE kind = ?1 AND subject = ?2";
+        self.execute("end sessions", sql, values![kind.as_str(), subject]).map(drop)
     }
 }
 
-fn session(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
+fn session(row: &Row<'_>) -> Result<StoredSession, Fault> {
     Ok(StoredSession {
-        digest: row.get("digest")?,
-        kind: parsed(row, "kind")?,
-        subject: row.get("subject")?,
-        form_token: row.get("form_token")?,
-        created_at: time(row, "created_at")?,
-        seen_at: time(row, "seen_at")?,
-        expires_at: time(row, "expires_at")?,
+        digest: row.string("digest")?,
+        kind: row.parsed("kind")?,
+        subject: row.string("subject")?,
+        form_token: row.string("form_token")?,
+        created_at: row.time("created_at")?,
+        seen_at: row.time("seen_at")?,
+        expires_at: row.time("expires_at")?,
     })
 }
