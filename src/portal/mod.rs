@@ -2,7 +2,7 @@
 //!
 //! [`Portal`] is the whole of it in one process; `entitle-portal` serves it, `entitled dev` and tests embed it.
 //! [`domain`] decides, [`store`] keeps, `answering` brings the two together for one request, `operating` for the vendor's
-//! commands, `http` is the way in. The binary calls [`cli`]; this calls `api`, `health`, `members` (ranges of addresses, handshakes),
+//! commands, `http` is the way in, `web` the pages for people. The binary calls [`cli`]; this calls `api`, `health`, `members` (ranges of addresses, handshakes),
 //! `license` and `codes`.
 
 pub mod access;
@@ -22,6 +22,7 @@ mod operating;
 mod service;
 pub mod store;
 mod tls;
+mod web;
 mod webhooks;
 
 pub use clock::{Clock, SystemClock};

@@ -158,7 +158,7 @@ impl Portal {
         opened.and_then(|opened| answering::answer(self, opened)).map_err(refused)
     }
 
-    /// Its routes: `POST /v1/requests`, `GET /v1/trust`, `GET /.well-known/jwks.json`, `GET /v1/openapi.json`,
+    /// Its routes: the pages, `POST /v1/requests`, `GET /v1/trust`, `GET /.well-known/jwks.json`, `GET /v1/openapi.json`,
     /// `GET /livez`, `GET /readyz`.
     pub fn router(&self) -> axum::Router {
         self.router_over(Transport::default())

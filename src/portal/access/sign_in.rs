@@ -5,12 +5,9 @@
 //! in to, so that whoever guesses locks nobody out.
 
 use super::{
-    super::{Portal, PortalError, attempts::Subject, clock::whole_second},
+    super::{ClientAddress, Portal, PortalError, attempts::Subject},
     Operator, Password,
-    operators::told,
 };
-use serde_json::json;
-use std::net::IpAddr;
 
 /// Seconds after which a portal that verifies too many passwords may be asked again.
 const BUSY: u32 = 5;
@@ -67,10 +64,10 @@ impl Portal {
         &self,
         name: &str,
         password: Password,
-        from: IpAddr,
+        from: ClientAddress,
     ) -> Result<Operator, SignInError> {
         let attempts = self.attempts();
-        let (address, account) = (Subject::sign_in_from(from), Subject::operator(name));
+        let (address, account) = (Subject::SignInFrom(from.network()), Subject::operator(name));
         let wait = attempts.wait(address, self.now());
         let by_name = attempts.wait(account, self.now());
         let by_name = by_name.filter(|_| attempts.wrong_so_far(address, self.now()) > 0);
@@ -82,12 +79,11 @@ impl Portal {
         let digest = enabled.as_ref().map(|operator| operator.password.clone());
         let fits = self.hashing().fits(password, digest).await.ok_or(SignInError::Busy)?;
         if let Some(operator) = enabled.filter(|_| fits) {
-            self.tell_sign_in(&operator, from).await?;
             return Ok(operator);
         }
         let now = self.now();
         let (by_address, by_name) = (attempts.wrong(address, now), attempts.wrong(account, now));
-        tracing::info!(address = %from, "a sign-in is refused");
+        tracing::info!(address = %from.0, "a sign-in is refused");
         let seconds = by_address.or(by_name);
         Err(seconds.map_or(SignInError::Refused, |seconds| SignInError::TooMany { seconds }))
     }
@@ -107,14 +103,5 @@ impl Portal {
     pub fn signed_in(&self, name: &str) -> Result<Option<Operator>, PortalError> {
         let found = self.store().read(|view| view.operator(name))?;
         Ok(found.filter(|operator| operator.disabled_at.is_none()))
-    }
-
-    async fn tell_sign_in(&self, operator: &Operator, from: IpAddr) -> Result<(), PortalError> {
-        let (actor, now) = (operator.actor(), whole_second(self.now()));
-        let detail = json!({ "operator": operator.name, "address": from });
-        let tell = move |change: &super::super::store::Change<'_>| {
-            told(change, &actor, "operator-signed-in", detail, now)
-        };
-        self.store().write_later(tell).await
     }
 }

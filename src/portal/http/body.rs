@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// For the whole body: 1 MiB in half a minute is slower than a modem.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
-/// How much more than allowed is read and thrown away, so that a client that sends first and reads later sees the refusal
+/// How much more is read and thrown away, so that a client that sends first and reads later sees the refusal
 /// instead of a broken connection.
 const DRAINED: usize = 8 * MAX_DOCUMENT;
 
@@ -15,39 +15,32 @@ const DRAINED: usize = 8 * MAX_DOCUMENT;
 ///
 /// # Errors
 /// The problem document for a body over [`MAX_DOCUMENT`], one that takes too long, and one that breaks off.
-pub(super) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
-    read_at_most(body, MAX_DOCUMENT, "send the file that `entitlectl request` wrote").await
+pub(in crate::portal) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+    read_most(body, MAX_DOCUMENT).await
 }
 
-/// The whole body, of so many bytes at most; `mend` says what else to send.
+/// The whole body, of at most `most` bytes.
 ///
 /// # Errors
 /// As [`read`].
-pub(super) async fn read_at_most(
-    body: Body,
-    largest: usize,
-    mend: &str,
-) -> Result<Vec<u8>, Problem> {
-    let collected = tokio::time::timeout(TIME_LIMIT, collect(body, largest)).await;
-    let collected = collected.unwrap_or_else(|_| {
+pub(in crate::portal) async fn read_most(body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+    tokio::time::timeout(TIME_LIMIT, collect(body, most)).await.unwrap_or_else(|_| {
         Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             "request-too-slow",
             "The request took too long",
             "the request did not arrive within 30 seconds: send it again",
         ))
-    })?;
-    collected.ok_or_else(|| too_large(largest, mend))
+    })
 }
 
-/// None where it is too large.
-async fn collect(mut body: Body, largest: usize) -> Result<Option<Vec<u8>>, Problem> {
+async fn collect(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     let mut found = 0;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| broken())?.into_data() else { continue };
         found += data.len();
-        if found <= largest {
+        if found <= most {
             bytes.extend_from_slice(&data);
         } else if found > DRAINED {
             break;
@@ -55,15 +48,17 @@ async fn collect(mut body: Body, largest: usize) -> Result<Option<Vec<u8>>, Prob
             bytes = Vec::new();
         }
     }
-    Ok((found <= largest).then_some(bytes))
+    if found > most { Err(too_large(most)) } else { Ok(bytes) }
 }
 
-fn too_large(largest: usize, mend: &str) -> Problem {
+fn too_large(most: usize) -> Problem {
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "document-too-large",
         "The request is too large",
-        format!("a request has at most {largest} bytes here: {mend}"),
+        format!(
+            "a request has at most {most} bytes here: send less, or the file that `entitlectl request` wrote as it is"
+        ),
     )
 }
 

@@ -1,8 +1,8 @@
 //! The way in by HTTP: one route for requests, and the documents that verify its answers.
 //!
-//! The router is served by `api::serve`; whoever sends a request is told by its signature alone.
+//! The pages for browsers are `web`'s. The router is served by `api::serve`; whoever sends a request is told by its signature alone.
 
-mod body;
+pub(super) mod body;
 mod client_address;
 mod documents;
 mod requests;
@@ -12,11 +12,16 @@ mod vendor;
 pub use client_address::ClientAddress;
 pub use transport::{ForwardedBy, Transport};
 
-use super::Portal;
+use super::{
+    Portal,
+    web::{self, Web},
+};
 use crate::api::Problem;
 use axum::{
     Extension, Router,
-    http::{Method, StatusCode, Uri},
+    http::{HeaderMap, Method, StatusCode, Uri},
+    middleware,
+    response::{IntoResponse, Response},
     routing::get,
 };
 use std::sync::Arc;
@@ -47,13 +52,19 @@ struct Access {
 
 /// The routes of a portal that is reached so.
 pub(super) fn router(portal: Portal, transport: Transport) -> Router {
-    let access = Access { portal, places: Arc::new(Semaphore::new(MOST_AT_ONCE)) };
+    let access = Access { portal: portal.clone(), places: Arc::new(Semaphore::new(MOST_AT_ONCE)) };
     let (router, description) = described(Some(&access)).split_for_parts();
+    let is_secure = transport.is_secure();
+    let pages = web::routes(Web::new(portal, is_secure));
     router
         .route("/v1/openapi.json", get(move || async move { axum::Json(description) }))
+        .with_state(access)
+        .merge(pages)
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(access)
+        .layer(middleware::map_response(move |response: Response| async move {
+            web::harden(response, is_secure)
+        }))
         .layer(Extension(Arc::new(transport)))
 }
 
@@ -73,11 +84,15 @@ fn described(access: Option<&Access>) -> OpenApiRouter<Access> {
         .merge(vendor::described(access))
 }
 
-async fn no_such_route(uri: Uri) -> Problem {
+async fn no_such_route(headers: HeaderMap, uri: Uri) -> Response {
+    if web::wants_page(&headers) {
+        return web::nothing_here().into_response();
+    }
     let path: String = uri.path().chars().take(80).collect();
     let detail =
         format!("there is nothing at {path}: `/v1/openapi.json` lists what this portal has");
     Problem::new(StatusCode::NOT_FOUND, "no-such-route", "There is nothing here", detail)
+        .into_response()
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Problem {

@@ -19,4 +19,5 @@ mod serial_only;
 mod slots;
 pub(in crate::portal) mod stage;
 mod vendor;
+mod web;
 mod webhooks;
