@@ -4,6 +4,7 @@
 mod act;
 mod environments;
 mod forks;
+mod keys;
 mod releases;
 mod searching;
 mod serial_only;
@@ -12,6 +13,7 @@ mod subscriptions;
 pub use act::Act;
 pub use environments::NewRebindCode;
 pub use forks::{BranchView, ForkView};
+pub use keys::KeyStanding;
 pub use releases::{AskedRelease, ReleaseAnswer, ReleaseState};
 pub use serial_only::SerialOnlyLicense;
 

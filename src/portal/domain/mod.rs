@@ -13,6 +13,7 @@ mod place;
 mod refusal;
 mod subscription;
 mod succession;
+pub mod written;
 
 pub use chain::{Branch, Chain, Link, Step};
 pub use decision::{Decision, Holds, decide};

@@ -11,6 +11,7 @@ mod vendor;
 
 pub use client_address::ClientAddress;
 pub use transport::{ForwardedBy, Transport};
+pub(in crate::portal) use vendor::csv;
 
 use super::{
     Portal,

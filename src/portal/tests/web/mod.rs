@@ -2,6 +2,8 @@
 
 mod foundation;
 mod sign_in;
+mod vendor;
+mod vendor_administration;
 
 use super::stage::Stage;
 use crate::portal::{Transport, domain::Subscription};
