@@ -3,6 +3,7 @@
 mod agent;
 mod succession;
 mod tls;
+mod vendor;
 
 use crate::stage::{PRODUCT, Vendor};
 use agent::Agent;

@@ -5,24 +5,32 @@
 //! are. Both calls block; an `async` caller uses a blocking thread. `portal` calls this; this calls `portal::domain`,
 //! `license`, `identity` and `codes`.
 
+mod asked_releases;
 mod audit;
 mod environments;
 mod error;
 mod evidence;
+mod operators;
 mod releases;
 mod requests;
+mod search;
 mod session;
 mod sessions;
 mod sqlite;
 mod subscriptions;
 mod succession;
+mod tokens;
+mod webhooks;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
 pub use error::{Fault, StoreError};
 pub use requests::AnsweredRequest;
+pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
 pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
+pub use tokens::KeptAnswer;
+pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
 use session::{Database, Row, Session, Value};
