@@ -5,6 +5,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
 };
+use tokio_rustls::server::TlsStream;
 
 /// Who is at the other end of a connection; in the extensions of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,17 @@ impl Connection for TcpStream {
     }
 }
 
+/// Its keys can't be handed on: it ends with this process.
+impl Connection for TlsStream<TcpStream> {
+    fn peer(&self) -> io::Result<Peer> {
+        self.get_ref().0.peer()
+    }
+
+    fn release(self) -> io::Result<OwnedFd> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// What a listener must do to be served.
 pub trait Listener: Send + Sync {
     /// A connection.
@@ -106,6 +118,11 @@ impl<L: Listener> Resumed<L> {
     /// `left` go on as if they had been accepted.
     pub fn new(listener: L, left: Vec<L::Stream>) -> Self {
         Self { listener, left: Mutex::new(left) }
+    }
+
+    /// Where new ones come from, and those that were left.
+    pub fn into_parts(self) -> (L, Vec<L::Stream>) {
+        (self.listener, self.left.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where new ones come from.

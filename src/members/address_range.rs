@@ -1,6 +1,10 @@
 //! A range of addresses, as in `10.1.0.0/16`.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
 
 /// Addresses that begin with the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +14,11 @@ pub struct AddressRange {
 }
 
 impl AddressRange {
+    /// This machine.
+    pub const IPV4_LOOPBACK: Self = Self { base: IpAddr::V4(Ipv4Addr::LOCALHOST), bits: 8 };
+    /// This machine, by IPv6.
+    pub const IPV6_LOOPBACK: Self = Self { base: IpAddr::V6(Ipv6Addr::LOCALHOST), bits: 128 };
+
     /// Whether `address` is one of them; an IPv4 address is the same in its IPv6 form (RFC 4291 section 2.5.5.2).
     pub fn contains(self, address: IpAddr) -> bool {
         match (self.base, address.to_canonical()) {

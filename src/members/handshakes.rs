@@ -15,7 +15,7 @@ const UNDISTURBED: Duration = Duration::from_secs(1);
 
 /// All that are in flight.
 #[derive(Debug, Default)]
-pub(super) struct Handshakes {
+pub(crate) struct Handshakes {
     under_way: Mutex<Vec<Arc<Place>>>,
     ended: Notify,
 }
@@ -29,7 +29,7 @@ struct Place {
 
 /// One of them; over when dropped.
 #[derive(Debug)]
-pub(super) struct Handshake {
+pub(crate) struct Handshake {
     all: Arc<Handshakes>,
     place: Arc<Place>,
 }
@@ -37,7 +37,7 @@ pub(super) struct Handshake {
 impl Handshakes {
     /// A place for one more. Where all are taken it waits for one to end; one that takes longer than a second has to make
     /// room, the oldest of the address that has the most.
-    pub(super) async fn begin(self: &Arc<Self>, address: IpAddr) -> Handshake {
+    pub(crate) async fn begin(self: &Arc<Self>, address: IpAddr) -> Handshake {
         loop {
             let ended = self.ended.notified();
             match self.try_begin(address, Instant::now()) {
@@ -82,7 +82,7 @@ fn victim(under_way: &[Arc<Place>], slow: impl Fn(&Arc<Place>) -> bool) -> Optio
 
 impl Handshake {
     /// Done when it has to make room.
-    pub(super) async fn left(&self) {
+    pub(crate) async fn left(&self) {
         self.place.leave.notified().await;
     }
 }

@@ -34,6 +34,7 @@ pub use contract::{
     Renewing, Reply,
 };
 pub use error::MembersError;
+pub(crate) use handshakes::{Handshake, Handshakes};
 pub use listener::{Host, Listener};
 pub use port::Port;
 pub use presence::{Presence, Seen, shown_name};

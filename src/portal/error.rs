@@ -1,8 +1,11 @@
 //! Why the portal could not be set up, opened or changed. Refused requests are `domain::Refusal`s.
 
 use super::{
+    access::AccessError,
     domain::{Refusal, TermsError},
     store::StoreError,
+    tls::TlsError,
+    webhooks::WebhookRefusal,
 };
 use crate::{codes::SerialNumber, license::DocumentError};
 use std::{io, net::SocketAddr, path::PathBuf};
@@ -44,6 +47,26 @@ pub enum PortalError {
     NoSubscription { id: Uuid },
     #[error("no environment has the id {id}: `entitle-portal environment list` shows them")]
     NoEnvironment { id: Uuid },
+    #[error(
+        "no release with the id {id} waits for approval: `entitle-portal environment releases` lists those that do"
+    )]
+    NoAskedRelease { id: Uuid },
+    #[error(
+        "the subscription ends at {ends_at} already, and {asked} is not later: give a later end, or change the terms"
+    )]
+    NoLonger { ends_at: jiff::Timestamp, asked: jiff::Timestamp },
+    #[error(
+        "the subscription has revision {found}, the change was made for {seen}: read it again, then decide anew"
+    )]
+    OtherRevision { seen: u64, found: u64 },
+    #[error(
+        "the Idempotency-Key was used for another request within 24 hours: give each request a key of its own"
+    )]
+    KeyReused,
+    #[error(
+        "the request with this Idempotency-Key was done, and its answer held a secret that is kept nowhere: ask again with a new key"
+    )]
+    AnswerNotKept,
     #[error("environment {id} was released at {at} already: there is nothing to do")]
     AlreadyReleased { id: Uuid, at: jiff::Timestamp },
     #[error(
@@ -81,17 +104,23 @@ pub enum PortalError {
     )]
     Revoked,
     #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookRefusal),
+    #[error(transparent)]
     Terms(#[from] TermsError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the operating system gave no random numbers ({0}): try again")]
     Random(#[from] getrandom::Error),
     #[error(
-        "{address} is reached by others than this machine, and the portal speaks HTTP without TLS, so that anyone on the way could read and change what passes: listen on 127.0.0.1 behind a proxy that ends TLS, or, where such a proxy is on another machine and the network between is trusted, say `--behind-proxy`"
+        "{address} is reached by others than this machine, and without TLS anyone on the way could read and change what passes: give a certificate (`--tls-certificate`, `--tls-key`), listen on 127.0.0.1 behind a proxy that ends TLS, or, where such a proxy is on another machine and the network between is trusted, say `--behind-proxy`"
     )]
     PlainHttp { address: SocketAddr },
     #[error("could not listen on {address} ({source}): choose another address")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("the request is refused ({code}): {detail}")]
     Refused { code: String, detail: String },
     #[error("the server could not be started: {0}")]
@@ -118,6 +147,11 @@ impl PortalError {
             Self::Name { .. } => "name",
             Self::NoSubscription { .. } => "no-subscription",
             Self::NoEnvironment { .. } => "no-environment",
+            Self::NoAskedRelease { .. } => "no-asked-release",
+            Self::NoLonger { .. } => "renewal-no-longer",
+            Self::OtherRevision { .. } => "other-revision",
+            Self::KeyReused => "idempotency-key-reused",
+            Self::AnswerNotKept => "idempotency-answer-not-kept",
             Self::AlreadyReleased { .. } => "already-released",
             Self::WithoutKey { .. } => "without-key",
             Self::NoPendingRebind { .. } => "no-pending-rebind",
@@ -129,11 +163,14 @@ impl PortalError {
             Self::Refusal(refusal) => refusal.code(),
             Self::AlreadyStanding { .. } => "already-standing",
             Self::Revoked => "revoked",
+            Self::Access(error) => error.code(),
+            Self::Webhook(error) => error.code(),
             Self::Terms(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Random(_) => "random",
             Self::PlainHttp { .. } => "plain-http",
             Self::Listen { .. } => "listen",
+            Self::Tls(error) => error.code(),
             Self::Refused { code, .. } => code,
             Self::Runtime(_) => "runtime",
             Self::Output(_) => "output",

@@ -2,6 +2,8 @@
 
 mod agent;
 mod succession;
+mod tls;
+mod vendor;
 
 use crate::stage::{PRODUCT, Vendor};
 use agent::Agent;

@@ -1,25 +1,25 @@
 //! `entitle-portal serve`.
 
+mod serving;
+
 use super::{operator, output::Output};
 use crate::{
-    api::{Resumed, ServerOptions, serve},
-    health::{Inherited, ServiceManager},
+    health::Inherited,
+    members::AddressRange,
     portal::{
-        Options, Portal, PortalError, SystemClock,
+        ForwardedBy, Options, Portal, PortalError, SystemClock, Transport,
         store::{KEPT_READERS, WriterKind},
+        tls::{Certificate, CertificateFiles},
     },
 };
 use clap::{Args, ValueEnum};
+use serving::{Serving, listen};
 use std::{
     io,
-    net::{self, SocketAddr},
+    net::SocketAddr,
     num::NonZero,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    signal::unix::{SignalKind, signal},
 };
 use tracing_subscriber::EnvFilter;
 
@@ -28,9 +28,28 @@ pub(super) struct Serve {
     /// Where to listen; port 0 takes a free one. A socket of systemd's goes over it
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8440")]
     listen: SocketAddr,
-    /// Listen on an address that others reach, though the portal speaks plain HTTP: a proxy in front ends TLS
+    /// Speak TLS with the certificate in this file, PEM, those of its issuers after it. A new one is taken up at SIGHUP, and
+    /// within a minute
+    #[arg(long, value_name = "FILE", env = "ENTITLE_PORTAL_TLS_CERTIFICATE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", env = "ENTITLE_PORTAL_TLS_KEY", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// A proxy in front ends TLS: plain HTTP is spoken on an address that others reach, and the proxy believed about who asked
     #[arg(long, env = "ENTITLE_PORTAL_BEHIND_PROXY")]
     behind_proxy: bool,
+    /// Proxies that are believed about who asked them, a range of addresses; may be repeated. Those of this machine, unless said
+    #[arg(
+        long,
+        value_name = "RANGE",
+        env = "ENTITLE_PORTAL_TRUSTED_PROXY",
+        value_delimiter = ',',
+        requires = "behind_proxy"
+    )]
+    trusted_proxy: Vec<AddressRange>,
+    /// The header in which they say it
+    #[arg(long, value_enum, default_value_t, env = "ENTITLE_PORTAL_FORWARDED_BY")]
+    forwarded_by: ForwardedBy,
     /// How to write the log, to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -51,9 +70,12 @@ impl Serve {
         let inherited = Inherited::tcp();
         let address = inherited.listeners.first().and_then(|listener| listener.local_addr().ok());
         let address = address.unwrap_or(self.listen);
-        if !self.behind_proxy && !address.ip().to_canonical().is_loopback() {
+        let certificate = self.certificate()?;
+        if certificate.is_none() && !self.behind_proxy && !address.ip().to_canonical().is_loopback()
+        {
             return Err(PortalError::PlainHttp { address });
         }
+        let transport = self.transport(certificate.is_some());
         let options = Options { actor: operator(), writer: WriterKind::Thread };
         let portal = Portal::open(dir, options, Arc::new(SystemClock))?;
         // Threads that verify requests: more than there are processors would only get into each other's way, and each has
@@ -67,8 +89,25 @@ impl Serve {
         runtime.block_on(async {
             let listener = listen(address, inherited).await;
             let listener = listener.map_err(|source| PortalError::Listen { address, source })?;
-            run(portal, listener, out).await
+            Serving { portal, transport, certificate }.run(listener, out).await
         })
+    }
+
+    fn certificate(&self) -> Result<Option<Arc<Certificate>>, PortalError> {
+        let Some((certificate, key)) = self.tls_certificate.clone().zip(self.tls_key.clone())
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Certificate::load(CertificateFiles { certificate, key })?))
+    }
+
+    fn transport(&self, tls: bool) -> Transport {
+        let mut proxies = self.trusted_proxy.clone();
+        if self.behind_proxy && proxies.is_empty() {
+            proxies = vec![AddressRange::IPV4_LOOPBACK, AddressRange::IPV6_LOOPBACK];
+        }
+        let (behind_proxy, forwarded_by) = (self.behind_proxy, self.forwarded_by);
+        Transport { tls, behind_proxy, proxies, forwarded_by }
     }
 
     fn start_log(&self) {
@@ -80,77 +119,5 @@ impl Serve {
         };
         // Only where a program that embeds this has a log of its own.
         drop(started);
-    }
-}
-
-/// The inherited socket, with the connections that the process before left, or one at `address`.
-async fn listen(
-    address: SocketAddr,
-    mut inherited: Inherited<net::TcpListener, net::TcpStream>,
-) -> io::Result<Resumed<TcpListener>> {
-    let listener = match inherited.listeners.pop() {
-        Some(listener) => {
-            listener.set_nonblocking(true)?;
-            TcpListener::from_std(listener)?
-        }
-        None => TcpListener::bind(address).await?,
-    };
-    let left = inherited.connections.into_iter().filter_map(|stream| {
-        stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)).ok()
-    });
-    Ok(Resumed::new(listener, left.collect()))
-}
-
-async fn run(
-    portal: Portal,
-    listener: Resumed<TcpListener>,
-    out: &mut Output,
-) -> Result<(), PortalError> {
-    let manager = ServiceManager::from_environment();
-    let mut reload = signal(SignalKind::hangup()).map_err(PortalError::Runtime)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(PortalError::Runtime)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(PortalError::Runtime)?;
-    let address = listener.listener().local_addr().map_err(PortalError::Runtime)?;
-    manager.kept_were_taken();
-    tracing::info!(%address, product = portal.keys().product(), "the portal is listening");
-    let line = format!("listening on http://{address}");
-    out.show(
-        &serde_json::json!({ "address": address, "url": format!("http://{address}") }),
-        || line,
-    )?;
-    manager.ready("requests are answered");
-    let reloading = portal.clone();
-    let reloader = tokio::spawn(async move {
-        while reload.recv().await.is_some() {
-            manager.reloading();
-            read_keys_again(&reloading);
-            manager.ready("requests are answered");
-        }
-    });
-    let stop = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        manager.stopping();
-        tracing::info!("stopping: answers under way are ended");
-    };
-    let options =
-        ServerOptions { hand_over: manager.keeps_connections(), ..ServerOptions::default() };
-    let idle = serve(listener, portal.router(), options, stop).await;
-    manager.keep(&idle);
-    reloader.abort();
-    tracing::info!("stopped");
-    Ok(())
-}
-
-/// Takes up a new trust document.
-fn read_keys_again(portal: &Portal) {
-    match portal.reload_keys() {
-        Ok(()) => {
-            let version = portal.keys().trust().claims().version;
-            tracing::info!(version, "the trust document was read again");
-        }
-        Err(error) => tracing::error!(%error, code = error.code(), "the old keys stay in use"),
     }
 }

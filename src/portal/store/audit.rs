@@ -1,11 +1,10 @@
 //! The audit: what was changed, when, by whom. Entries are added with the change that they tell of, and never changed.
 
 use super::{
-    Change, StoreError, View,
-    rows::{json, time, to_json},
+    Change, Fault, StoreError, View,
+    session::{Row, to_json, values},
 };
 use jiff::Timestamp;
-use rusqlite::{Row, params};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -27,11 +26,12 @@ pub struct Event<'a> {
 }
 
 /// An entry as it is read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct AuditEntry {
     /// Its place.
     pub id: i64,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// Who.
     pub actor: String,
@@ -49,53 +49,51 @@ impl View<'_> {
     /// The newest `most` entries, of one subscription or all, oldest first.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn audit(
         &self,
         subscription: Option<Uuid>,
         most: u32,
     ) -> Result<Vec<AuditEntry>, StoreError> {
-        let sql = "SELECT * FROM (SELECT * FROM audit WHERE ?1 IS NULL OR subscription_id = ?1 \
-                   ORDER BY id DESC LIMIT ?2) ORDER BY id";
-        self.0
-            .prepare_cached(sql)
-            .and_then(|mut s| {
-                s.query_map(params![subscription.map(|id| id.to_string()), most], entry)?.collect()
-            })
-            .map_err(StoreError::during("read the audit"))
+        let newest = |filter: &str| {
+            format!(
+                "SELECT * FROM (SELECT * FROM audit {filter} ORDER BY id DESC LIMIT ?1) AS newest ORDER BY id"
+            )
+        };
+        let doing = "read the audit";
+        match subscription {
+            None => self.all(doing, &newest(""), values![most], entry),
+            Some(id) => {
+                self.all(doing, &newest("WHERE subscription_id = ?2"), values![most, id], entry)
+            }
+        }
     }
 }
 
 impl Change<'_> {
-    /// Adds an entry.
+    /// Adds an entry, and what webhooks are told of it.
     ///
     /// # Errors
-    /// What SQLite says.
-    pub fn audit_event(&self, event: &Event<'_>) -> Result<(), StoreError> {
-        let add = || {
-            let sql = "INSERT INTO audit (at, actor, event, subscription_id, environment_id, detail) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            self.0.0.prepare_cached(sql)?.execute(params![
-                event.at.as_second(),
-                event.actor,
-                event.event,
-                event.subscription_id.map(|id| id.to_string()),
-                event.environment_id.map(|id| id.to_string()),
-                to_json(&event.detail)?,
-            ])
-        };
-        add().map(drop).map_err(StoreError::during("add to the audit"))
+    /// What the database says.
+    pub fn audit_event(&self, told: &Event<'_>) -> Result<(), StoreError> {
+        let sql = "INSERT INTO audit (at, actor, event, subscription_id, environment_id, detail) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let Event { at, actor, event, subscription_id, environment_id, detail } = told;
+        let values =
+            values![*at, *actor, *event, *subscription_id, *environment_id, to_json(detail)?];
+        self.execute("add to the audit", sql, values)?;
+        self.queue_messages(told)
     }
 }
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
+pub(super) fn entry(row: &Row<'_>) -> Result<AuditEntry, Fault> {
     Ok(AuditEntry {
-        id: row.get("id")?,
-        at: time(row, "at")?,
-        actor: row.get("actor")?,
-        event: row.get("event")?,
-        subscription_id: row.get("subscription_id")?,
-        environment_id: row.get("environment_id")?,
-        detail: json(row, "detail")?,
+        id: row.integer("id")?,
+        at: row.time("at")?,
+        actor: row.string("actor")?,
+        event: row.string("event")?,
+        subscription_id: row.optional_string("subscription_id")?,
+        environment_id: row.optional_string("environment_id")?,
+        detail: row.json("detail")?,
     })
 }

@@ -12,16 +12,18 @@ pub enum StoreError {
         "the database is in use by another program for longer than 5 seconds ({doing}): try again"
     )]
     Busy { doing: &'static str },
-    #[error(
-        "the database could not be used ({doing}: {source}): check the space on its disk, then its file by `sqlite3 portal.db 'PRAGMA integrity_check'`"
-    )]
-    Sqlite { doing: &'static str, source: Arc<rusqlite::Error> },
+    #[error("the database could not be used ({doing}: {source}): {}", source.mend())]
+    Database { doing: &'static str, source: Fault },
     #[error("the database is of version {found}, this program knows {known}: install a newer one")]
     Newer { found: usize, known: usize },
     #[error(
         "rows of the database refer to rows that are not there: it stays as it is; restore it from a backup"
     )]
     Damaged,
+    #[error(
+        "something could not be written as JSON, which is a fault of the portal: please report it"
+    )]
+    Unwritable,
     #[error("the database undid the change because another one in its batch failed: try again")]
     Undone,
     #[error(
@@ -34,28 +36,65 @@ pub enum StoreError {
     Stopped,
 }
 
+/// What a database said.
+#[derive(Debug, Clone, thiserror::Error)]
+#[expect(missing_docs, reason = "each message names its fields")]
+pub enum Fault {
+    #[error("{0}")]
+    Sqlite(Arc<rusqlite::Error>),
+    #[error("column {column} can't be read: {reason}")]
+    Column { column: String, reason: String },
+}
+
+impl Fault {
+    /// What the operator can do about it.
+    const fn mend(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) | Self::Column { .. } => {
+                "check the space on its disk, then its file by `sqlite3 portal.db 'PRAGMA integrity_check'`"
+            }
+        }
+    }
+
+    /// Whether another program holds a lock for too long.
+    fn is_busy(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+            ),
+            Self::Column { .. } => false,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(Arc::new(error))
+    }
+}
+
 impl StoreError {
     /// A stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Open { .. } => "store-open",
             Self::Busy { .. } => "store-busy",
-            Self::Sqlite { .. } => "store-failed",
+            Self::Database { .. } => "store-failed",
             Self::Newer { .. } => "store-newer",
             Self::Damaged => "store-damaged",
+            Self::Unwritable => "store-unwritable",
             Self::Undone => "store-undone",
             Self::Failed => "store-change-failed",
             Self::Stopped => "store-stopped",
         }
     }
 
-    /// Names what was being done when SQLite failed.
-    pub(super) fn during(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
-        move |source| match source.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-                Self::Busy { doing }
-            }
-            _ => Self::Sqlite { doing, source: Arc::new(source) },
+    /// Names what was being done when a database failed.
+    pub(super) fn during<F: Into<Fault>>(doing: &'static str) -> impl FnOnce(F) -> Self {
+        move |source| {
+            let source = source.into();
+            if source.is_busy() { Self::Busy { doing } } else { Self::Database { doing, source } }
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The table of the environments' hardware, in digests.
 
 use super::{
-    Change, StoreError, View,
+    Change, Fault, StoreError, View,
     environments::{COLUMNS, environment},
+    session::{Row, Value, damaged, values},
 };
 use crate::{
     identity::EnrolledFact,
     portal::domain::{Environment, fact},
 };
-use rusqlite::{Row, params, types::Type};
 use uuid::Uuid;
 
 /// Environments that share a fact and are looked at; a few serials are shared by a whole chassis.
@@ -18,47 +18,51 @@ impl View<'_> {
     /// The facts by which an environment is known again, in the order of [`facts`](crate::portal::domain::facts).
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn evidence(&self, environment: Uuid) -> Result<Vec<EnrolledFact>, StoreError> {
         let sql = "SELECT source, digest, weight FROM evidence WHERE environment_id = ?1";
-        let read = || {
-            let mut statement = self.0.prepare_cached(sql)?;
-            let facts = statement.query_map([environment.to_string()], stored_fact)?;
-            let mut facts = facts.collect::<rusqlite::Result<Vec<_>>>()?;
-            facts.sort();
-            Ok(facts)
-        };
-        read().map_err(StoreError::during("read evidence"))
+        let mut facts = self.all("read evidence", sql, values![environment], stored_fact)?;
+        facts.sort();
+        Ok(facts)
     }
 
     /// The environments of a subscription that have their slot and share one of these facts.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn environments_by_evidence(
         &self,
         subscription: Uuid,
         facts: &[EnrolledFact],
     ) -> Result<Vec<Environment>, StoreError> {
-        let find = || {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM environments WHERE subscription_id = ?1 AND released_at IS NULL \
-                 AND id IN (SELECT environment_id FROM evidence WHERE digest = ?2) LIMIT {MOST_ALIKE}"
-            );
-            let mut statement = self.0.prepare_cached(&sql)?;
-            let mut found: Vec<Environment> = Vec::new();
-            for fact in facts {
-                let key = [subscription.to_string(), fact.digest.to_string()];
-                for alike in statement.query_map(key, environment)? {
-                    let alike = alike?;
-                    if !found.iter().any(|known| known.id == alike.id) {
-                        found.push(alike);
-                    }
+        if facts.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Nearly every machine is new: one statement says so, however many facts it has.
+        let sql = format!(
+            "SELECT DISTINCT digest FROM evidence WHERE digest IN ({})",
+            places(1, facts.len())
+        );
+        let digests: Vec<Value<'_>> =
+            facts.iter().map(|fact| fact.digest.to_string().into()).collect();
+        let doing = "find environments by evidence";
+        let known = self.all(doing, &sql, &digests, |row| row.string("digest"))?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM environments WHERE subscription_id = ?1 AND released_at IS NULL \
+             AND id IN (SELECT environment_id FROM evidence WHERE digest = ?2) LIMIT {MOST_ALIKE}"
+        );
+        let mut found: Vec<Environment> = Vec::new();
+        for fact in facts.iter().map(|fact| fact.digest.to_string()) {
+            if !known.contains(&fact) {
+                continue;
+            }
+            for alike in self.all(doing, &sql, values![subscription, fact], environment)? {
+                if !found.iter().any(|known| known.id == alike.id) {
+                    found.push(alike);
                 }
             }
-            Ok(found)
-        };
-        find().map_err(StoreError::during("find environments by evidence"))
+        }
+        Ok(found)
     }
 }
 
@@ -66,36 +70,45 @@ impl Change<'_> {
     /// Puts `facts` in the place of those that an environment is known by.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn put_evidence(
         &self,
         environment: Uuid,
         facts: &[EnrolledFact],
     ) -> Result<(), StoreError> {
-        let put = || {
-            let id = environment.to_string();
-            let connection = self.0.0;
-            connection
-                .prepare_cached("DELETE FROM evidence WHERE environment_id = ?1")?
-                .execute([&id])?;
-            let sql = "INSERT OR REPLACE INTO evidence \
-                       (environment_id, fact_group, source, digest, weight) VALUES (?1, ?2, ?3, ?4, ?5)";
-            let mut insert = connection.prepare_cached(sql)?;
-            for EnrolledFact { group, source, digest, weight } in facts {
-                let row = params![id, group.name(), source.name(), digest.to_string(), weight];
-                insert.execute(row)?;
-            }
-            Ok(())
-        };
-        put().map_err(StoreError::during("store evidence"))
+        let doing = "store evidence";
+        let old = "DELETE FROM evidence WHERE environment_id = ?1";
+        self.execute(doing, old, values![environment])?;
+        if facts.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<String> =
+            (0..facts.len()).map(|row| format!("(?1, {})", places(2 + row * 4, 4))).collect();
+        let sql = format!(
+            "INSERT INTO evidence (environment_id, fact_group, source, digest, weight) VALUES {} \
+             ON CONFLICT DO NOTHING",
+            rows.join(", ")
+        );
+        let mut values = vec![Value::from(environment)];
+        for EnrolledFact { group, source, digest, weight } in facts {
+            values.extend([
+                group.name().into(),
+                source.name().into(),
+                digest.to_string().into(),
+                (*weight).into(),
+            ]);
+        }
+        self.execute(doing, &sql, &values).map(drop)
     }
 }
 
-fn stored_fact(row: &Row<'_>) -> rusqlite::Result<EnrolledFact> {
-    let text = |column| row.get::<_, String>(column);
-    let read = fact(&text("source")?, &text("digest")?, row.get("weight")?);
-    read.ok_or_else(|| {
-        let reason = "a fact that can't be read".into();
-        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, reason)
-    })
+/// `?4, ?5, ?6`
+fn places(first: usize, count: usize) -> String {
+    let places: Vec<String> = (first..first + count).map(|place| format!("?{place}")).collect();
+    places.join(", ")
+}
+
+fn stored_fact(row: &Row<'_>) -> Result<EnrolledFact, Fault> {
+    let read = fact(row.text("source")?, row.text("digest")?, row.count("weight")?);
+    read.ok_or_else(|| damaged("source", "a fact that can't be read"))
 }

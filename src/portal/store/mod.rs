@@ -1,49 +1,59 @@
-//! What the portal keeps: one SQLite file in WAL mode with `synchronous=FULL`.
+//! What the portal keeps.
 //!
 //! [`Store::read`] lends a [`View`], [`Store::write`] a [`Change`]: all that one closure changes, with its audit entry, is
-//! one transaction. No SQL leaves this folder, so that `PostgreSQL` can stand beside SQLite later. Both calls block; an
-//! `async` caller uses a blocking thread. `portal` calls this; this calls `portal::domain`,
+//! one transaction. No SQL leaves this folder: a file a subject, written once over the seam in `session`, behind which the databases
+//! are. Both calls block; an `async` caller uses a blocking thread. `portal` calls this; this calls `portal::domain`,
 //! `license`, `identity` and `codes`.
 
+mod asked_releases;
 mod audit;
-mod connection;
 mod environments;
 mod error;
 mod evidence;
+mod operators;
 mod releases;
 mod requests;
-mod rows;
+mod search;
+mod session;
+mod sessions;
+mod sqlite;
 mod subscriptions;
 mod succession;
+mod tokens;
+mod webhooks;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
-pub use error::StoreError;
+pub use error::{Fault, StoreError};
 pub use requests::AnsweredRequest;
+pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
+pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
+pub use tokens::KeptAnswer;
+pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
-use connection::open;
-use rusqlite::Connection;
+use session::{Database, Row, Session, Value};
+use sqlite::SqliteFile;
 use std::{
     ops::Deref,
-    path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
 };
 use writer::Writer;
 
 /// Connections for reading that are kept open; more readers at once open theirs anew each time.
 pub(in crate::portal) const KEPT_READERS: usize = 32;
 
-/// The portal's database. Several processes may have it open: each transaction takes the lock of the file.
+/// The portal's database. Several processes may have it open.
 pub struct Store {
-    path: PathBuf,
-    readers: Mutex<Vec<Connection>>,
+    database: Arc<dyn Database>,
+    readers: Mutex<Vec<Box<dyn Session>>>,
     writer: Writer,
 }
 
 /// Read access.
-pub struct View<'a>(&'a Connection);
+pub struct View<'a>(&'a dyn Session);
 
 /// Write access, within one transaction.
 pub struct Change<'a>(View<'a>);
@@ -60,56 +70,124 @@ impl View<'_> {
     /// Whether the database can be read.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// What the database says.
     pub fn check(&self) -> Result<(), StoreError> {
-        self.0
-            .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
-            .map_err(StoreError::during("read the tables"))
+        self.first("read the tables", "SELECT id FROM subscriptions LIMIT 1", &[], |_| Ok(()))
+            .map(drop)
+    }
+
+    /// Reads the rows that a statement finds until `each` returns `false`.
+    fn each(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+        mut each: impl FnMut(&Row<'_>) -> Result<bool, Fault>,
+    ) -> Result<(), StoreError> {
+        self.0.query(sql, values, &mut each).map_err(StoreError::during(doing))
+    }
+
+    /// The first row that a statement finds.
+    fn first<T>(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, Fault>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut found = None;
+        self.each(doing, sql, values, |row| {
+            found = Some(read(row)?);
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
+    /// All rows that a statement finds.
+    fn all<T>(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, Fault>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        self.each(doing, sql, values, |row| {
+            found.push(read(row)?);
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+}
+
+impl Change<'_> {
+    /// Runs a statement: how many rows it has changed.
+    fn execute(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+    ) -> Result<u64, StoreError> {
+        self.0.0.execute(sql, values).map_err(StoreError::during(doing))
     }
 }
 
 impl Store {
-    /// Opens the database, makes it where there is none (mode 0600), and brings its tables up to date.
+    /// Opens the SQLite file, makes it where there is none (mode 0600), and brings its tables up to date.
     ///
     /// # Errors
     /// [`StoreError::Open`], [`StoreError::Newer`], and what SQLite says.
     pub fn open(path: &Path, writer: WriterKind) -> Result<Self, StoreError> {
-        let connection = open(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            readers: Mutex::default(),
-            writer: Writer::new(connection, writer)?,
-        })
+        Self::on(Arc::new(SqliteFile(path.to_owned())), writer)
+    }
+
+    fn on(database: Arc<dyn Database>, writer: WriterKind) -> Result<Self, StoreError> {
+        let writer = Writer::new(database.clone(), writer)?;
+        Ok(Self { database, readers: Mutex::default(), writer })
     }
 
     /// Reads one consistent state.
     ///
     /// # Errors
-    /// What `work` returns, and what SQLite says.
+    /// What `work` returns, and what the database says.
     pub fn read<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&View<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match kept {
-            Some(connection) => connection,
-            None => open(&self.path)?,
-        };
-        let snapshot =
-            connection.unchecked_transaction().map_err(StoreError::during("begin to read"))?;
-        let result = work(&View(&snapshot));
-        drop(snapshot);
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < KEPT_READERS {
-            readers.push(connection);
+        let session = self.reader()?;
+        let result = work(&View(&*session));
+        if session.run("ROLLBACK").is_ok() {
+            let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            if readers.len() < KEPT_READERS {
+                readers.push(session);
+            }
         }
         result
+    }
+
+    /// A connection that has begun to read. A kept one may have been lost since.
+    fn reader(&self) -> Result<Box<dyn Session>, StoreError> {
+        let begin = |session: &dyn Session| {
+            session.begin_reading().map_err(StoreError::during("begin to read"))
+        };
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(session) = kept {
+            match begin(&*session) {
+                Err(_) if session.is_lost() => {
+                    self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                }
+                begun => return begun.map(|()| session),
+            }
+        }
+        let session = self.database.connect()?;
+        begin(&*session)?;
+        Ok(session)
     }
 
     /// Does one change: all of it is durable when this returns `Ok`, none of it was done when it returns `Err`.
     ///
     /// # Errors
-    /// What `work` returns, and what SQLite says.
+    /// What `work` returns, and what the database says.
     pub fn write<T, E>(
         &self,
         work: impl FnOnce(&Change<'_>) -> Result<T, E> + Send + 'static,

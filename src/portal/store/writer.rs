@@ -1,8 +1,10 @@
 //! The one writer of this process: a thread that commits what has queued up in one go, so that a disk that syncs a
 //! hundred times a second does not bound the portal to a hundred activations a second.
 
-use super::{Change, StoreError, View};
-use rusqlite::Connection;
+use super::{
+    Change, StoreError, View,
+    session::{Database, Session},
+};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -28,6 +30,12 @@ pub enum WriterKind {
 pub(super) enum Writer {
     Thread { queue: Option<mpsc::SyncSender<Box<dyn Job>>>, thread: Option<JoinHandle<()>> },
     Inline(Mutex<Connection>),
+}
+
+/// The connection for changes, which is made anew where it was lost.
+pub(super) struct Connection {
+    database: Arc<dyn Database>,
+    session: Option<Box<dyn Session>>,
 }
 
 /// A change that was asked for.
@@ -82,14 +90,16 @@ where
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, kind: WriterKind) -> Result<Self, StoreError> {
+    pub(super) fn new(database: Arc<dyn Database>, kind: WriterKind) -> Result<Self, StoreError> {
+        let session = Some(database.connect()?);
+        let mut connection = Connection { database, session };
         match kind {
             WriterKind::Inline => Ok(Self::Inline(Mutex::new(connection))),
             WriterKind::Thread => {
                 let (queue, jobs) = mpsc::sync_channel(QUEUE);
                 let thread = std::thread::Builder::new()
                     .name("portal-store".to_owned())
-                    .spawn(move || run(&connection, &jobs))
+                    .spawn(move || run(&mut connection, &jobs))
                     .map_err(|e| StoreError::Open {
                         path: "thread portal-store".into(),
                         source: Arc::new(e),
@@ -157,66 +167,88 @@ impl Drop for Writer {
 }
 
 fn alone(connection: &Mutex<Connection>, job: Box<dyn Job>) {
-    let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-    commit_together(&connection, vec![job]);
+    let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+    connection.commit_together(vec![job]);
 }
 
-fn run(connection: &Connection, jobs: &mpsc::Receiver<Box<dyn Job>>) {
+fn run(connection: &mut Connection, jobs: &mpsc::Receiver<Box<dyn Job>>) {
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
         batch.extend(jobs.try_iter().take(MOST_IN_COMMIT - 1));
-        commit_together(connection, batch);
+        connection.commit_together(batch);
     }
 }
 
-/// Does `batch` in one transaction, each job in a savepoint, and tells each asker after the commit.
-fn commit_together(connection: &Connection, batch: Vec<Box<dyn Job>>) {
-    if let Err(error) = execute(connection, "BEGIN IMMEDIATE", "begin") {
-        return settle(batch, Err(&error));
+impl Connection {
+    fn commit_together(&mut self, batch: Vec<Box<dyn Job>>) {
+        match self.begun() {
+            Ok(session) => commit_together(session, batch),
+            Err(error) => settle(batch, Err(&error)),
+        }
     }
+
+    /// The connection, with a transaction begun. One that was lost is made anew once.
+    fn begun(&mut self) -> Result<&dyn Session, StoreError> {
+        let begin =
+            |session: &dyn Session| session.begin_writing().map_err(StoreError::during("begin"));
+        if let Some(session) = self.session.take_if(|session| !session.is_lost()) {
+            let begun = begin(&*session);
+            if begun.is_ok() || !session.is_lost() {
+                let session = self.session.insert(session);
+                return begun.map(|()| &**session);
+            }
+        }
+        let session = self.session.insert(self.database.connect()?);
+        begin(&**session)?;
+        Ok(&**session)
+    }
+}
+
+/// Does `batch` in the transaction that has begun, each job in a savepoint, and tells each asker after the commit.
+fn commit_together(session: &dyn Session, batch: Vec<Box<dyn Job>>) {
     let mut done = Vec::with_capacity(batch.len());
     let mut rest = batch.into_iter();
     for mut job in rest.by_ref() {
-        let result = in_savepoint(connection, job.as_mut());
+        let result = in_savepoint(session, job.as_mut());
         done.push(job);
         if let Err(error) = result {
-            abandon(connection);
+            abandon(session);
             tracing::error!(%error, "a batch of changes is undone");
             done.extend(rest);
             return settle(done, Err(&error));
         }
     }
-    match execute(connection, "COMMIT", "commit") {
+    match run_as(session, "COMMIT", "commit") {
         Ok(()) => settle(done, Ok(())),
         Err(error) => {
-            abandon(connection);
+            abandon(session);
             tracing::error!(%error, "a batch of changes could not be stored");
             settle(done, Err(&error));
         }
     }
 }
 
-fn in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
-    execute(connection, "SAVEPOINT job", "begin a change")?;
+fn in_savepoint(session: &dyn Session, job: &mut dyn Job) -> Result<(), StoreError> {
+    run_as(session, "SAVEPOINT job", "begin a change")?;
     // A fault in one change must end neither the others of its batch nor the writer.
-    let run = AssertUnwindSafe(|| job.run(&Change(View(connection))));
+    let run = AssertUnwindSafe(|| job.run(&Change(View(session))));
     let keep = panic::catch_unwind(run).unwrap_or_else(|_| {
         tracing::error!("a change has failed by a fault of the portal; it is undone");
         false
     });
     // On a full disk, among others, SQLite rolls back the whole transaction by itself.
-    if connection.is_autocommit() {
+    if !session.is_in_transaction() {
         return Err(StoreError::Undone);
     }
     if !keep {
-        execute(connection, "ROLLBACK TO job", "undo a change")?;
+        run_as(session, "ROLLBACK TO job", "undo a change")?;
     }
-    execute(connection, "RELEASE job", "end a change")
+    run_as(session, "RELEASE job", "end a change")
 }
 
-fn abandon(connection: &Connection) {
-    if !connection.is_autocommit()
-        && let Err(error) = execute(connection, "ROLLBACK", "undo")
+fn abandon(session: &dyn Session) {
+    if session.is_in_transaction()
+        && let Err(error) = run_as(session, "ROLLBACK", "undo")
     {
         tracing::error!(%error, "a transaction could not be undone");
     }
@@ -228,7 +260,6 @@ fn settle(jobs: Vec<Box<dyn Job>>, committed: Result<(), &StoreError>) {
     }
 }
 
-fn execute(connection: &Connection, sql: &str, doing: &'static str) -> Result<(), StoreError> {
-    let run = || connection.prepare_cached(sql)?.execute([]).map(drop);
-    run().map_err(StoreError::during(doing))
+fn run_as(session: &dyn Session, sql: &str, doing: &'static str) -> Result<(), StoreError> {
+    session.run(sql).map_err(StoreError::during(doing))
 }

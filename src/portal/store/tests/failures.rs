@@ -1,7 +1,7 @@
 //! What the store does when something is wrong.
 
 use super::{KINDS, add, all_sold, event, store, subscription};
-use crate::portal::store::{Change, Store, StoreError, WriterKind, connection::open};
+use crate::portal::store::{Change, Store, StoreError, WriterKind, sqlite::open};
 use futures_util::{FutureExt, future::join_all};
 use rusqlite::Connection;
 use std::{
@@ -41,7 +41,7 @@ fn a_newer_database_is_left_alone() {
     let path = folder.path().join("portal.db");
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refused = Store::open(&path, WriterKind::Inline).map(drop);
-    assert!(matches!(refused, Err(StoreError::Newer { found: 99, known: 3 })));
+    assert!(matches!(refused, Err(StoreError::Newer { found: 99, known: 5 })));
 }
 
 #[test]
@@ -136,12 +136,11 @@ fn a_full_disk_is_an_error_for_all_and_mends_itself() {
         let limit = |pages: &'static str| {
             store
                 .write(move |c: &Change<'_>| {
-                    let pages: i64 = match pages {
-                        "now" => c.0.0.query_row("PRAGMA page_count", [], |r| r.get(0)).unwrap(),
-                        _ => 1_000_000,
-                    };
-                    c.0.0.pragma_update(None, "max_page_count", pages).unwrap();
-                    Ok::<_, StoreError>(())
+                    let count =
+                        c.first("ask", "PRAGMA page_count", &[], |row| row.integer("page_count"))?;
+                    let pages = if pages == "now" { count.unwrap() } else { 1_000_000 };
+                    let limit = format!("PRAGMA max_page_count = {pages}");
+                    c.first("limit", &limit, &[], |_| Ok(()))
                 })
                 .unwrap();
         };

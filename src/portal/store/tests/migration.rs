@@ -57,7 +57,7 @@ fn the_first_version_is_brought_up_to_date() {
     drop(store);
 
     // The tables that refer to the environments still do, and it is enforced.
-    let connection = crate::portal::store::connection::open(&path).unwrap();
+    let connection = crate::portal::store::sqlite::open(&path).unwrap();
     let dangling = connection.execute("UPDATE requests SET environment_id = 'nobody'", []);
     assert!(dangling.unwrap_err().to_string().contains("FOREIGN KEY"));
 }

@@ -1,14 +1,114 @@
-//! Opening the database, and its tables' versions.
+//! SQLite: one file in WAL mode with `synchronous=FULL`, for one machine.
 
-use super::{StoreError, rows::integer};
-use rusqlite::{Connection, TransactionBehavior};
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
+use super::{
+    Fault, StoreError,
+    session::{Columns, Database, Found, Row, Session, Value, integer},
+};
+use rusqlite::{
+    Connection, TransactionBehavior,
+    types::{ToSql, ToSqlOutput, ValueRef},
+};
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+/// A database file. Several processes may have it open: each transaction takes the lock of the file.
+pub(super) struct SqliteFile(pub(super) PathBuf);
+
+impl Database for SqliteFile {
+    fn connect(&self) -> Result<Box<dyn Session>, StoreError> {
+        Ok(Box::new(open(&self.0)?))
+    }
+}
+
+impl Session for Connection {
+    fn query(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        each: &mut dyn FnMut(&Row<'_>) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        let mut statement = self.prepare_cached(sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+        while let Some(row) = rows.next()? {
+            if !each(&Row(row))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Fault> {
+        let changed = self.prepare_cached(sql)?.execute(rusqlite::params_from_iter(values))?;
+        Ok(changed as u64)
+    }
+
+    fn run(&self, statements: &str) -> Result<(), Fault> {
+        // Only a statement of its own is kept prepared.
+        if statements.contains(';') {
+            return Ok(self.execute_batch(statements)?);
+        }
+        self.prepare_cached(statements)?.execute([])?;
+        Ok(())
+    }
+
+    fn begin_reading(&self) -> Result<(), Fault> {
+        self.run("BEGIN DEFERRED")
+    }
+
+    fn begin_writing(&self) -> Result<(), Fault> {
+        self.run("BEGIN IMMEDIATE")
+    }
+
+    fn is_in_transaction(&self) -> bool {
+        !self.is_autocommit()
+    }
+
+    fn is_lost(&self) -> bool {
+        false
+    }
+}
+
+impl Columns for rusqlite::Row<'_> {
+    fn column(&self, name: &str) -> Result<Found<'_>, Fault> {
+        let column = match self.get_ref(name)? {
+            ValueRef::Null => Found::Null,
+            ValueRef::Integer(number) => Found::Integer(number),
+            ValueRef::Text(text) => Found::Text(std::str::from_utf8(text).map_err(|error| {
+                Fault::Column { column: name.to_owned(), reason: error.to_string() }
+            })?),
+            ValueRef::Blob(bytes) => Found::Blob(bytes),
+            ValueRef::Real(number) => {
+                let reason = format!("expected a whole number, found {number}");
+                return Err(Fault::Column { column: name.to_owned(), reason });
+            }
+        };
+        Ok(column)
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Integer(Some(number)) => ValueRef::Integer(*number),
+            Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(Some(bytes)) => ValueRef::Blob(bytes),
+            Self::Integer(None) | Self::Text(None) | Self::Blob(None) => ValueRef::Null,
+        }))
+    }
+}
 
 /// Each entry brings the tables one version further; entries are never changed once released.
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
+    include_str!("schema/0005.sql"),
+    include_str!("schema/0006.sql"),
 ];
 /// Pages of 4 KiB in the write-ahead log at which they are moved into the database; after a crash all of them are read again.
 const WAL_PAGES: u32 = 8_192;
