@@ -5,8 +5,12 @@
 mod body;
 mod client_address;
 mod documents;
+mod monitoring;
+mod observed;
 mod requests;
 mod transport;
+
+pub(super) use monitoring::router as monitoring_router;
 
 pub use client_address::ClientAddress;
 pub use transport::{ForwardedBy, Transport};
@@ -16,6 +20,7 @@ use crate::api::Problem;
 use axum::{
     Extension, Router,
     http::{Method, StatusCode, Uri},
+    middleware,
     routing::get,
 };
 use std::sync::Arc;
@@ -44,11 +49,13 @@ struct Access {
 pub(super) fn router(portal: Portal, transport: Transport) -> Router {
     let (router, description) = described().split_for_parts();
     let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
+    let metrics = portal.metrics().clone();
     router
         .route("/v1/openapi.json", get(move || async move { axum::Json(description) }))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .with_state(Access { portal, places })
+        .layer(middleware::from_fn_with_state(metrics, observed::observe))
         .layer(Extension(Arc::new(transport)))
 }
 

@@ -6,9 +6,11 @@
 //! `license`, `identity` and `codes`.
 
 mod audit;
+mod census;
 mod environments;
 mod error;
 mod evidence;
+mod figures;
 mod releases;
 mod requests;
 mod session;
@@ -18,7 +20,9 @@ mod succession;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
+pub use census::Census;
 pub use error::{Fault, StoreError};
+pub use figures::Figures;
 pub use requests::AnsweredRequest;
 pub use succession::RetiredKey;
 pub use writer::WriterKind;
@@ -40,6 +44,7 @@ pub struct Store {
     database: Arc<dyn Database>,
     readers: Mutex<Vec<Box<dyn Session>>>,
     writer: Writer,
+    figures: Figures,
 }
 
 /// Read access.
@@ -132,8 +137,14 @@ impl Store {
     }
 
     fn on(database: Arc<dyn Database>, writer: WriterKind) -> Result<Self, StoreError> {
-        let writer = Writer::new(database.clone(), writer)?;
-        Ok(Self { database, readers: Mutex::default(), writer })
+        let figures = Figures::default();
+        let writer = Writer::new(database.clone(), writer, figures.clone())?;
+        Ok(Self { database, readers: Mutex::default(), writer, figures })
+    }
+
+    /// How its writer fares.
+    pub const fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Reads one consistent state.

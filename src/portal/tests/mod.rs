@@ -5,6 +5,7 @@ mod chain;
 mod forks;
 mod hostile;
 mod keys;
+mod monitoring;
 mod moving;
 mod offline;
 mod operating;

@@ -33,6 +33,7 @@ fn made(year: i32) -> (String, String) {
 struct Files {
     _folder: TempDir,
     files: CertificateFiles,
+    refused: Counter,
 }
 
 impl Files {
@@ -40,7 +41,7 @@ impl Files {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let files = CertificateFiles { certificate: at("tls.crt"), key: at("tls.key") };
-        let made = Self { _folder: folder, files };
+        let made = Self { _folder: folder, files, refused: Counter::default() };
         made.put(self::made(year));
         made
     }
@@ -54,7 +55,7 @@ impl Files {
     }
 
     fn load(&self) -> Arc<Certificate> {
-        Certificate::load(self.files.clone()).unwrap()
+        Certificate::load(self.files.clone(), self.refused.clone()).unwrap()
     }
 }
 
@@ -77,7 +78,7 @@ fn files_that_changed_are_taken_up_and_a_pair_that_does_not_fit_is_not() {
     let (new, key) = made(2102);
     fs::write(&files.files.certificate, new).unwrap();
     assert_eq!(certificate.reload_if_changed().unwrap_err().code(), "tls-mismatch");
-    assert_eq!((certificate.ends_at(), certificate.refused().get()), (in_year(2101), 1));
+    assert_eq!((certificate.ends_at(), files.refused.get()), (in_year(2101), 1));
     assert!(!certificate.reload_if_changed().unwrap(), "it is told once");
     fs::write(&files.files.key, key).unwrap();
     assert!(certificate.reload_if_changed().unwrap());
@@ -85,7 +86,7 @@ fn files_that_changed_are_taken_up_and_a_pair_that_does_not_fit_is_not() {
 
     fs::remove_file(&files.files.key).unwrap();
     assert_eq!(certificate.reload_if_changed().unwrap_err().code(), "tls-key");
-    assert_eq!((certificate.ends_at(), certificate.refused().get()), (in_year(2102), 2));
+    assert_eq!((certificate.ends_at(), files.refused.get()), (in_year(2102), 2));
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn what_is_wrong_with_a_file_is_named() {
         (&certificate, &made(2100).1, "tls-mismatch"),
     ] {
         files.put((certificate.to_owned(), key.to_owned()));
-        let error = Certificate::load(files.files.clone()).unwrap_err();
+        let error = Certificate::load(files.files.clone(), Counter::default()).unwrap_err();
         assert_eq!(error.code(), code, "{error}");
         assert!(
             error.to_string().contains(&files.files.key.parent().unwrap().display().to_string())
