@@ -5,7 +5,7 @@
 use super::{
     KeyRing, Portal,
     domain::Standing,
-    store::{Census, Figures},
+    store::{Census, Figures, StoreError},
     tls::Certificate,
 };
 use crate::license::Purpose;
@@ -66,6 +66,11 @@ struct PurposeLabel {
     purpose: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MessageLabel {
+    state: &'static str,
+}
+
 /// A label set of none: such a family shows nothing until it is set.
 type Unlabelled = [(&'static str, &'static str); 0];
 
@@ -77,6 +82,7 @@ pub(super) struct Metrics {
     requests: Family<Asked, Counter>,
     subscriptions: Family<StandingLabel, Gauge>,
     environments: Family<PurposeLabel, Gauge>,
+    webhook_messages: Family<MessageLabel, Gauge>,
     /// When the numbers of what is stored were last read.
     counted_at: Mutex<Option<Timestamp>>,
     trust_version: Gauge,
@@ -104,6 +110,7 @@ impl Metrics {
             requests: Family::default(),
             subscriptions: Family::default(),
             environments: Family::default(),
+            webhook_messages: Family::default(),
             counted_at: Mutex::default(),
             trust_version: Gauge::default(),
             trust_issued: Gauge::default(),
@@ -152,6 +159,8 @@ impl Metrics {
         r.register("subscriptions", help, self.subscriptions.clone());
         let help = "Environments that are not released, by purpose";
         r.register("environments", help, self.environments.clone());
+        let help = "Messages to webhooks that wait, and that were given up";
+        r.register("webhook_messages", help, self.webhook_messages.clone());
         let help = "Changes in each commit to the database";
         r.register("store_commit_changes", help, figures.changes.clone());
         let help = "Commits to the database that failed: nothing of theirs is stored";
@@ -216,7 +225,7 @@ impl Metrics {
         if !self.are_old(portal.now()) {
             return;
         }
-        match portal.store().read(|view| view.census()) {
+        match portal.store().read(|view| Ok::<_, StoreError>(view.census()?)) {
             Ok(census) => self.counted(&census),
             Err(error) => tracing::error!(%error, "what is stored could not be counted"),
         }
@@ -227,6 +236,11 @@ impl Metrics {
         for standing in Standing::WORDS {
             let number = census.subscriptions.get(standing).copied().unwrap_or_default();
             self.subscriptions.get_or_create(&StandingLabel { standing }).set(gauge(number));
+        }
+        for (state, number) in
+            [("waiting", census.waiting_messages), ("given-up", census.dead_messages)]
+        {
+            self.webhook_messages.get_or_create(&MessageLabel { state }).set(gauge(number));
         }
         for purpose in Purpose::ALL {
             let number = census.environments.get(&purpose).copied().unwrap_or_default();

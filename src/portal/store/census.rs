@@ -11,6 +11,10 @@ pub struct Census {
     pub subscriptions: BTreeMap<&'static str, u64>,
     /// Environments that are not released, by purpose.
     pub environments: BTreeMap<Purpose, u64>,
+    /// Messages to webhooks that wait.
+    pub waiting_messages: u64,
+    /// Messages to webhooks that were given up.
+    pub dead_messages: u64,
 }
 
 impl View<'_> {
@@ -33,6 +37,13 @@ impl View<'_> {
         self.each("count environments", sql, &[], |row| {
             census.environments.insert(row.parsed("purpose")?, row.count("number")?);
             Ok(true)
+        })?;
+        let sql = "SELECT count(*) AS number, count(dead_at) AS dead FROM webhook_messages";
+        self.each("count messages", sql, &[], |row| {
+            let dead: u64 = row.count("dead")?;
+            census.dead_messages = dead;
+            census.waiting_messages = row.count::<u64>("number")?.saturating_sub(dead);
+            Ok(false)
         })?;
         Ok(census)
     }

@@ -5,18 +5,24 @@
 //! are. Both calls block; an `async` caller uses a blocking thread. `portal` calls this; this calls `portal::domain`,
 //! `license`, `identity` and `codes`.
 
+mod asked_releases;
 mod audit;
 mod census;
 mod environments;
 mod error;
 mod evidence;
 mod figures;
+mod operators;
 mod releases;
 mod requests;
+mod search;
 mod session;
+mod sessions;
 mod sqlite;
 mod subscriptions;
 mod succession;
+mod tokens;
+mod webhooks;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
@@ -24,7 +30,11 @@ pub use census::Census;
 pub use error::{Fault, StoreError};
 pub use figures::Figures;
 pub use requests::AnsweredRequest;
+pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
+pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
+pub use tokens::KeptAnswer;
+pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
 use session::{Database, Row, Session, Value};

@@ -79,6 +79,7 @@ async fn what_is_stored_is_counted_every_fifteen_seconds_at_most() {
     shows("subscriptions{standing=\"revoked\"} 0").await;
     shows("environments{purpose=\"production\"} 1").await;
     shows("environments{purpose=\"quality\"} 0").await;
+    shows("webhook_messages{state=\"waiting\"} 0").await;
     shows("store_failures_total 0").await;
     // The sale and the activation.
     shows("store_commit_changes_count 2").await;

@@ -75,6 +75,8 @@ impl Serving {
         let line = format!("listening on {url}");
         let reloader = self.reload(manager)?;
         let monitored = self.serve_metrics();
+        let telling = self.portal.clone();
+        let teller = tokio::spawn(async move { telling.deliver_webhooks().await });
         out.show(&serde_json::json!({ "address": address, "url": url }), || line)?;
         manager.ready("requests are answered");
         let stop = async {
@@ -89,6 +91,8 @@ impl Serving {
         manager.keep(&idle);
         reloader.abort();
         monitored.abort();
+        // What is on its way is anybody's again when its claim has ended.
+        teller.abort();
         tracing::info!("stopped");
         Ok(())
     }
