@@ -5,7 +5,7 @@
 use super::{
     KeyRing, Portal,
     domain::Standing,
-    store::{Census, Figures, StoreError},
+    store::{Census, Figures, View},
     tls::Certificate,
 };
 use crate::license::Purpose;
@@ -225,7 +225,8 @@ impl Metrics {
         if !self.are_old(portal.now()) {
             return;
         }
-        match portal.store().read(|view| Ok::<_, StoreError>(view.census()?)) {
+        let census = |view: &View<'_>| view.census();
+        match portal.store().read(census) {
             Ok(census) => self.counted(&census),
             Err(error) => tracing::error!(%error, "what is stored could not be counted"),
         }
