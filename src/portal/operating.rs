@@ -13,7 +13,7 @@ use super::{
     Portal, PortalError,
     clock::whole_second,
     domain::{Revision, Standing, Subscription, Terms},
-    store::{AuditEntry, Change, Event},
+    store::{AuditCheck, AuditEntry, Change, Event},
 };
 use crate::codes::ActivationCode;
 use jiff::Timestamp;
@@ -142,6 +142,14 @@ impl Portal {
         most: u32,
     ) -> Result<Vec<AuditEntry>, PortalError> {
         Ok(self.store().read(|view| view.audit(subscription, most))?)
+    }
+
+    /// Walks along the chain of the audit, and looks for an entry of the digest `noted`.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn check_audit(&self, noted: Option<&str>) -> Result<AuditCheck, PortalError> {
+        Ok(self.store().check_audit(noted)?)
     }
 
     fn change_subscription(

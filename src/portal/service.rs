@@ -69,7 +69,7 @@ impl Portal {
     ) -> Result<Self, PortalError> {
         let directory = Directory::new(directory.as_ref());
         let keys = ArcSwap::from_pointee(KeyRing::load(&directory)?);
-        let store = Store::open(&directory.database(), options.writer)?;
+        let store = directory.open_store(options.writer)?;
         let parts = Parts { directory, store, keys, clock, attempts: Arc::default() };
         Ok(Self { parts: Arc::new(parts), actor: options.actor.into() })
     }
