@@ -4,14 +4,18 @@
 
 use crate::codes::ActivationId;
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 use uuid::Uuid;
 
-/// Wrong proofs within [`WINDOW`] that are simply refused.
+/// Wrong proofs within [`WINDOW`] that are simply refused, of one subject.
 const FORGIVEN: u32 = 10;
+/// The same of one address, behind which there may be a whole company.
+const FORGIVEN_ADDRESS: u32 = 30;
 /// For how long they are counted.
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
 /// Subjects that are counted at once; more push the oldest out.
@@ -24,6 +28,29 @@ pub(super) enum Subject {
     Activation(ActivationId),
     /// An environment.
     Environment(Uuid),
+    /// Where the sender is, as [`ClientAddress::network`](super::ClientAddress::network) has it.
+    Address(IpAddr),
+    /// The same for operators who sign in.
+    SignInFrom(IpAddr),
+    /// An operator, known here or not: a digest of the name.
+    Operator([u8; 16]),
+}
+
+impl Subject {
+    /// The operator of that name.
+    pub(super) fn operator(name: &str) -> Self {
+        let digest = Sha256::digest(name.as_bytes());
+        let mut subject = [0; 16];
+        subject.copy_from_slice(&digest[..16]);
+        Self::Operator(subject)
+    }
+
+    const fn forgiven(self) -> u32 {
+        match self {
+            Self::Address(_) => FORGIVEN_ADDRESS,
+            _ => FORGIVEN,
+        }
+    }
 }
 
 /// The counts.
@@ -59,13 +86,19 @@ impl Attempts {
             *count = Count { wrong: 0, since: now };
         }
         count.wrong = count.wrong.saturating_add(1);
-        if count.wrong > FORGIVEN { count.left(now) } else { None }
+        if count.wrong > subject.forgiven() { count.left(now) } else { None }
     }
 
     /// Seconds to wait before another proof is looked at; none where it may come now.
     pub(super) fn wait(&self, subject: Subject, now: Timestamp) -> Option<u32> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.get(&subject).filter(|count| count.wrong >= FORGIVEN)?.left(now)
+        counts.get(&subject).filter(|count| count.wrong >= subject.forgiven())?.left(now)
+    }
+
+    /// Wrong proofs that are counted now.
+    pub(super) fn wrong_so_far(&self, subject: Subject, now: Timestamp) -> u32 {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&subject).filter(|count| count.left(now).is_some()).map_or(0, |c| c.wrong)
     }
 }
 
@@ -105,6 +138,17 @@ mod tests {
         assert_eq!(attempts.wait(environment(2), after(100)), None, "others don't wait");
         assert_eq!(attempts.wait(environment(1), after(900)), None);
         assert_eq!(attempts.wrong(environment(1), after(900)), None);
+    }
+
+    #[test]
+    fn an_address_is_forgiven_more() {
+        let attempts = Attempts::default();
+        let address = Subject::Address("192.0.2.1".parse().unwrap());
+        for _ in 0..30 {
+            assert_eq!(attempts.wrong(address, after(0)), None);
+        }
+        assert_eq!(attempts.wait(address, after(0)), Some(900));
+        assert_eq!(attempts.wait(Subject::Address("192.0.2.2".parse().unwrap()), after(0)), None);
     }
 
     #[test]

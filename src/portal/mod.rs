@@ -2,9 +2,10 @@
 //!
 //! [`Portal`] is the whole of it in one process; `entitle-portal` serves it, `entitled dev` and tests embed it.
 //! [`domain`] decides, [`store`] keeps, `answering` brings the two together for one request, `operating` for the vendor's
-//! commands, `http` is the way in. The binary calls [`cli`]; this calls `api`, `health`, `members` (ranges of addresses, handshakes),
+//! commands, `http` is the way in, `web` the pages for people. The binary calls [`cli`]; this calls `api`, `health`, `members` (ranges of addresses, handshakes),
 //! `license` and `codes`.
 
+pub mod access;
 mod answering;
 mod attempts;
 pub mod cli;
@@ -12,6 +13,7 @@ mod clock;
 mod directory;
 pub mod domain;
 mod error;
+mod export;
 mod http;
 mod issuing;
 mod key_set;
@@ -20,15 +22,21 @@ mod operating;
 mod service;
 pub mod store;
 mod tls;
+mod web;
+mod webhooks;
 
 pub use clock::{Clock, SystemClock};
 pub use directory::{Directory, Vendor};
 pub use error::PortalError;
 pub use http::{ClientAddress, ForwardedBy, Transport, openapi};
 pub use keys::{KeyRing, TrustChange};
-pub use operating::{BranchView, ForkView, NewRebindCode, SerialOnlyLicense};
+pub use operating::{
+    Act, AskedRelease, BranchView, ForkView, NewRebindCode, ReleaseAnswer, ReleaseState,
+    SerialOnlyLicense,
+};
 pub use service::{Options, Portal};
 pub use tls::TlsError;
+pub use webhooks::{WebhookRefusal, WebhookStanding};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::{
     Clock, Directory, KeyRing, PortalError, Vendor,
+    access::{AccessError, Hashing, Operator, Right, Rights},
     answering::{self, AnswerError, Opened, Road},
     attempts::Attempts,
     http::{self, Transport},
@@ -35,6 +36,8 @@ pub struct Portal {
     parts: Arc<Parts>,
     /// Who makes changes through this handle, for the audit.
     actor: Arc<str>,
+    /// What that may do.
+    rights: Rights,
 }
 
 struct Parts {
@@ -43,6 +46,7 @@ struct Parts {
     keys: ArcSwap<KeyRing>,
     clock: Arc<dyn Clock>,
     attempts: Arc<Attempts>,
+    hashing: Hashing,
 }
 
 impl Portal {
@@ -69,15 +73,53 @@ impl Portal {
     ) -> Result<Self, PortalError> {
         let directory = Directory::new(directory.as_ref());
         let keys = ArcSwap::from_pointee(KeyRing::load(&directory)?);
+<<<<<<< HEAD
         let store = directory.open_store(options.writer)?;
         let parts = Parts { directory, store, keys, clock, attempts: Arc::default() };
         Ok(Self { parts: Arc::new(parts), actor: options.actor.into() })
+=======
+        let store = Store::open(&directory.database(), options.writer)?;
+        let parts = Parts {
+            directory,
+            store,
+            keys,
+            clock,
+            attempts: Arc::default(),
+            hashing: Hashing::default(),
+        };
+        Ok(Self { parts: Arc::new(parts), actor: options.actor.into(), rights: Rights::ALL })
+>>>>>>> main
     }
 
     /// The same portal, for changes that `actor` makes.
     #[must_use]
     pub fn acting_as(&self, actor: &str) -> Self {
-        Self { parts: self.parts.clone(), actor: actor.into() }
+        Self { parts: self.parts.clone(), actor: actor.into(), rights: self.rights }
+    }
+
+    /// The same portal, for who may do that alone.
+    #[must_use]
+    pub fn with_rights(&self, rights: Rights) -> Self {
+        Self { rights, ..self.clone() }
+    }
+
+    /// The same portal, for an operator who has signed in.
+    #[must_use]
+    pub fn as_operator(&self, operator: &Operator) -> Self {
+        self.acting_as(&operator.actor()).with_rights(operator.role.rights())
+    }
+
+    /// What may be done through this handle.
+    pub const fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    /// Refuses who may not do that.
+    ///
+    /// # Errors
+    /// [`AccessError::NotAllowed`].
+    pub fn needs(&self, right: Right) -> Result<(), AccessError> {
+        self.rights.check(right)
     }
 
     /// Takes the trust document and the signing keys from the directory again.
@@ -122,7 +164,7 @@ impl Portal {
         opened.and_then(|opened| answering::answer(self, opened)).map_err(refused)
     }
 
-    /// Its routes: `POST /v1/requests`, `GET /v1/trust`, `GET /.well-known/jwks.json`, `GET /v1/openapi.json`,
+    /// Its routes: the pages, `POST /v1/requests`, `GET /v1/trust`, `GET /.well-known/jwks.json`, `GET /v1/openapi.json`,
     /// `GET /livez`, `GET /readyz`.
     pub fn router(&self) -> axum::Router {
         self.router_over(Transport::default())
@@ -154,6 +196,23 @@ impl Portal {
 
     pub(super) fn attempts(&self) -> Arc<Attempts> {
         self.parts.attempts.clone()
+    }
+
+    pub(super) fn hashing(&self) -> &Hashing {
+        &self.parts.hashing
+    }
+
+    /// Does what blocks on a thread that may.
+    pub(super) async fn off_the_runtime<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, PortalError> + Send + 'static,
+    ) -> Result<T, PortalError> {
+        // A simulation does everything on its one thread, in an order that can be repeated.
+        if self.store().is_inline() {
+            return work();
+        }
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(PortalError::Runtime(std::io::Error::other(error))))
     }
 
     pub(super) fn actor(&self) -> &str {

@@ -4,6 +4,7 @@ mod agent;
 mod databases;
 mod succession;
 mod tls;
+mod vendor;
 
 use crate::stage::{PRODUCT, Vendor};
 use agent::Agent;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// For the whole body: 1 MiB in half a minute is slower than a modem.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
-/// How much more than allowed is read and thrown away, so that a client that sends first and reads later sees the refusal
+/// How much more is read and thrown away, so that a client that sends first and reads later sees the refusal
 /// instead of a broken connection.
 const DRAINED: usize = 8 * MAX_DOCUMENT;
 
@@ -15,8 +15,16 @@ const DRAINED: usize = 8 * MAX_DOCUMENT;
 ///
 /// # Errors
 /// The problem document for a body over [`MAX_DOCUMENT`], one that takes too long, and one that breaks off.
-pub(super) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
-    tokio::time::timeout(TIME_LIMIT, collect(body)).await.unwrap_or_else(|_| {
+pub(in crate::portal) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+    read_most(body, MAX_DOCUMENT).await
+}
+
+/// The whole body, of at most `most` bytes.
+///
+/// # Errors
+/// As [`read`].
+pub(in crate::portal) async fn read_most(body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+    tokio::time::timeout(TIME_LIMIT, collect(body, most)).await.unwrap_or_else(|_| {
         Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             "request-too-slow",
@@ -26,13 +34,13 @@ pub(super) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
     })
 }
 
-async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
+async fn collect(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     let mut found = 0;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| broken())?.into_data() else { continue };
         found += data.len();
-        if found <= MAX_DOCUMENT {
+        if found <= most {
             bytes.extend_from_slice(&data);
         } else if found > DRAINED {
             break;
@@ -40,15 +48,17 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Problem> {
             bytes = Vec::new();
         }
     }
-    if found > MAX_DOCUMENT { Err(too_large()) } else { Ok(bytes) }
+    if found > most { Err(too_large(most)) } else { Ok(bytes) }
 }
 
-fn too_large() -> Problem {
+fn too_large(most: usize) -> Problem {
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "document-too-large",
         "The request is too large",
-        "a request has at most 1048576 bytes: send the file that `entitlectl request` wrote",
+        format!(
+            "a request has at most {most} bytes here: send less, or the file that `entitlectl request` wrote as it is"
+        ),
     )
 }
 

@@ -27,11 +27,12 @@ pub struct Event<'a> {
 }
 
 /// An entry as it is read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct AuditEntry {
     /// Its place.
     pub id: i64,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// Who.
     pub actor: String,
@@ -73,10 +74,11 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Adds an entry.
+    /// Adds an entry, and what webhooks are told of it.
     ///
     /// # Errors
     /// What the database says.
+<<<<<<< HEAD
     pub fn audit_event(&self, event: &Event<'_>) -> Result<(), StoreError> {
         let doing = "add to the audit";
         let head = "SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1";
@@ -101,10 +103,20 @@ impl Change<'_> {
         let Link { id, at, actor, event, subscription_id, environment_id, detail } = link;
         let values = values![id, at, actor, event, subscription_id, environment_id, detail, hash];
         self.execute(doing, sql, values).map(drop)
+=======
+    pub fn audit_event(&self, told: &Event<'_>) -> Result<(), StoreError> {
+        let sql = "INSERT INTO audit (at, actor, event, subscription_id, environment_id, detail) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let Event { at, actor, event, subscription_id, environment_id, detail } = told;
+        let values =
+            values![*at, *actor, *event, *subscription_id, *environment_id, to_json(detail)?];
+        self.execute("add to the audit", sql, values)?;
+        self.queue_messages(told)
+>>>>>>> main
     }
 }
 
-fn entry(row: &Row<'_>) -> Result<AuditEntry, Fault> {
+pub(super) fn entry(row: &Row<'_>) -> Result<AuditEntry, Fault> {
     Ok(AuditEntry {
         id: row.integer("id")?,
         at: row.time("at")?,

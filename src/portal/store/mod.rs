@@ -5,21 +5,32 @@
 //! are. Both calls block; an `async` caller uses a blocking thread. `portal` calls this; this calls `portal::domain`,
 //! `license`, `identity` and `codes`.
 
+mod asked_releases;
 mod audit;
 mod audit_chain;
 mod copy;
 mod environments;
 mod error;
 mod evidence;
+<<<<<<< HEAD
 mod postgres;
 mod releases;
 mod requests;
 mod schema;
 mod server;
+=======
+mod operators;
+mod releases;
+mod requests;
+mod search;
+>>>>>>> main
 mod session;
+mod sessions;
 mod sqlite;
 mod subscriptions;
 mod succession;
+mod tokens;
+mod webhooks;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
@@ -27,8 +38,15 @@ pub use audit_chain::{AuditCheck, AuditFault, AuditTampering};
 pub use copy::{Copied, Location, back_up, migrate, restore};
 pub use error::{Fault, StoreError};
 pub use requests::AnsweredRequest;
+<<<<<<< HEAD
 pub use server::Server;
+=======
+pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
+pub use sessions::{SessionKind, StoredSession};
+>>>>>>> main
 pub use succession::RetiredKey;
+pub use tokens::KeptAnswer;
+pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
 use session::{Database, Row, Session, Value};

@@ -69,6 +69,8 @@ impl Serving {
         let url = format!("{scheme}://{address}");
         let line = format!("listening on {url}");
         let reloader = self.reload(manager)?;
+        let telling = self.portal.clone();
+        let teller = tokio::spawn(async move { telling.deliver_webhooks().await });
         out.show(&serde_json::json!({ "address": address, "url": url }), || line)?;
         manager.ready("requests are answered");
         let stop = async {
@@ -82,6 +84,8 @@ impl Serving {
         let idle = self.serve(listener, manager, stop).await?;
         manager.keep(&idle);
         reloader.abort();
+        // What is on its way is anybody's again when its claim has ended.
+        teller.abort();
         tracing::info!("stopped");
         Ok(())
     }

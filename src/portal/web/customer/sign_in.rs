@@ -1,0 +1,159 @@
+//! Signing in by Activation Code, and out again.
+//!
+//! Nothing tells a stranger whether a code exists: whatever is no code of a subscription is answered alike, after the same work. The
+//! holder of a code sees its subscription in every standing.
+
+use super::super::{
+    PageError, Web,
+    form::{Posted, Visitor},
+    page::{Layout, see_other, show_as},
+    session,
+};
+use super::Customer;
+use crate::{
+    codes::ActivationCode,
+    portal::{PortalError, attempts::Subject, domain::Subscription, store::SessionKind},
+};
+use askama::Template;
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use serde::Deserialize;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// What the proof of a code is made of here.
+const SIGNS_IN: &[u8] = b"sign in to the pages";
+const UNKNOWN: &str = "No subscription here fits this Activation Code. Compare it with the one that your vendor gave you.";
+
+#[derive(Template)]
+#[template(path = "customer/sign_in.html")]
+struct SignInPage {
+    layout: Layout,
+    error: Option<String>,
+    trial: bool,
+}
+
+/// No `Debug`: the code is a secret.
+#[derive(Deserialize)]
+pub(super) struct SignInForm {
+    #[serde(default)]
+    code: Zeroizing<String>,
+}
+
+pub(super) async fn page(
+    State(web): State<Web>,
+    visitor: Visitor,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    if session::current(&web, SessionKind::Customer, &headers).await?.is_some() {
+        return Ok(see_other("/subscription"));
+    }
+    Ok(form(&web, visitor, StatusCode::OK, None))
+}
+
+fn form(web: &Web, visitor: Visitor, status: StatusCode, error: Option<String>) -> Response {
+    let layout = Layout::visitor(web, &visitor.token);
+    let mut response = show_as(status, &SignInPage { layout, error, trial: false });
+    if let Some(cookie) = visitor.cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+pub(super) async fn sign_in(
+    State(web): State<Web>,
+    Posted { who: visitor, form: SignInForm { code } }: Posted<Visitor, SignInForm>,
+) -> Result<Response, PageError> {
+    let code = match code.parse::<ActivationCode>() {
+        Ok(code) => code,
+        // A typing error, told without a look at any subscription.
+        Err(error) => {
+            return Ok(form(&web, visitor, StatusCode::BAD_REQUEST, Some(error.to_string())));
+        }
+    };
+    let (now, address) = (web.portal.now(), Subject::Address(visitor.address.network()));
+    if let Some(seconds) = web.attempts.wait(address, now) {
+        return Ok(too_many(&web, visitor, seconds));
+    }
+    let (portal, is_secure) = (web.portal.clone(), web.is_secure);
+    let from = visitor.address.0;
+    let activation = code.id();
+    let signed_in = web
+        .blocking(move || {
+            let found = portal
+                .store()
+                .read(|v| Ok::<_, PortalError>(v.subscription_by_activation(activation)?))?;
+            let Some(id) = proven(&code, found)? else { return Ok(None) };
+            let portal = portal.acting_as(&format!("customer {id} via {from}"));
+            let subject = id.to_string();
+            let cookie =
+                session::begin(&portal, is_secure, SessionKind::Customer, &subject, Some(id))?;
+            Ok::<_, PortalError>(Some(cookie))
+        })
+        .await?;
+    let Some(cookie) = signed_in else {
+        let waits = [
+            web.attempts.wrong(address, now),
+            web.attempts.wrong(Subject::Activation(activation), now),
+        ];
+        tracing::info!(address = %from, "a sign-in was refused: no such Activation Code");
+        return Ok(match waits.into_iter().flatten().max() {
+            Some(seconds) => too_many(&web, visitor, seconds),
+            None => form(&web, visitor, StatusCode::FORBIDDEN, Some(UNKNOWN.to_owned())),
+        });
+    };
+    let mut response = see_other("/subscription");
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// The subscription whose code that is. Where none was found, another code is compared in its place: the same work.
+fn proven(code: &ActivationCode, found: Option<Subscription>) -> Result<Option<Uuid>, PortalError> {
+    let stranger = ActivationCode::random()?;
+    let sold = found.as_ref().map_or(&stranger, |found| &found.activation_code);
+    let proves = sold.verify_proof(SIGNS_IN, &code.proof(SIGNS_IN));
+    Ok(found.filter(|_| proves).map(|found| found.id))
+}
+
+fn too_many(web: &Web, visitor: Visitor, seconds: u32) -> Response {
+    let text = format!(
+        "Too many wrong codes came from your address. Try again in {} minutes.",
+        seconds.div_ceil(60)
+    );
+    let mut response = form(web, visitor, StatusCode::TOO_MANY_REQUESTS, Some(text));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// A form with nothing in it but its token.
+#[derive(Deserialize)]
+pub(super) struct Nothing {}
+
+pub(super) async fn sign_out(
+    State(web): State<Web>,
+    Posted { who, .. }: Posted<Customer, Nothing>,
+) -> Result<Response, PageError> {
+    signed_out(&web, who, false).await
+}
+
+pub(super) async fn sign_out_everywhere(
+    State(web): State<Web>,
+    Posted { who, .. }: Posted<Customer, Nothing>,
+) -> Result<Response, PageError> {
+    signed_out(&web, who, true).await
+}
+
+async fn signed_out(web: &Web, who: Customer, everywhere: bool) -> Result<Response, PageError> {
+    let Customer { portal, id, session } = who;
+    web.blocking(move || session::end(&portal, session, everywhere, Some(id)))
+        .await
+        .map_err(PageError::from)?;
+    let mut response = see_other("/");
+    response
+        .headers_mut()
+        .append(header::SET_COOKIE, session::end_cookie(SessionKind::Customer, web.is_secure));
+    Ok(response)
+}

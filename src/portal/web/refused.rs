@@ -1,0 +1,267 @@
+//! A page for each refusal: what happened, in a customer's words, and what to do. What an operator's command would mend is said as a
+//! page or the vendor does it.
+
+use super::page::{Layout, see_other, show_as};
+use crate::{
+    api::Problem,
+    portal::{PortalError, domain::Refusal, store::StoreError},
+};
+use askama::Template;
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use std::borrow::Cow;
+
+/// Seconds after which a portal that was busy may be asked again.
+const BUSY: u32 = 5;
+
+/// Why there is no page, as a page.
+#[derive(Debug)]
+pub(in crate::portal) enum PageError {
+    /// Nobody is signed in: the page where one signs in comes instead.
+    SignedOut {
+        /// That page.
+        sign_in: &'static str,
+    },
+    /// It is refused.
+    Refused(Box<Refused>),
+}
+
+/// What a page of refusal says.
+#[derive(Debug)]
+pub(in crate::portal) struct Refused {
+    status: StatusCode,
+    code: String,
+    title: Cow<'static, str>,
+    text: Cow<'static, str>,
+    retry_after: Option<u32>,
+    back: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "refused.html")]
+struct RefusedPage<'a> {
+    layout: Layout,
+    title: &'a str,
+    text: &'a str,
+    code: &'a str,
+    retry_after: Option<u32>,
+    back: &'static str,
+}
+
+impl PageError {
+    /// A refusal in these words.
+    pub(in crate::portal) fn refused(
+        status: StatusCode,
+        code: &str,
+        title: impl Into<Cow<'static, str>>,
+        text: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let (title, text) = (title.into(), text.into());
+        let back = "/";
+        Self::Refused(Box::new(Refused {
+            status,
+            code: code.to_owned(),
+            title,
+            text,
+            retry_after: None,
+            back,
+        }))
+    }
+
+    /// That there is no such thing here, or none that the asker may see: the two are told apart to nobody.
+    pub(in crate::portal) fn not_found(what: &str) -> Self {
+        let text = format!(
+            "There is no {what} at this address. It may have been misspelt, or belong to someone else."
+        );
+        Self::refused(StatusCode::NOT_FOUND, "not-found", "There is nothing here", text)
+    }
+
+    /// That too many ask at once.
+    pub(in crate::portal) fn busy() -> Self {
+        let text =
+            "The portal answers as many people as it can. Nothing was done; try again in a moment.";
+        Self::refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "portal-unavailable",
+            "The portal is busy",
+            text,
+        )
+        .retry_after(BUSY)
+    }
+
+    /// That a file is not one that this page takes.
+    pub(in crate::portal) fn upload() -> Self {
+        let text = "The file is larger than 1 MiB, or is no text, so it is not what `entitlectl` wrote. Nothing was done. Choose the file that the command on the server wrote, as it is.";
+        Self::refused(StatusCode::PAYLOAD_TOO_LARGE, "upload", "The file is not taken", text)
+    }
+
+    /// Asks to come again after so many seconds.
+    pub(in crate::portal) fn retry_after(mut self, seconds: u32) -> Self {
+        if let Self::Refused(refused) = &mut self {
+            refused.retry_after = Some(seconds);
+        }
+        self
+    }
+
+    /// Where the page leads back to, `/` unless told.
+    pub(in crate::portal) fn back_to(mut self, page: &'static str) -> Self {
+        if let Self::Refused(refused) = &mut self {
+            refused.back = page;
+        }
+        self
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let refused = match self {
+            Self::SignedOut { sign_in } => return see_other(sign_in),
+            Self::Refused(refused) => refused,
+        };
+        let page = RefusedPage {
+            layout: Layout::bare(),
+            title: &refused.title,
+            text: &refused.text,
+            code: &refused.code,
+            retry_after: refused.retry_after,
+            back: refused.back,
+        };
+        let mut response = show_as(refused.status, &page);
+        if let Some(seconds) = refused.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<Problem> for PageError {
+    fn from(problem: Problem) -> Self {
+        let status =
+            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let code = problem.code().to_owned();
+        let page = match in_words(&code) {
+            Some((title, text)) => Self::refused(status, &code, title, text),
+            None => Self::refused(status, &code, problem.title, sentence(&problem.detail)),
+        };
+        match problem.retry_after {
+            Some(seconds) => page.retry_after(seconds),
+            None => page,
+        }
+    }
+}
+
+impl From<PortalError> for PageError {
+    fn from(error: PortalError) -> Self {
+        match error {
+            PortalError::Refusal(refusal) => refusal.into(),
+            PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => Self::busy(),
+            PortalError::NoEnvironment { .. } => Self::not_found("environment"),
+            PortalError::NoSubscription { .. } => Self::not_found("subscription"),
+            error => {
+                let Some((title, text)) = in_words(error.code()) else {
+                    return failed(&error);
+                };
+                Self::refused(StatusCode::CONFLICT, error.code(), title, text)
+            }
+        }
+    }
+}
+
+impl From<Refusal> for PageError {
+    fn from(refusal: Refusal) -> Self {
+        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
+        let (title, text): (Cow<'_, _>, Cow<'_, _>) = match in_words(refusal.code()) {
+            Some((title, text)) => (title.into(), text.into()),
+            None => (refusal.title().into(), sentence(&refusal.to_string()).into()),
+        };
+        let page = Self::refused(status, refusal.code(), title, text);
+        match refusal.retry_after() {
+            Some(seconds) => page.retry_after(seconds),
+            None => page,
+        }
+    }
+}
+
+/// What went wrong in the portal itself stands in its log, not on a page.
+fn failed(error: &PortalError) -> PageError {
+    tracing::error!(%error, code = error.code(), "a page could not be made");
+    let text = "The portal failed while it did this, and nothing was changed. Try again; if it stays so, ask your vendor, who finds the reason in the portal's log.";
+    PageError::refused(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "portal-failed",
+        "The portal failed",
+        text,
+    )
+}
+
+/// A message as a sentence of its own.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    let mut text: String = first.chain(letters).collect();
+    if !text.ends_with('.') {
+        text.push('.');
+    }
+    text
+}
+
+/// Title and text where the words for agents and operators would send a customer to commands that only the vendor has.
+fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
+    Some(match code {
+        "activation-code-unknown" | "environment-unknown" => (
+            "This request does not belong to your subscription",
+            "The request was made with another Activation Code, or by a machine that none of your environments is bound to. On the server, check the code with `entitlectl activate`, write the request anew, and upload that.",
+        ),
+        "rebind-required" => (
+            "This machine is known under another key",
+            "One of your environments is this machine already, and its key there was lost. Open that environment here, make a one-time code, and give it to `entitlectl rebind --rebind-code CODE` on the server.",
+        ),
+        "rebind-code-required" | "rebind-code-wrong" => (
+            "A one-time code is needed",
+            "The one-time code is missing, was used, does not fit, or has expired. Open the environment here, make a new code, and give it to `entitlectl rebind --rebind-code CODE` on the server.",
+        ),
+        "rebind-pending" => (
+            "The vendor has to approve this",
+            "The request waits for your vendor's approval. Once it is given, run `entitlectl rebind` on the server again and upload the new request.",
+        ),
+        "hardware-differs" => (
+            "The environment is bound to other hardware",
+            "Release the environment on its old machine with `entitlectl release`. If that machine is lost, release the environment here. Then activate it on the new one.",
+        ),
+        "environment-forked" => (
+            "Two machines ask as this environment",
+            "Open the environment here and say which of the two machines goes on. The other one is told that it is a copy.",
+        ),
+        "no-free-slot" => (
+            "No environment of this purpose is free",
+            "All environments of this purpose are in use. Release one that is not needed any more, or ask your vendor for more.",
+        ),
+        "serial-only-not-allowed" => (
+            "A request file is needed",
+            "Your vendor gives licenses to machines that made a request only. On the server, run `entitlectl request`, and upload the file that it writes.",
+        ),
+        "bound-to-key" => (
+            "This Serial Number is an environment already",
+            "It is bound to its machine's key. Upload the request file that `entitlectl request` writes there to fetch its license.",
+        ),
+        "already-released" => (
+            "The environment was released already",
+            "Its slot is free. There is nothing left to do.",
+        ),
+        "without-key" => (
+            "No one-time code is needed here",
+            "The environment is bound to its Serial Number alone. Run `entitlectl activate` on the machine to bind it to a key.",
+        ),
+        "not-forked" | "no-branch" => (
+            "The machines have changed since",
+            "One of them has asked again since this page was made, or only one is left. Open the environment again to see how it stands now.",
+        ),
+        "name" => (
+            "A name is not taken",
+            "Names and reasons have 1 to 200 bytes and no control characters. Go back and give another one.",
+        ),
+        _ => return None,
+    })
+}
