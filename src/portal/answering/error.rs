@@ -83,7 +83,7 @@ impl From<AnswerError> for Problem {
 
 fn unavailable(error: &StoreError) -> Problem {
     let (detail, seconds) = match error {
-        StoreError::Busy { .. } | StoreError::Undone => {
+        StoreError::Busy { .. } | StoreError::Unavailable { .. } | StoreError::Undone => {
             ("the portal is busy: the same request may be sent again", BUSY)
         }
         _ => (
