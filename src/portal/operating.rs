@@ -17,14 +17,8 @@ pub use serial_only::SerialOnlyLicense;
 
 use super::{
     Portal, PortalError,
-<<<<<<< HEAD
-    clock::whole_second,
-    domain::{Revision, Standing, Subscription, Terms},
-    store::{AuditCheck, AuditEntry, Change, Event},
-=======
     domain::{Subscription, Terms},
-    store::AuditEntry,
->>>>>>> main
+    store::{AuditCheck, AuditEntry},
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -121,7 +115,6 @@ impl Portal {
     ) -> Result<Vec<AuditEntry>, PortalError> {
         Ok(self.store().read(|view| view.audit(subscription, most))?)
     }
-<<<<<<< HEAD
 
     /// Walks along the chain of the audit, and looks for an entry of the digest `noted`.
     ///
@@ -130,70 +123,4 @@ impl Portal {
     pub fn check_audit(&self, noted: Option<&str>) -> Result<AuditCheck, PortalError> {
         Ok(self.store().check_audit(noted)?)
     }
-
-    fn change_subscription(
-        &self,
-        id: Uuid,
-        event: &'static str,
-        edit: impl FnOnce(&mut Subscription) -> Result<(), PortalError> + Send + 'static,
-    ) -> Result<Subscription, PortalError> {
-        let now = whole_second(self.now());
-        let actor = self.actor().to_owned();
-        self.store().write(move |change| {
-            let before = change.subscription(id)?.ok_or(PortalError::NoSubscription { id })?;
-            let mut after = before.clone();
-            edit(&mut after)?;
-            // What changes nothing makes no environment fetch a new license.
-            if after == before {
-                return Ok(before);
-            }
-            after.revision = before.revision.next();
-            change.update_subscription(&after)?;
-            told(change, &actor, event, &after, difference(&before, &after), now)?;
-            Ok(after)
-        })
-    }
-}
-
-fn told(
-    change: &Change<'_>,
-    actor: &str,
-    event: &str,
-    subscription: &Subscription,
-    detail: Value,
-    now: Timestamp,
-) -> Result<(), PortalError> {
-    Ok(change.audit_event(&Event {
-        at: now,
-        actor,
-        event,
-        subscription_id: Some(subscription.id),
-        environment_id: None,
-        detail,
-    })?)
-}
-
-/// Each member that changed, with its old and its new value.
-fn difference(before: &Subscription, after: &Subscription) -> Value {
-    let members = |s: &Subscription| {
-        let mut all = serde_json::to_value(&s.terms).unwrap_or_default();
-        all["standing"] = serde_json::to_value(&s.standing).unwrap_or_default();
-        all
-    };
-    let (old, new) = (members(before), members(after));
-    let changed =
-        new.as_object().into_iter().flatten().filter(|(name, value)| old[*name] != **value);
-    let mut detail: serde_json::Map<String, Value> = changed
-        .map(|(name, value)| (name.clone(), json!({ "from": old[name], "to": value })))
-        .collect();
-    detail.insert("revision".to_owned(), json!(after.revision));
-    Value::Object(detail)
-}
-
-fn in_whole_seconds(mut terms: Terms) -> Terms {
-    terms.starts_at = whole_second(terms.starts_at);
-    terms.ends_at = whole_second(terms.ends_at);
-    terms
-=======
->>>>>>> main
 }

@@ -73,12 +73,7 @@ impl Portal {
     ) -> Result<Self, PortalError> {
         let directory = Directory::new(directory.as_ref());
         let keys = ArcSwap::from_pointee(KeyRing::load(&directory)?);
-<<<<<<< HEAD
         let store = directory.open_store(options.writer)?;
-        let parts = Parts { directory, store, keys, clock, attempts: Arc::default() };
-        Ok(Self { parts: Arc::new(parts), actor: options.actor.into() })
-=======
-        let store = Store::open(&directory.database(), options.writer)?;
         let parts = Parts {
             directory,
             store,
@@ -88,7 +83,6 @@ impl Portal {
             hashing: Hashing::default(),
         };
         Ok(Self { parts: Arc::new(parts), actor: options.actor.into(), rights: Rights::ALL })
->>>>>>> main
     }
 
     /// The same portal, for changes that `actor` makes.

@@ -71,14 +71,12 @@ enum Command {
     Answer(environment::Answer),
     /// Show what was changed, when, by whom
     Audit(audit::Audit),
-<<<<<<< HEAD
     /// Write all but the keys into a file, while the portal goes on
     Backup(database::Backup),
     /// Put a backup into a portal whose database is empty
     Restore(database::Restore),
     /// Move from SQLite to PostgreSQL
     Migrate(database::Migrate),
-=======
     /// Add and change who signs in to the vendor's pages
     #[command(subcommand)]
     Operator(operator::Command),
@@ -88,7 +86,6 @@ enum Command {
     /// Add and remove receivers that are told of what is changed
     #[command(subcommand)]
     Webhook(webhook::Command),
->>>>>>> main
     /// Make and list signing keys
     #[command(subcommand)]
     Key(signing::KeyCommand),
@@ -130,15 +127,12 @@ fn run(cli: Cli) -> Result<(), PortalError> {
         Command::License(command) => command.run(&common.portal()?, &mut out),
         Command::Answer(answer) => answer.run(&common.portal()?, &mut out),
         Command::Audit(audit) => audit.run(&common.portal()?, &mut out),
-<<<<<<< HEAD
         Command::Backup(backup) => backup.run(&common.dir, &mut out),
         Command::Restore(restore) => restore.run(&common.dir, &mut out),
         Command::Migrate(migrate) => migrate.run(&common.dir, &mut out),
-=======
         Command::Operator(command) => command.run(&common.portal()?, &mut out),
         Command::Token(command) => command.run(&common.portal()?, &mut out),
         Command::Webhook(command) => command.run(&common.portal()?, &mut out),
->>>>>>> main
         Command::Key(command) => command.run(&common.dir, &mut out),
         Command::Trust(command) => command.run(&common.dir, &mut out),
     }

@@ -78,21 +78,20 @@ impl Change<'_> {
     ///
     /// # Errors
     /// What the database says.
-<<<<<<< HEAD
-    pub fn audit_event(&self, event: &Event<'_>) -> Result<(), StoreError> {
+    pub fn audit_event(&self, told: &Event<'_>) -> Result<(), StoreError> {
         let doing = "add to the audit";
         let head = "SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1";
         let head =
             self.first(doing, head, &[], |row| Ok((row.integer("id")?, row.string("hash")?)));
         let (last, previous) = head?.unwrap_or_else(|| (0, NO_HASH.to_owned()));
-        let subscription = event.subscription_id.map(|id| id.to_string());
-        let environment = event.environment_id.map(|id| id.to_string());
-        let detail = serde_json::to_string(&event.detail).map_err(|_| StoreError::Unwritable)?;
+        let subscription = told.subscription_id.map(|id| id.to_string());
+        let environment = told.environment_id.map(|id| id.to_string());
+        let detail = serde_json::to_string(&told.detail).map_err(|_| StoreError::Unwritable)?;
         let link = Link {
             id: last + 1,
-            at: event.at.as_second(),
-            actor: event.actor,
-            event: event.event,
+            at: told.at.as_second(),
+            actor: told.actor,
+            event: told.event,
             subscription_id: subscription.as_deref(),
             environment_id: environment.as_deref(),
             detail: &detail,
@@ -102,17 +101,8 @@ impl Change<'_> {
         let hash = link.hash(&previous);
         let Link { id, at, actor, event, subscription_id, environment_id, detail } = link;
         let values = values![id, at, actor, event, subscription_id, environment_id, detail, hash];
-        self.execute(doing, sql, values).map(drop)
-=======
-    pub fn audit_event(&self, told: &Event<'_>) -> Result<(), StoreError> {
-        let sql = "INSERT INTO audit (at, actor, event, subscription_id, environment_id, detail) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let Event { at, actor, event, subscription_id, environment_id, detail } = told;
-        let values =
-            values![*at, *actor, *event, *subscription_id, *environment_id, to_json(detail)?];
-        self.execute("add to the audit", sql, values)?;
+        self.execute(doing, sql, values)?;
         self.queue_messages(told)
->>>>>>> main
     }
 }
 

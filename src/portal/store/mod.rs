@@ -12,18 +12,13 @@ mod copy;
 mod environments;
 mod error;
 mod evidence;
-<<<<<<< HEAD
+mod operators;
 mod postgres;
 mod releases;
 mod requests;
 mod schema;
-mod server;
-=======
-mod operators;
-mod releases;
-mod requests;
 mod search;
->>>>>>> main
+mod server;
 mod session;
 mod sessions;
 mod sqlite;
@@ -38,12 +33,9 @@ pub use audit_chain::{AuditCheck, AuditFault, AuditTampering};
 pub use copy::{Copied, Location, back_up, migrate, restore};
 pub use error::{Fault, StoreError};
 pub use requests::AnsweredRequest;
-<<<<<<< HEAD
-pub use server::Server;
-=======
 pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
+pub use server::Server;
 pub use sessions::{SessionKind, StoredSession};
->>>>>>> main
 pub use succession::RetiredKey;
 pub use tokens::KeptAnswer;
 pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};

@@ -24,11 +24,12 @@ pub(super) const STEPS: &[Step] = &[
     Step::of(include_str!("schema/0003.sql"), include_str!("schema/postgres/0003.sql")),
     Step::of(include_str!("schema/0004.sql"), include_str!("schema/postgres/0004.sql"))
         .then(audit_chain::chain_all),
+    Step::both(include_str!("schema/0005.sql")),
+    Step::both(include_str!("schema/0006.sql")),
 ];
 
 impl Step {
     /// One step for both.
-    #[allow(dead_code, reason = "for steps that need no difference")]
     pub(super) const fn both(sqlite: &'static str) -> Self {
         Self { sqlite, postgres: None, then: None }
     }

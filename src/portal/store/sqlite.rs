@@ -116,17 +116,6 @@ impl ToSql for Value<'_> {
     }
 }
 
-<<<<<<< HEAD
-=======
-/// Each entry brings the tables one version further; entries are never changed once released.
-const MIGRATIONS: &[&str] = &[
-    include_str!("schema/0001.sql"),
-    include_str!("schema/0002.sql"),
-    include_str!("schema/0003.sql"),
-    include_str!("schema/0005.sql"),
-    include_str!("schema/0006.sql"),
-];
->>>>>>> main
 /// Pages of 4 KiB in the write-ahead log at which they are moved into the database; after a crash all of them are read again.
 const WAL_PAGES: u32 = 8_192;
 /// Pages that a connection keeps in memory, KiB.
