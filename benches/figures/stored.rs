@@ -67,9 +67,8 @@ fn measure(name: &str, directory: &Path, stored: usize, asking: usize) -> Result
     let trust = fs::read_to_string(directory.join("trust.jwt"))?;
     seed(&Directory::new(directory).open_store(WriterKind::Thread)?, stored, &sold[0])?;
     let server = Server::start(directory)?;
-    let post = |requests: &[Vec<u8>]| {
-        post_all(server.address, server.process(), CONNECTIONS, requests)
-    };
+    let post =
+        |requests: &[Vec<u8>]| post_all(server.address, server.process(), CONNECTIONS, requests);
     let (mut activations, mut refreshes) = (Vec::new(), Vec::new());
     let lot = agents.len().div_ceil(ROUNDS);
     for agents in agents.chunks_mut(lot) {

@@ -2,6 +2,7 @@
 
 mod agent;
 mod databases;
+mod running;
 mod succession;
 mod tls;
 mod vendor;

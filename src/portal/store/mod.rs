@@ -8,10 +8,12 @@
 mod asked_releases;
 mod audit;
 mod audit_chain;
+mod census;
 mod copy;
 mod environments;
 mod error;
 mod evidence;
+mod figures;
 mod operators;
 mod postgres;
 mod releases;
@@ -30,8 +32,10 @@ mod writer;
 
 pub use audit::{AuditEntry, Event};
 pub use audit_chain::{AuditCheck, AuditFault, AuditTampering};
+pub use census::Census;
 pub use copy::{Copied, Location, back_up, migrate, restore};
 pub use error::{Fault, StoreError};
+pub use figures::Figures;
 pub use requests::AnsweredRequest;
 pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
 pub use server::Server;
@@ -58,6 +62,7 @@ pub struct Store {
     database: Arc<dyn Database>,
     readers: Mutex<Vec<Box<dyn Session>>>,
     writer: Writer,
+    figures: Figures,
 }
 
 /// Read access.
@@ -169,8 +174,14 @@ impl Store {
     }
 
     fn on(database: Arc<dyn Database>, writer: WriterKind) -> Result<Self, StoreError> {
-        let writer = Writer::new(database.clone(), writer)?;
-        Ok(Self { database, readers: Mutex::default(), writer })
+        let figures = Figures::default();
+        let writer = Writer::new(database.clone(), writer, figures.clone())?;
+        Ok(Self { database, readers: Mutex::default(), writer, figures })
+    }
+
+    /// How its writer fares.
+    pub const fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Reads one consistent state.
