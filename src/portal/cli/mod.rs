@@ -3,6 +3,7 @@
 //! Each command's folder-mate opens the portal in `--dir` and calls it; they work while `serve` runs on the same directory.
 
 mod audit;
+mod database;
 mod environment;
 mod flags;
 mod init;
@@ -70,6 +71,12 @@ enum Command {
     Answer(environment::Answer),
     /// Show what was changed, when, by whom
     Audit(audit::Audit),
+    /// Write all but the keys into a file, while the portal goes on
+    Backup(database::Backup),
+    /// Put a backup into a portal whose database is empty
+    Restore(database::Restore),
+    /// Move from SQLite to PostgreSQL
+    Migrate(database::Migrate),
     /// Add and change who signs in to the vendor's pages
     #[command(subcommand)]
     Operator(operator::Command),
@@ -120,6 +127,9 @@ fn run(cli: Cli) -> Result<(), PortalError> {
         Command::License(command) => command.run(&common.portal()?, &mut out),
         Command::Answer(answer) => answer.run(&common.portal()?, &mut out),
         Command::Audit(audit) => audit.run(&common.portal()?, &mut out),
+        Command::Backup(backup) => backup.run(&common.dir, &mut out),
+        Command::Restore(restore) => restore.run(&common.dir, &mut out),
+        Command::Migrate(migrate) => migrate.run(&common.dir, &mut out),
         Command::Operator(command) => command.run(&common.portal()?, &mut out),
         Command::Token(command) => command.run(&common.portal()?, &mut out),
         Command::Webhook(command) => command.run(&common.portal()?, &mut out),
