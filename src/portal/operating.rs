@@ -1,9 +1,12 @@
 //! What the vendor's operator does: each a change with its audit entry in one transaction. Subscriptions are here,
 //! what is done to environments is in the folder.
 
+mod customers;
 mod environments;
 mod forks;
 mod serial_only;
+mod trials;
+mod usage;
 
 pub use environments::NewRebindCode;
 pub use forks::{BranchView, ForkView};

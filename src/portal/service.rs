@@ -100,7 +100,7 @@ impl Portal {
 
     /// The first half of [`handle_request`](Self::handle_request): reads and verifies it. It blocks, and many may do it at once.
     pub(super) fn open_request(&self, body: &[u8]) -> Result<Opened, Problem> {
-        answering::open(self, body, Road::Online).map_err(refused)
+        answering::open(self, body, Road::Online, None).map_err(refused)
     }
 
     /// The other half: the answer, once it is durable.
@@ -118,7 +118,7 @@ impl Portal {
     }
 
     fn answer(&self, body: &[u8], road: Road) -> Result<String, Problem> {
-        let opened = answering::open(self, body, road);
+        let opened = answering::open(self, body, road, None);
         opened.and_then(|opened| answering::answer(self, opened)).map_err(refused)
     }
 
@@ -169,7 +169,7 @@ impl Portal {
     }
 }
 
-fn refused(error: AnswerError) -> Problem {
+pub(super) fn refused(error: AnswerError) -> Problem {
     match &error {
         AnswerError::Internal(_) | AnswerError::Store(_) => {
             tracing::error!(%error, code = error.code(), "a request could not be answered");

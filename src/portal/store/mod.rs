@@ -16,13 +16,17 @@ mod sessions;
 mod sqlite;
 mod subscriptions;
 mod succession;
+mod trials;
+mod usage;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
 pub use error::{Fault, StoreError};
-pub use requests::AnsweredRequest;
+pub use requests::{AnsweredRequest, StoredAnswer};
 pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
+pub use trials::StartedTrial;
+pub use usage::ReportedUsage;
 pub use writer::WriterKind;
 
 use session::{Database, Row, Session, Value};
