@@ -66,6 +66,7 @@ impl FromStr for Purpose {
 
 /// How much of something may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Limit {
     /// The limit; `null` for unlimited.
     pub limit: Option<u64>,

@@ -13,7 +13,7 @@ const LAST_GOOD: &str = "last-good.toml";
 
 /// Variables of the environment, and the setting that each stands for. `STATE_DIRECTORY` and `RUNTIME_DIRECTORY` are
 /// systemd's and count as defaults: settings go over them.
-const VARIABLES: [(&str, &[&str]); 19] = [
+pub(super) const VARIABLES: [(&str, &[&str]); 19] = [
     ("ENTITLED_PRODUCT", &["product"]),
     ("ENTITLED_ROLE", &["role"]),
     ("ENTITLED_STATE_DIRECTORY", &["state_directory"]),

@@ -65,3 +65,51 @@ fn an_activation_code_comes_from_its_file_and_is_not_shown() {
     std::fs::write(&path, "nonsense").unwrap();
     assert!(settings(&text).unwrap_err().to_string().contains("Activation Code"));
 }
+
+/// The names of all settings, as they are written in a file.
+fn names() -> Vec<String> {
+    let all = serde_json::to_value(Fragment::default()).unwrap();
+    let mut names = Vec::new();
+    for (name, value) in all.as_object().unwrap() {
+        match value.as_object() {
+            Some(table) => names.extend(table.keys().map(|key| format!("{name}.{key}"))),
+            None => names.push(name.clone()),
+        }
+    }
+    names
+}
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+#[test]
+fn the_page_has_a_row_for_each_setting_and_for_no_other() {
+    let page = page("docs/settings.md");
+    let rows = page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0));
+    let (mut told, mut names): (Vec<_>, _) = (rows.map(str::to_owned).collect(), names());
+    told.sort();
+    names.sort();
+    assert_eq!(told, names);
+    for (variable, _) in super::sources::VARIABLES {
+        assert!(page.contains(&format!("`{variable}`")), "docs/settings.md has no {variable}");
+    }
+}
+
+#[test]
+fn the_file_that_is_installed_shows_each_setting_and_says_none() {
+    let text = page("packaging/entitled.toml");
+    let as_shipped: Fragment = toml::from_str(&text).unwrap();
+    assert_eq!(as_shipped, Fragment::default(), "nothing is set before somebody sets it");
+    let is_setting = |line: &str| line.starts_with('#') && !line.starts_with("# ");
+    let taken_up: Vec<_> =
+        text.lines().map(|line| if is_setting(line) { &line[1..] } else { line }).collect();
+    let taken_up: toml::Value = toml::from_str(&taken_up.join("\n")).unwrap();
+    for name in names() {
+        let path: Vec<_> = name.split('.').collect();
+        let found = path.iter().try_fold(&taken_up, |at, key| at.get(key));
+        assert!(found.is_some(), "packaging/entitled.toml does not show {name}");
+    }
+    let fragment: Result<Fragment, _> = taken_up.try_into();
+    assert!(fragment.is_ok(), "{fragment:?}");
+}

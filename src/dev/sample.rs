@@ -85,6 +85,7 @@ pub(super) fn terms(now: Timestamp) -> Terms {
         rebind: RebindPolicy::Code,
         allow_serial_only: false,
         offline_releases_a_year: 4,
+        releases_a_year: None,
     }
 }
 

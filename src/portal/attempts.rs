@@ -4,6 +4,7 @@
 
 use crate::codes::ActivationId;
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -33,14 +34,26 @@ pub(super) enum Subject {
     Trials(IpAddr),
     /// Where the sender is, as [`ClientAddress::network`](super::ClientAddress::network) has it.
     Address(IpAddr),
+    /// The same for operators who sign in.
+    SignInFrom(IpAddr),
+    /// An operator, known here or not: a digest of the name.
+    Operator([u8; 16]),
 }
 
 impl Subject {
+    /// The operator of that name.
+    pub(super) fn operator(name: &str) -> Self {
+        let digest = Sha256::digest(name.as_bytes());
+        let mut subject = [0; 16];
+        subject.copy_from_slice(&digest[..16]);
+        Self::Operator(subject)
+    }
+
     const fn forgiven(self) -> u32 {
         match self {
-            Self::Activation(_) | Self::Environment(_) => FORGIVEN,
             Self::Address(_) => FORGIVEN_ADDRESS,
             Self::Trials(_) => MOST_TRIALS,
+            _ => FORGIVEN,
         }
     }
 }
@@ -85,6 +98,12 @@ impl Attempts {
     pub(super) fn wait(&self, subject: Subject, now: Timestamp) -> Option<u32> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.get(&subject).filter(|count| count.wrong >= subject.forgiven())?.left(now)
+    }
+
+    /// Wrong proofs that are counted now.
+    pub(super) fn wrong_so_far(&self, subject: Subject, now: Timestamp) -> u32 {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&subject).filter(|count| count.left(now).is_some()).map_or(0, |c| c.wrong)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Why the portal could not be set up, opened or changed. Refused requests are `domain::Refusal`s.
 
 use super::{
+    access::AccessError,
     domain::{Refusal, TermsError},
     store::StoreError,
     tls::TlsError,
+    webhooks::WebhookRefusal,
 };
 use crate::{codes::SerialNumber, license::DocumentError};
 use std::{io, net::SocketAddr, path::PathBuf};
@@ -26,7 +28,7 @@ pub enum PortalError {
     #[error("{} is refused: {source}", path.display())]
     Document { path: PathBuf, source: DocumentError },
     #[error(
-        "the trust document names no active key whose private half is in {}: put the key file there, or sign a trust document that names one that is (`entitle-portal trust sign`)", path.display()
+        "the trust document names no active key whose private half is in {} or handed over as the credential `signing.key`: put the key file there, or sign a trust document that names one that is (`entitle-portal trust sign`)", path.display()
     )]
     NoSigningKey { path: PathBuf },
     #[error("a document could not be signed: {0}")]
@@ -45,6 +47,26 @@ pub enum PortalError {
     NoSubscription { id: Uuid },
     #[error("no environment has the id {id}: `entitle-portal environment list` shows them")]
     NoEnvironment { id: Uuid },
+    #[error(
+        "no release with the id {id} waits for approval: `entitle-portal environment releases` lists those that do"
+    )]
+    NoAskedRelease { id: Uuid },
+    #[error(
+        "the subscription ends at {ends_at} already, and {asked} is not later: give a later end, or change the terms"
+    )]
+    NoLonger { ends_at: jiff::Timestamp, asked: jiff::Timestamp },
+    #[error(
+        "the subscription has revision {found}, the change was made for {seen}: read it again, then decide anew"
+    )]
+    OtherRevision { seen: u64, found: u64 },
+    #[error(
+        "the Idempotency-Key was used for another request within 24 hours: give each request a key of its own"
+    )]
+    KeyReused,
+    #[error(
+        "the request with this Idempotency-Key was done, and its answer held a secret that is kept nowhere: ask again with a new key"
+    )]
+    AnswerNotKept,
     #[error("environment {id} was released at {at} already: there is nothing to do")]
     AlreadyReleased { id: Uuid, at: jiff::Timestamp },
     #[error(
@@ -96,6 +118,10 @@ pub enum PortalError {
     )]
     Revoked,
     #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookRefusal),
+    #[error(transparent)]
     Terms(#[from] TermsError),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -135,6 +161,11 @@ impl PortalError {
             Self::Name { .. } => "name",
             Self::NoSubscription { .. } => "no-subscription",
             Self::NoEnvironment { .. } => "no-environment",
+            Self::NoAskedRelease { .. } => "no-asked-release",
+            Self::NoLonger { .. } => "renewal-no-longer",
+            Self::OtherRevision { .. } => "other-revision",
+            Self::KeyReused => "idempotency-key-reused",
+            Self::AnswerNotKept => "idempotency-answer-not-kept",
             Self::AlreadyReleased { .. } => "already-released",
             Self::WithoutKey { .. } => "without-key",
             Self::NoPendingRebind { .. } => "no-pending-rebind",
@@ -150,6 +181,8 @@ impl PortalError {
             Self::Refusal(refusal) => refusal.code(),
             Self::AlreadyStanding { .. } => "already-standing",
             Self::Revoked => "revoked",
+            Self::Access(error) => error.code(),
+            Self::Webhook(error) => error.code(),
             Self::Terms(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Random(_) => "random",

@@ -5,6 +5,7 @@
 //! commands, `http` is the way in, `web` the pages for people. The binary calls [`cli`]; this calls `api`, `health`, `members` (ranges of addresses, handshakes),
 //! `license` and `codes`.
 
+pub mod access;
 mod answering;
 mod attempts;
 pub mod cli;
@@ -12,24 +13,31 @@ mod clock;
 mod directory;
 pub mod domain;
 mod error;
+mod export;
 mod http;
 mod issuing;
 mod key_set;
 mod keys;
+mod metrics;
 mod operating;
 mod service;
 pub mod store;
 mod tls;
 mod web;
+mod webhooks;
 
 pub use clock::{Clock, SystemClock};
 pub use directory::{Directory, Vendor};
 pub use error::PortalError;
 pub use http::{ClientAddress, ForwardedBy, Transport, openapi};
 pub use keys::{KeyRing, TrustChange};
-pub use operating::{BranchView, ForkView, NewRebindCode, SerialOnlyLicense};
+pub use operating::{
+    Act, AskedRelease, BranchView, ForkView, NewRebindCode, ReleaseAnswer, ReleaseState,
+    SerialOnlyLicense,
+};
 pub use service::{Options, Portal};
 pub use tls::TlsError;
+pub use webhooks::{WebhookRefusal, WebhookStanding};
 
 #[cfg(test)]
 mod tests;

@@ -1,26 +1,29 @@
-//! What the vendor's operator does: each a change with its audit entry in one transaction. Subscriptions are here,
-//! what is done to environments is in the folder.
+//! What the vendor's operator does: each a change with its audit entry in one transaction. An [`Act`] is such a change under way; the calls
+//! of [`Portal`] here are acts of one step. Subscriptions are here, the rest is in the folder.
 
+mod act;
 mod customers;
 mod environments;
 mod forks;
+mod releases;
+mod searching;
 mod serial_only;
+mod subscriptions;
 mod trials;
 mod usage;
 
+pub use act::Act;
 pub use environments::NewRebindCode;
 pub use forks::{BranchView, ForkView};
+pub use releases::{AskedRelease, ReleaseAnswer, ReleaseState};
 pub use serial_only::SerialOnlyLicense;
 
 use super::{
     Portal, PortalError,
-    clock::whole_second,
-    domain::{Revision, Standing, Subscription, Terms},
-    store::{AuditEntry, Change, Event},
+    domain::{Subscription, Terms},
+    store::AuditEntry,
 };
-use crate::codes::ActivationCode;
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 impl Portal {
@@ -33,26 +36,8 @@ impl Portal {
         customer: &str,
         terms: Terms,
     ) -> Result<Subscription, PortalError> {
-        let now = whole_second(self.now());
-        let terms = in_whole_seconds(terms);
-        Subscription::check_customer(customer)?;
-        terms.check()?;
-        let new = Subscription {
-            id: Self::new_id(now)?,
-            activation_code: ActivationCode::random()?,
-            customer: customer.to_owned(),
-            terms,
-            standing: Standing::Active,
-            revision: Revision::FIRST,
-            created_at: now,
-        };
-        let actor = self.actor().to_owned();
-        self.store().write(move |change| {
-            change.add_subscription(&new)?;
-            let detail = json!({ "customer": new.customer, "terms": new.terms });
-            told(change, &actor, "subscription-created", &new, detail, now)?;
-            Ok(new)
-        })
+        let customer = customer.to_owned();
+        self.act(move |act| act.create_subscription(&customer, terms))
     }
 
     /// Changes what was bought. The Activation Code stays; every environment gets a new license at its next refresh.
@@ -64,11 +49,21 @@ impl Portal {
         id: Uuid,
         edit: impl FnOnce(&mut Terms) + Send + 'static,
     ) -> Result<Subscription, PortalError> {
-        self.change_subscription(id, "subscription-changed", move |subscription| {
-            edit(&mut subscription.terms);
-            subscription.terms = in_whole_seconds(subscription.terms.clone());
-            Ok(subscription.terms.check()?)
+        self.act(move |act| {
+            act.update_subscription(id, |subscription| edit(&mut subscription.terms))
         })
+    }
+
+    /// Lengthens the term. The Activation Code stays; every environment gets a new license at its next refresh.
+    ///
+    /// # Errors
+    /// [`PortalError::NoSubscription`], [`PortalError::NoLonger`], [`PortalError::Revoked`], and what the store says.
+    pub fn renew_subscription(
+        &self,
+        id: Uuid,
+        ends_at: Timestamp,
+    ) -> Result<Subscription, PortalError> {
+        self.act(move |act| act.renew_subscription(id, ends_at))
     }
 
     /// Stops issuing for now; what was issued stays as it is.
@@ -76,16 +71,7 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoSubscription`], [`PortalError::AlreadyStanding`], [`PortalError::Revoked`], and what the store says.
     pub fn suspend_subscription(&self, id: Uuid) -> Result<Subscription, PortalError> {
-        self.change_subscription(id, "subscription-suspended", |subscription| {
-            match subscription.standing {
-                Standing::Active => subscription.standing = Standing::Suspended,
-                Standing::Suspended => {
-                    return Err(PortalError::AlreadyStanding { found: "suspended" });
-                }
-                Standing::Revoked { .. } => return Err(PortalError::Revoked),
-            }
-            Ok(())
-        })
+        self.act(move |act| act.suspend_subscription(id))
     }
 
     /// Takes back what was issued: each environment gets a signed revocation at its next refresh.
@@ -93,16 +79,8 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoSubscription`], [`PortalError::AlreadyStanding`], [`PortalError::Name`], and what the store says.
     pub fn revoke_subscription(&self, id: Uuid, reason: &str) -> Result<Subscription, PortalError> {
-        super::directory::check_name("reason", reason)?;
-        let standing =
-            Standing::Revoked { at: whole_second(self.now()), reason: reason.to_owned() };
-        self.change_subscription(id, "subscription-revoked", move |subscription| {
-            if matches!(subscription.standing, Standing::Revoked { .. }) {
-                return Err(PortalError::AlreadyStanding { found: "revoked" });
-            }
-            subscription.standing = standing;
-            Ok(())
-        })
+        let reason = reason.to_owned();
+        self.act(move |act| act.revoke_subscription(id, &reason))
     }
 
     /// Takes a suspension or a revocation back: each environment gets a new license at its next refresh.
@@ -110,13 +88,7 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoSubscription`], [`PortalError::AlreadyStanding`], and what the store says.
     pub fn resume_subscription(&self, id: Uuid) -> Result<Subscription, PortalError> {
-        self.change_subscription(id, "subscription-resumed", |subscription| {
-            if subscription.standing == Standing::Active {
-                return Err(PortalError::AlreadyStanding { found: "active" });
-            }
-            subscription.standing = Standing::Active;
-            Ok(())
-        })
+        self.act(move |act| act.resume_subscription(id))
     }
 
     /// A subscription.
@@ -146,68 +118,4 @@ impl Portal {
     ) -> Result<Vec<AuditEntry>, PortalError> {
         Ok(self.store().read(|view| view.audit(subscription, most))?)
     }
-
-    fn change_subscription(
-        &self,
-        id: Uuid,
-        event: &'static str,
-        edit: impl FnOnce(&mut Subscription) -> Result<(), PortalError> + Send + 'static,
-    ) -> Result<Subscription, PortalError> {
-        let now = whole_second(self.now());
-        let actor = self.actor().to_owned();
-        self.store().write(move |change| {
-            let before = change.subscription(id)?.ok_or(PortalError::NoSubscription { id })?;
-            let mut after = before.clone();
-            edit(&mut after)?;
-            // What changes nothing makes no environment fetch a new license.
-            if after == before {
-                return Ok(before);
-            }
-            after.revision = before.revision.next();
-            change.update_subscription(&after)?;
-            told(change, &actor, event, &after, difference(&before, &after), now)?;
-            Ok(after)
-        })
-    }
-}
-
-fn told(
-    change: &Change<'_>,
-    actor: &str,
-    event: &str,
-    subscription: &Subscription,
-    detail: Value,
-    now: Timestamp,
-) -> Result<(), PortalError> {
-    Ok(change.audit_event(&Event {
-        at: now,
-        actor,
-        event,
-        subscription_id: Some(subscription.id),
-        environment_id: None,
-        detail,
-    })?)
-}
-
-/// Each member that changed, with its old and its new value.
-fn difference(before: &Subscription, after: &Subscription) -> Value {
-    let members = |s: &Subscription| {
-        let mut all = serde_json::to_value(&s.terms).unwrap_or_default();
-        all["standing"] = serde_json::to_value(&s.standing).unwrap_or_default();
-        all
-    };
-    let (old, new) = (members(before), members(after));
-    let changed =
-        new.as_object().into_iter().flatten().filter(|(name, value)| old[*name] != **value);
-    let mut detail: serde_json::Map<String, Value> = changed
-        .map(|(name, value)| (name.clone(), json!({ "from": old[name], "to": value })))
-        .collect();
-    detail.insert("revision".to_owned(), json!(after.revision));
-    Value::Object(detail)
-}
-
-fn in_whole_seconds(mut terms: Terms) -> Terms {
-    terms.starts_at = whole_second(terms.starts_at);
-    terms.ends_at = whole_second(terms.ends_at);
-    terms
 }

@@ -2,16 +2,24 @@
 
 use super::{
     Clock, Directory, KeyRing, PortalError, Vendor,
+    access::{AccessError, Hashing, Operator, Right, Rights},
     answering::{self, AnswerError, Opened, Road},
     attempts::Attempts,
     http::{self, Transport},
+    metrics::Metrics,
     store::{Store, WriterKind},
 };
-use crate::api::Problem;
+use crate::{
+    api::Problem,
+    license::{DocumentError, Signer},
+};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::{path::Path, sync::Arc};
 use uuid::Uuid;
+
+/// The kind of a request that could not be read.
+const UNREAD: &str = "none";
 
 /// How a portal is opened.
 #[derive(Debug, Clone)]
@@ -35,14 +43,19 @@ pub struct Portal {
     parts: Arc<Parts>,
     /// Who makes changes through this handle, for the audit.
     actor: Arc<str>,
+    /// What that may do.
+    rights: Rights,
 }
 
 struct Parts {
     directory: Directory,
     store: Store,
     keys: ArcSwap<KeyRing>,
+    signers: Vec<Arc<dyn Signer>>,
     clock: Arc<dyn Clock>,
     attempts: Arc<Attempts>,
+    metrics: Arc<Metrics>,
+    hashing: Hashing,
 }
 
 impl Portal {
@@ -67,17 +80,66 @@ impl Portal {
         options: Options,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PortalError> {
+        Self::open_with(directory, options, clock, Vec::new())
+    }
+
+    /// The same, where `signers` keep keys elsewhere, such as in a hardware security module. The newest active key of the trust
+    /// document signs, wherever it is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        directory: impl AsRef<Path>,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        signers: Vec<Arc<dyn Signer>>,
+    ) -> Result<Self, PortalError> {
         let directory = Directory::new(directory.as_ref());
-        let keys = ArcSwap::from_pointee(KeyRing::load(&directory)?);
+        let keys = ArcSwap::from_pointee(KeyRing::load_with(&directory, &signers)?);
         let store = Store::open(&directory.database(), options.writer)?;
-        let parts = Parts { directory, store, keys, clock, attempts: Arc::default() };
-        Ok(Self { parts: Arc::new(parts), actor: options.actor.into() })
+        let metrics = Arc::new(Metrics::new(store.figures()));
+        let parts = Parts {
+            directory,
+            store,
+            keys,
+            signers,
+            clock,
+            attempts: Arc::default(),
+            metrics,
+            hashing: Hashing::default(),
+        };
+        Ok(Self { parts: Arc::new(parts), actor: options.actor.into(), rights: Rights::ALL })
     }
 
     /// The same portal, for changes that `actor` makes.
     #[must_use]
     pub fn acting_as(&self, actor: &str) -> Self {
-        Self { parts: self.parts.clone(), actor: actor.into() }
+        Self { parts: self.parts.clone(), actor: actor.into(), rights: self.rights }
+    }
+
+    /// The same portal, for who may do that alone.
+    #[must_use]
+    pub fn with_rights(&self, rights: Rights) -> Self {
+        Self { rights, ..self.clone() }
+    }
+
+    /// The same portal, for an operator who has signed in.
+    #[must_use]
+    pub fn as_operator(&self, operator: &Operator) -> Self {
+        self.acting_as(&operator.actor()).with_rights(operator.role.rights())
+    }
+
+    /// What may be done through this handle.
+    pub const fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    /// Refuses who may not do that.
+    ///
+    /// # Errors
+    /// [`AccessError::NotAllowed`].
+    pub fn needs(&self, right: Right) -> Result<(), AccessError> {
+        self.rights.check(right)
     }
 
     /// Takes the trust document and the signing keys from the directory again.
@@ -85,7 +147,8 @@ impl Portal {
     /// # Errors
     /// As [`KeyRing::load`]; the old keys stay in use then.
     pub fn reload_keys(&self) -> Result<(), PortalError> {
-        self.parts.keys.store(Arc::new(KeyRing::load(&self.parts.directory)?));
+        let keys = KeyRing::load_with(&self.parts.directory, &self.parts.signers)?;
+        self.parts.keys.store(Arc::new(keys));
         Ok(())
     }
 
@@ -100,12 +163,13 @@ impl Portal {
 
     /// The first half of [`handle_request`](Self::handle_request): reads and verifies it. It blocks, and many may do it at once.
     pub(super) fn open_request(&self, body: &[u8]) -> Result<Opened, Problem> {
-        answering::open(self, body, Road::Online, None).map_err(refused)
+        answering::open(self, body, Road::Online, None).map_err(|error| self.told(UNREAD, error))
     }
 
     /// The other half: the answer, once it is durable.
     pub(super) async fn answer_opened(&self, opened: Opened) -> Result<String, Problem> {
-        answering::answer_later(self, opened).await.map_err(refused)
+        let kind = opened.kind();
+        self.counted(kind, answering::answer_later(self, opened).await)
     }
 
     /// Answers a request that came as a file, and whose answer goes as one: a release by it frees its slot at once a few
@@ -118,8 +182,24 @@ impl Portal {
     }
 
     fn answer(&self, body: &[u8], road: Road) -> Result<String, Problem> {
-        let opened = answering::open(self, body, road, None);
-        opened.and_then(|opened| answering::answer(self, opened)).map_err(refused)
+        let opened =
+            answering::open(self, body, road, None).map_err(|error| self.told(UNREAD, error))?;
+        self.counted(opened.kind(), answering::answer(self, opened))
+    }
+
+    fn counted(
+        &self,
+        kind: &'static str,
+        answered: Result<String, AnswerError>,
+    ) -> Result<String, Problem> {
+        let answer = answered.map_err(|error| self.told(kind, error))?;
+        self.parts.metrics.asked(kind, "answered");
+        Ok(answer)
+    }
+
+    fn told(&self, kind: &'static str, error: AnswerError) -> Problem {
+        self.parts.metrics.asked(kind, error.code());
+        refused(error)
     }
 
     /// Its routes: the pages, `POST /v1/requests`, `GET /v1/trust`, `GET /.well-known/jwks.json`, `GET /v1/openapi.json`,
@@ -131,6 +211,15 @@ impl Portal {
     /// The same, for clients that come by `transport`.
     pub fn router_over(&self, transport: Transport) -> axum::Router {
         http::router(self.clone(), transport)
+    }
+
+    /// What monitors read: `GET /metrics`, `GET /livez`, `GET /readyz`.
+    pub fn monitoring_router(&self) -> axum::Router {
+        http::monitoring_router(self.clone())
+    }
+
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.parts.metrics
     }
 
     /// The keys in use.
@@ -156,6 +245,23 @@ impl Portal {
         self.parts.attempts.clone()
     }
 
+    pub(super) fn hashing(&self) -> &Hashing {
+        &self.parts.hashing
+    }
+
+    /// Does what blocks on a thread that may.
+    pub(super) async fn off_the_runtime<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, PortalError> + Send + 'static,
+    ) -> Result<T, PortalError> {
+        // A simulation does everything on its one thread, in an order that can be repeated.
+        if self.store().is_inline() {
+            return work();
+        }
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(PortalError::Runtime(std::io::Error::other(error))))
+    }
+
     pub(super) fn actor(&self) -> &str {
         &self.actor
     }
@@ -171,7 +277,9 @@ impl Portal {
 
 pub(super) fn refused(error: AnswerError) -> Problem {
     match &error {
-        AnswerError::Internal(_) | AnswerError::Store(_) => {
+        AnswerError::Internal(_)
+        | AnswerError::Store(_)
+        | AnswerError::Document(DocumentError::Signer { .. }) => {
             tracing::error!(%error, code = error.code(), "a request could not be answered");
         }
         _ => tracing::info!(code = error.code(), "a request is refused"),

@@ -16,7 +16,7 @@ pub use error::ExchangeError;
 pub(crate) use http::causes;
 pub use http::{HttpPortal, PortalSettings};
 pub use probe::{Probed, Way, certificate_ends};
-pub use webhook::{Message, Undelivered, Webhook, WebhookError, WebhookSettings};
+pub use webhook::{Message, Undelivered, Webhook, WebhookError, WebhookSettings, new_secret};
 
 use std::{future::Future, pin::Pin};
 

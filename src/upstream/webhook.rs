@@ -90,17 +90,35 @@ impl Webhook {
     /// # Errors
     /// What of the settings can't be used.
     pub fn new(settings: &WebhookSettings) -> Result<Self, WebhookError> {
-        let url = Url::parse(&settings.url).map_err(|_| WebhookError::Address)?;
+        let secret = read_secret(&settings.secret_file)?;
+        Self::to(&settings.url, secret, settings.ca_file.as_deref())
+    }
+
+    /// A receiver whose secret is not in a file: the portal keeps it.
+    ///
+    /// # Errors
+    /// What can't be used.
+    pub fn with_secret(url: &str, secret: &str) -> Result<Self, WebhookError> {
+        let secret = decoded(secret)
+            .map_err(|reason| WebhookError::Secret { path: "the database".to_owned(), reason })?;
+        Self::to(url, secret, None)
+    }
+
+    fn to(
+        url: &str,
+        secret: Zeroizing<Vec<u8>>,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, WebhookError> {
+        let url = Url::parse(url).map_err(|_| WebhookError::Address)?;
         if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() {
             return Err(WebhookError::Address);
         }
-        let secret = read_secret(&settings.secret_file)?;
         let mut client = Client::builder()
             .user_agent(concat!("entitled/", env!("CARGO_PKG_VERSION")))
             .timeout(TIMEOUT)
             .redirect(redirect::Policy::none())
             .pool_max_idle_per_host(0);
-        if let Some(path) = &settings.ca_file {
+        if let Some(path) = ca_file {
             client = client.tls_certs_merge(certificates(path)?);
         }
         if url.scheme() == "http" {
@@ -159,15 +177,31 @@ impl Webhook {
 fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, WebhookError> {
     let wrong = |reason: String| WebhookError::Secret { path: path.display().to_string(), reason };
     let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?);
+    decoded(&text).map_err(wrong)
+}
+
+/// The bytes of a secret, or why it is none.
+fn decoded(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     let text = text.trim();
     let encoded = text.strip_prefix(SECRET_PREFIX).unwrap_or(text);
     let expected = "expected `whsec_` and 24 to 64 bytes in base64";
     let decoded = BASE64_STANDARD.decode(encoded);
-    let secret = Zeroizing::new(decoded.map_err(|_| wrong(format!("{expected}, found other")))?);
+    let secret = Zeroizing::new(decoded.map_err(|_| format!("{expected}, found other"))?);
     if !(SHORTEST_SECRET..=LONGEST_SECRET).contains(&secret.len()) {
-        return Err(wrong(format!("{expected}, found {}", secret.len())));
+        return Err(format!("{expected}, found {}", secret.len()));
     }
     Ok(secret)
+}
+
+/// A new secret, as a receiver's library takes it.
+///
+/// # Errors
+/// Only where the operating system has no random numbers.
+pub fn new_secret() -> Result<Zeroizing<String>, getrandom::Error> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes)?;
+    let encoded = Zeroizing::new(BASE64_STANDARD.encode(*bytes));
+    Ok(Zeroizing::new(format!("{SECRET_PREFIX}{}", *encoded)))
 }
 
 fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, WebhookError> {

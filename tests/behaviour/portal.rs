@@ -2,8 +2,10 @@
 
 mod agent;
 mod pages;
+mod running;
 mod succession;
 mod tls;
+mod vendor;
 
 use crate::stage::{PRODUCT, Vendor};
 use agent::Agent;

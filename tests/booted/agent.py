@@ -1,6 +1,7 @@
 """What happens to the agent while it runs."""
 
 import ctypes
+import json
 import os
 
 from machine import Failed, counted, load, lossless
@@ -119,6 +120,21 @@ def outer(machine, inner):
     raise Failed(f"process {inner} of the container is not seen from outside")
 
 
+def journal(machine):
+    """What docs/monitoring.md looks for in it: fields of their own, by which systemd finds an entry."""
+    installed, restricted = machine.monitoring.blocks["The journal", 0]
+    told = machine.run(installed)
+    if "license sequence 1 of Production" not in told or "the agent runs" in told:
+        raise Failed(f"not the entry on the license that was installed alone: {told}")
+    now = restricted.replace("restricted", "active")
+    entries = [json.loads(line) for line in machine.run(now).splitlines()]
+    for name, value in (("ENTITLED_STATE", "active"), ("ENTITLED_ENTITLED", "true")):
+        expect({entry.get(name) for entry in entries}, {value}, name)
+    expect(all(entry["ENTITLED_GENERATION"].isdigit() for entry in entries), True, "generations that are numbers")
+    expect(machine.run(f"{restricted.split('#')[0]} | wc -l"), "0", "entries on a state that never was")
+    return f"{len(told.splitlines())} lines on the license that was installed, {len(entries)} on the state, found by their fields"
+
+
 def reboot(machine):
     status = machine.status()
     booted = machine.reboot()
@@ -129,6 +145,7 @@ def reboot(machine):
 
 
 LIFE = (
+    ("the journal", journal),
     ("stop", stop),
     ("restart under load", restart),
     ("reload under load", reload),

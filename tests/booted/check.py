@@ -28,6 +28,7 @@ def main():
     folder, before, now, *short = sys.argv[1:]
     machine = Machine(folder)
     machine.document = Document(pathlib.Path("docs/install.md"))
+    machine.monitoring = Document(pathlib.Path("docs/monitoring.md"))
     machine.versions = before, now
     steps = STEPS if short else (*STEPS, *packages.RPM)
     began, done = time.monotonic(), 0

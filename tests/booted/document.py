@@ -1,4 +1,4 @@
-"""The commands of docs/install.md, so that each is run, and as it stands there."""
+"""The commands of a page, so that each is run, and as it stands there."""
 
 import re
 
@@ -9,7 +9,7 @@ class Document:
     """A page's blocks of shell commands, by heading and order."""
 
     def __init__(self, path):
-        self.blocks, heading = {}, ""
+        self.path, self.blocks, heading = path, {}, ""
         for part in re.split(r"^(## [^\n]*|```sh\n.*?^```)$", path.read_text(), flags=re.M | re.S):
             if part.startswith("## "):
                 heading, count = part[3:], 0
@@ -22,6 +22,6 @@ class Document:
         """Runs a block; `instead` gives the line that a container without a network can run."""
         lines = self.blocks.get((heading, number))
         if lines is None:
-            raise Failed(f"docs/install.md has no block {number} under {heading!r}")
+            raise Failed(f"{self.path} has no block {number} under {heading!r}")
         self.unused.discard((heading, number))
         return "\n".join(machine.run(instead(line)) for line in lines)

@@ -14,16 +14,18 @@ pub(super) fn check(status: Option<&Status>, findings: &mut Vec<Finding>) {
     } else {
         Finding::failed(code, message, mend_license(status))
     });
-    for condition in &status.conditions {
-        let message = format!("{}: {}", condition.kind.as_str(), condition.message);
-        let code = Code::from(condition.kind);
-        findings.push(match condition.kind {
-            kind if kind.informs() => Finding::ok(code, message),
-            ConditionType::CloneSuspected | ConditionType::HardwareChanged => {
-                Finding::failed(code, message, mend(condition))
-            }
-            _ => Finding::warning(code, message, mend(condition)),
-        });
+    findings.extend(status.conditions.iter().map(judge));
+}
+
+fn judge(condition: &Condition) -> Finding {
+    let message = format!("{}: {}", condition.kind.as_str(), condition.message);
+    let code = Code::from(condition.kind);
+    match condition.kind {
+        kind if kind.informs() => Finding::ok(code, message),
+        ConditionType::CloneSuspected | ConditionType::HardwareChanged => {
+            Finding::failed(code, message, mend(condition))
+        }
+        _ => Finding::warning(code, message, mend(condition)),
     }
 }
 
@@ -77,6 +79,60 @@ fn mend(condition: &Condition) -> &'static str {
         (C::CheckInOverdue, _) => "`entitlectl refresh`; by courier: `entitlectl request`",
         (C::StoreDegraded, _) => {
             "check disk and room: `df -h /var/lib/entitled`, then `systemctl restart entitled`"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Result, *};
+    use crate::entitlement::ConditionStatus;
+    use jiff::Timestamp;
+
+    /// Those that a real agent is brought to have their tests in `tests/behaviour/doctor`; some take days to come.
+    #[test]
+    fn each_condition_is_a_finding_of_its_own_code_with_the_command_that_mends_it() {
+        use ConditionType as C;
+        for kind in C::ALL {
+            let condition = Condition {
+                kind,
+                status: ConditionStatus::True,
+                reason: "Reason".to_owned(),
+                message: "as the agent says it".to_owned(),
+                since: Timestamp::UNIX_EPOCH,
+            };
+            let found = judge(&condition);
+            let code = kind.as_str().chars().fold(String::new(), |code, letter| {
+                let hyphen = if letter.is_uppercase() && !code.is_empty() { "-" } else { "" };
+                format!("{code}{hyphen}{}", letter.to_ascii_lowercase())
+            });
+            assert_eq!(found.code.to_string(), code);
+            assert!(found.message.ends_with(": as the agent says it"), "{found:?}");
+            let (result, command) = match kind {
+                C::IdentityOverride => (Result::Ok, None),
+                C::HardwareDrift => (Result::Warning, Some("`entitlectl hardware`")),
+                C::HardwareUnreadable => {
+                    (Result::Warning, Some("`systemctl start entitled-hardware.service`"))
+                }
+                C::HardwareChanged => (Result::Failed, Some("`entitlectl rebind`")),
+                C::ClockSkewed => (Result::Warning, Some("`timedatectl set-ntp true`")),
+                C::PortalUnreachable => (Result::Warning, Some("`entitlectl request`")),
+                C::LimitNear | C::LimitExceeded => (Result::Warning, Some("`entitlectl usage`")),
+                C::LicensePending | C::CheckInOverdue => {
+                    (Result::Warning, Some("`entitlectl refresh`"))
+                }
+                C::CloneSuspected => {
+                    (Result::Failed, Some("`entitle-portal environment forks ID`"))
+                }
+                C::LeaseAging => (Result::Warning, Some("`systemctl start entitled`")),
+                C::StoreDegraded => (Result::Warning, Some("`systemctl restart entitled`")),
+                C::ConfigInvalid => (Result::Warning, Some("`entitled run --check-config`")),
+            };
+            assert_eq!(found.result, result, "{found:?}");
+            let mend = found.mend.as_deref();
+            assert_eq!(mend.is_some(), command.is_some(), "{found:?}");
+            let named = mend.zip(command).is_none_or(|(mend, command)| mend.contains(command));
+            assert!(named, "{found:?}");
         }
     }
 }

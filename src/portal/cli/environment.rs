@@ -2,7 +2,7 @@
 
 use super::{
     output::{Output, day, pairs, table},
-    succession,
+    releases, succession,
 };
 use crate::{
     api::Problem,
@@ -40,6 +40,12 @@ pub(super) enum Command {
     Pending,
     /// Approve the rebind that waits; it is done when its machine asks again
     Approve(succession::Approve),
+    /// List the releases that customers asked for and that wait for approval
+    Releases,
+    /// Approve a release that a customer asked for: the environment is released
+    ApproveRelease(releases::Approve),
+    /// Refuse a release that a customer asked for; the environment stays as it is
+    RefuseRelease(releases::Refuse),
     /// Show the lines in which an environment's requests come: more than one is a copy, or a restored snapshot
     Forks {
         /// The environment's id
@@ -67,6 +73,9 @@ impl Command {
             Self::RebindCode(command) => command.run(portal, out),
             Self::Pending => succession::list_pending(portal, out),
             Self::Approve(command) => command.run(portal, out),
+            Self::Releases => releases::list(portal, out),
+            Self::ApproveRelease(command) => command.run(portal, out),
+            Self::RefuseRelease(command) => command.run(portal, out),
             Self::Forks { id } => succession::show_forks(&portal.forks(id)?, out),
             Self::Survivor(command) => command.run(portal, out),
         }

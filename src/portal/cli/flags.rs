@@ -66,10 +66,16 @@ pub(super) struct TermsFlags {
     /// Off-line releases and moves a year whose slot is free at once; after them, when the license ends
     #[arg(long, value_name = "NUMBER")]
     offline_releases_a_year: Option<u32>,
+    /// Releases a year that the customer does alone on its page, or `unlimited`; after them each needs approval
+    #[arg(long, value_name = "NUMBER", value_parser = number_or_unlimited)]
+    releases_a_year: Option<Releases>,
 }
 
 #[derive(Clone, Copy)]
 struct CheckIn(Option<u32>);
+
+#[derive(Clone, Copy)]
+struct Releases(Option<u32>);
 
 impl TermsFlags {
     /// Changes `terms` by what was given.
@@ -88,6 +94,7 @@ impl TermsFlags {
         set(&mut terms.rebind, self.rebind);
         set(&mut terms.allow_serial_only, self.allow_serial_only);
         set(&mut terms.offline_releases_a_year, self.offline_releases_a_year);
+        set(&mut terms.releases_a_year, self.releases_a_year.map(|Releases(number)| number));
         terms.features.extend(self.features);
         terms.limits.extend(self.limits);
         terms.slots.extend(self.slots);
@@ -160,6 +167,16 @@ fn days_or_never(text: &str) -> Result<CheckIn, String> {
             .parse()
             .map(|days| CheckIn(Some(days)))
             .map_err(|_| "expected a number of days, or never".to_owned()),
+    }
+}
+
+fn number_or_unlimited(text: &str) -> Result<Releases, String> {
+    match text {
+        "unlimited" => Ok(Releases(None)),
+        number => number
+            .parse()
+            .map(|number| Releases(Some(number)))
+            .map_err(|_| "expected a number, or unlimited".to_owned()),
     }
 }
 

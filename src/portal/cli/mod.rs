@@ -7,12 +7,17 @@ mod environment;
 mod flags;
 mod init;
 mod license;
+mod operator;
 mod output;
+mod releases;
+mod secret;
 mod serve;
 mod signing;
 mod subscription;
 mod succession;
+mod token;
 mod trial;
+mod webhook;
 
 use super::{Options, Portal, PortalError, SystemClock, store::WriterKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -69,6 +74,15 @@ enum Command {
     Answer(environment::Answer),
     /// Show what was changed, when, by whom
     Audit(audit::Audit),
+    /// Add and change who signs in to the vendor's pages
+    #[command(subcommand)]
+    Operator(operator::Command),
+    /// Make, list and revoke tokens of the vendor's HTTP API
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Add and remove receivers that are told of what is changed
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Make and list signing keys
     #[command(subcommand)]
     Key(signing::KeyCommand),
@@ -111,6 +125,9 @@ fn run(cli: Cli) -> Result<(), PortalError> {
         Command::Trial(command) => command.run(&common.portal()?, &mut out),
         Command::Answer(answer) => answer.run(&common.portal()?, &mut out),
         Command::Audit(audit) => audit.run(&common.portal()?, &mut out),
+        Command::Operator(command) => command.run(&common.portal()?, &mut out),
+        Command::Token(command) => command.run(&common.portal()?, &mut out),
+        Command::Webhook(command) => command.run(&common.portal()?, &mut out),
         Command::Key(command) => command.run(&common.dir, &mut out),
         Command::Trust(command) => command.run(&common.dir, &mut out),
     }

@@ -1,7 +1,7 @@
 //! `entitle-portal subscription`.
 
 use super::{
-    flags::TermsFlags,
+    flags::{TermsFlags, time},
     output::{Output, day, pairs, table},
 };
 use crate::portal::{
@@ -29,6 +29,14 @@ pub(super) enum Command {
     },
     /// Change what was bought; the Activation Code stays, each environment gets a new license at its next refresh
     Set(Box<Set>),
+    /// Lengthen the term; each environment gets a new license at its next refresh
+    Renew {
+        /// The subscription's id
+        id: Uuid,
+        /// The first day, or second, after the new term
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        ends_at: Timestamp,
+    },
     /// Take back what was issued; each environment gets a signed revocation at its next refresh
     Revoke {
         /// The subscription's id
@@ -88,6 +96,9 @@ impl Command {
             Self::List => list(&portal.subscriptions()?, portal.now(), out),
             Self::Show { id, reveal } => show(&portal.subscription(id)?, reveal, portal.now(), out),
             Self::Set(set) => set.run(portal, out),
+            Self::Renew { id, ends_at } => {
+                show(&portal.renew_subscription(id, ends_at)?, false, portal.now(), out)
+            }
             Self::Revoke { id, reason } => {
                 show(&portal.revoke_subscription(id, &reason)?, false, portal.now(), out)
             }
@@ -221,6 +232,7 @@ fn show(
             ("Rebind", terms.rebind.as_str().to_owned()),
             ("Serial Number alone", yes_or_no(terms.allow_serial_only)),
             ("Off-line releases", format!("{} a year at once", terms.offline_releases_a_year)),
+            ("Releases", releases(terms)),
         ];
         lines.extend(terms.features.iter().map(|(name, v)| ("Feature", format!("{name} = {v}"))));
         lines.extend(terms.limits.iter().map(|(name, l)| {
@@ -245,6 +257,13 @@ fn slots(terms: &Terms) -> String {
     let slots: Vec<String> =
         terms.slots.iter().map(|(purpose, n)| format!("{n} {purpose}")).collect();
     slots.join(", ")
+}
+
+fn releases(terms: &Terms) -> String {
+    terms.releases_a_year.map_or_else(
+        || "by the customer alone".to_owned(),
+        |number| format!("{number} a year by the customer alone, then by approval"),
+    )
 }
 
 fn yes_or_no(value: bool) -> String {

@@ -58,7 +58,7 @@ pub struct Subscription {
 }
 
 /// Whether the vendor stands by a subscription.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Standing {
     /// Licenses are issued.
@@ -68,6 +68,7 @@ pub enum Standing {
     /// What was issued is taken back by a signed word.
     Revoked {
         /// From when on.
+        #[schema(value_type = String, format = DateTime)]
         at: Timestamp,
         /// Why, for people; stands in the revocation.
         reason: String,
@@ -75,6 +76,9 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// All words.
+    pub const WORDS: [&'static str; 3] = ["active", "suspended", "revoked"];
+
     /// The word in listings and in the store.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -86,7 +90,7 @@ impl Standing {
 }
 
 /// How a machine that lost its key gets its environment back.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RebindPolicy {
     /// By the Activation Code alone: whoever has it, and names the machine's Serial Number, takes the environment.
@@ -120,15 +124,17 @@ impl FromStr for RebindPolicy {
 }
 
 /// What was bought: all that a license says but for the environment it is for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Terms {
     /// The edition.
     pub edition: String,
     /// The support level.
     pub support_level: String,
     /// The first second of the term.
+    #[schema(value_type = String, format = DateTime)]
     pub starts_at: Timestamp,
     /// The first second after the term.
+    #[schema(value_type = String, format = DateTime)]
     pub ends_at: Timestamp,
     /// Days of grace after `ends_at`.
     pub grace_days: u32,
@@ -160,6 +166,9 @@ pub struct Terms {
     /// Off-line releases and moves in 365 days whose slot is free at once; after them, when the license ends.
     #[serde(default = "default_offline_releases")]
     pub offline_releases_a_year: u32,
+    /// Releases that the customer asks for on its page in 365 days, after which the vendor approves each; none: it never has to.
+    #[serde(default)]
+    pub releases_a_year: Option<u32>,
 }
 
 /// A quarter's planned maintenance.
@@ -193,6 +202,7 @@ impl Terms {
             rebind: RebindPolicy::default(),
             allow_serial_only: false,
             offline_releases_a_year: default_offline_releases(),
+            releases_a_year: None,
         }
     }
 

@@ -48,15 +48,17 @@ async fn collect(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
             bytes = Vec::new();
         }
     }
-    if found > most { Err(too_large()) } else { Ok(bytes) }
+    if found > most { Err(too_large(most)) } else { Ok(bytes) }
 }
 
-fn too_large() -> Problem {
+fn too_large(most: usize) -> Problem {
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "document-too-large",
         "The request is too large",
-        "a request has at most 1048576 bytes: send the file that `entitlectl request` wrote",
+        format!(
+            "a request has at most {most} bytes here: send less, or the file that `entitlectl request` wrote as it is"
+        ),
     )
 }
 

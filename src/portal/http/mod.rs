@@ -5,8 +5,13 @@
 pub(super) mod body;
 mod client_address;
 mod documents;
+mod monitoring;
+mod observed;
 mod requests;
 mod transport;
+mod vendor;
+
+pub(super) use monitoring::router as monitoring_router;
 
 pub use client_address::ClientAddress;
 pub use transport::{ForwardedBy, Transport};
@@ -27,15 +32,19 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use vendor::BearerToken;
 
 /// Requests that are read and answered at once; more are asked to come again, so that their bodies fill no memory.
 const MOST_AT_ONCE: usize = 256;
 
 #[derive(utoipa::OpenApi)]
-#[openapi(info(
-    title = "entitled Licensing Portal",
-    description = "Agents ask for licenses by one route; the other routes serve the documents that verify its answers. Errors are RFC 9457 problem documents with stable types."
-))]
+#[openapi(
+    info(
+        title = "entitled Licensing Portal",
+        description = "Agents ask for licenses by one route; others serve the documents that verify its answers. Routes tagged vendor are the vendor's own, by token. Errors are RFC 9457 problem documents with stable types."
+    ),
+    modifiers(&BearerToken)
+)]
 struct Description;
 
 /// What the handlers share.
@@ -47,34 +56,38 @@ struct Access {
 
 /// The routes of a portal that is reached so.
 pub(super) fn router(portal: Portal, transport: Transport) -> Router {
-    let (router, description) = described().split_for_parts();
-    let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
+    let metrics = portal.metrics().clone();
+    let access = Access { portal: portal.clone(), places: Arc::new(Semaphore::new(MOST_AT_ONCE)) };
+    let (router, description) = described(Some(&access)).split_for_parts();
     let is_secure = transport.is_secure();
-    let pages = web::routes(Web::new(portal.clone(), is_secure));
+    let pages = web::routes(Web::new(portal, is_secure));
     router
         .route("/v1/openapi.json", get(move || async move { axum::Json(description) }))
-        .with_state(Access { portal, places })
+        .with_state(access)
         .merge(pages)
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::map_response(move |response: Response| async move {
             web::harden(response, is_secure)
         }))
+        .layer(middleware::from_fn_with_state(metrics, observed::observe))
         .layer(Extension(Arc::new(transport)))
 }
 
 /// The description of the routes, OpenAPI 3.1.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    described().into_openapi()
+    described(None).into_openapi()
 }
 
-fn described() -> OpenApiRouter<Access> {
+/// Guarded where there is something to guard: a description needs no portal.
+fn described(access: Option<&Access>) -> OpenApiRouter<Access> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(requests::request))
         .routes(routes!(documents::trust))
         .routes(routes!(documents::key_set))
         .routes(routes!(documents::livez))
         .routes(routes!(documents::readyz))
+        .merge(vendor::described(access))
 }
 
 async fn no_such_route(headers: HeaderMap, uri: Uri) -> Response {
@@ -96,4 +109,22 @@ async fn no_such_method(method: Method, uri: Uri) -> Problem {
         "The method does not fit",
         format!("{path} does not take {method}: `/v1/openapi.json` lists what it takes"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    /// The contract, checked in: a change of it is a change of the changelog as well.
+    #[test]
+    fn the_openapi_document_of_the_portal_is_the_one_in_docs() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/portal-openapi.json");
+        let current = serde_json::to_string_pretty(&super::openapi()).unwrap() + "\n";
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::write(path, &current).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            kept == current,
+            "the API changed: if that was meant, run `UPDATE_OPENAPI=1 cargo test --lib openapi_document` and write it into CHANGELOG.md"
+        );
+    }
 }

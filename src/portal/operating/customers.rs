@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{ForkView, NewRebindCode};
+use super::{Act, ForkView, NewRebindCode, ReleaseAnswer};
 
 /// How long a slot is kept for a Serial Number that was typed in.
 const RESERVED_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -61,42 +61,23 @@ impl Portal {
         Ok((environment, self.forks(id)?))
     }
 
-    /// Takes an environment's slot back because its customer says so. Nobody knows whether its machine has stopped, so the
-    /// slot is free at once as often as after a release by courier.
+    /// Releases an environment because its customer says so. Where the vendor has said how many releases a year need no
+    /// approval, that counts; else nobody knows whether its machine has stopped, and the slot is free at once as often as
+    /// after a release by courier.
     pub(in crate::portal) fn release_own_environment(
         &self,
         subscription: Uuid,
         id: Uuid,
         reason: &str,
-    ) -> Result<Environment, PortalError> {
+    ) -> Result<ReleaseAnswer, PortalError> {
         check_name("reason", reason)?;
-        self.own_environment(subscription, id)?;
+        let (environment, _) = self.own_environment(subscription, id)?;
+        let approves = self.subscription(subscription)?.terms.releases_a_year.is_some();
+        if approves && !environment.is_released() {
+            return self.ask_release(id, reason);
+        }
         let reason = reason.to_owned();
-        self.change_environment(id, move |change, environment, now| {
-            if environment.is_reserved(now) {
-                environment.slot_held_until = None;
-                return Ok(((), "slot-freed", json!({ "reason": reason })));
-            }
-            if let Some(at) = environment.released_at {
-                return Err(PortalError::AlreadyReleased { id, at });
-            }
-            let sold = change.subscription(subscription)?;
-            let sold = sold.ok_or(PortalError::NoSubscription { id: subscription })?;
-            match answering::slot_left(change, &sold, environment, true, now)? {
-                SlotAfter::Free => answering::end(environment, now),
-                SlotAfter::Counted => {
-                    answering::end(environment, now);
-                    change.add_offline_release(subscription, id, now)?;
-                }
-                SlotAfter::HeldUntil(until) => {
-                    answering::end(environment, now);
-                    environment.slot_held_until = Some(until);
-                }
-            }
-            let detail = json!({ "sequence": environment.sequence, "reason": reason });
-            Ok(((), "environment-released", detail))
-        })
-        .map(|(environment, ())| environment)
+        self.act(move |act| act.release_by_customer(id, &reason))
     }
 
     /// Makes a one-time code for an environment of that subscription, where the vendor does not approve rebinds itself.
@@ -155,6 +136,35 @@ impl Portal {
         most: u32,
     ) -> Result<Vec<AuditEntry>, PortalError> {
         self.store().read(|view| Ok(view.audit_before(subscription, before, most)?))
+    }
+}
+
+impl Act<'_> {
+    fn release_by_customer(&self, id: Uuid, reason: &str) -> Result<ReleaseAnswer, PortalError> {
+        self.change_environment(id, |environment| {
+            if environment.is_reserved(self.now) {
+                environment.slot_held_until = None;
+                return Ok(((), "slot-freed", json!({ "reason": reason })));
+            }
+            if let Some(at) = environment.released_at {
+                return Err(PortalError::AlreadyReleased { id, at });
+            }
+            let subscription = environment.subscription_id;
+            let sold = self.change.subscription(subscription)?;
+            let sold = sold.ok_or(PortalError::NoSubscription { id: subscription })?;
+            let slot = answering::slot_left(self.change, &sold, environment, true, self.now)?;
+            answering::end(environment, self.now);
+            match slot {
+                SlotAfter::Free => {}
+                SlotAfter::Counted => {
+                    self.change.add_offline_release(subscription, id, self.now)?
+                }
+                SlotAfter::HeldUntil(until) => environment.slot_held_until = Some(until),
+            }
+            let detail = json!({ "sequence": environment.sequence, "reason": reason });
+            Ok(((), "environment-released", detail))
+        })
+        .map(|_| ReleaseAnswer::Done)
     }
 }
 

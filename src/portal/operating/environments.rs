@@ -1,10 +1,13 @@
 //! Environments: seeing them, taking their slots back, and letting a machine that lost its key come back.
 
-use super::super::{
-    Portal, PortalError, answering,
-    clock::whole_second,
-    domain::{CODE_ATTEMPTS, Environment, PendingRebind, Refusal, StoredCode},
-    store::{Change, Event},
+use super::{
+    super::{
+        Portal, PortalError,
+        access::Right,
+        answering,
+        domain::{CODE_ATTEMPTS, Environment, PendingRebind, Refusal, StoredCode},
+    },
+    Act,
 };
 use crate::license::{RebindCode, Thumbprint};
 use jiff::{SignedDuration, Timestamp};
@@ -42,18 +45,7 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoEnvironment`], [`PortalError::AlreadyReleased`], and what the store says.
     pub fn release_environment(&self, id: Uuid) -> Result<Environment, PortalError> {
-        self.change_environment(id, move |_, environment, now| {
-            if let Some(at) = environment.released_at {
-                if !environment.has_slot(now) {
-                    return Err(PortalError::AlreadyReleased { id, at });
-                }
-                environment.slot_held_until = None;
-                return Ok(((), "slot-freed", json!({})));
-            }
-            answering::end(environment, now);
-            Ok(((), "environment-released", json!({ "sequence": environment.sequence })))
-        })
-        .map(|(environment, ())| environment)
+        self.act(move |act| act.release_environment(id))
     }
 
     /// Makes a one-time code by which a machine that lost its key gets the environment back; an earlier one is void.
@@ -65,17 +57,7 @@ impl Portal {
         id: Uuid,
         lifetime: SignedDuration,
     ) -> Result<NewRebindCode, PortalError> {
-        let code = RebindCode::random()?;
-        let verifier = code.verifier();
-        let (environment, expires_at) =
-            self.change_environment(id, move |change, environment, now| {
-                check_bound(environment)?;
-                let expires_at = now.checked_add(lifetime).unwrap_or(Timestamp::MAX);
-                let stored = StoredCode { verifier, expires_at, attempts_left: CODE_ATTEMPTS };
-                change.put_rebind_code(id, &stored)?;
-                Ok((expires_at, "rebind-code-made", json!({ "expires_at": expires_at })))
-            })?;
-        Ok(NewRebindCode { environment, code, expires_at })
+        self.act(move |act| act.make_rebind_code(id, lifetime))
     }
 
     /// The rebinds that wait for approval, and those approved that were not asked for again, oldest first.
@@ -96,10 +78,73 @@ impl Portal {
         id: Uuid,
         key: Option<Thumbprint>,
     ) -> Result<PendingRebind, PortalError> {
-        self.change_environment(id, move |change, environment, now| {
+        self.act(move |act| act.approve_rebind(id, key.as_ref()))
+    }
+}
+
+impl Act<'_> {
+    /// As [`Portal::release_environment`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn release_environment(&self, id: Uuid) -> Result<Environment, PortalError> {
+        self.needs(Right::EnvironmentsWrite)?;
+        self.release(id, json!({}))
+    }
+
+    /// Releases it, whoever had to be asked before; `detail` is what else the audit is told.
+    pub(super) fn release(&self, id: Uuid, mut detail: Value) -> Result<Environment, PortalError> {
+        self.change_environment(id, move |environment| {
+            if let Some(at) = environment.released_at {
+                if !environment.has_slot(self.now) {
+                    return Err(PortalError::AlreadyReleased { id, at });
+                }
+                environment.slot_held_until = None;
+                return Ok(((), "slot-freed", detail));
+            }
+            answering::end(environment, self.now);
+            detail["sequence"] = json!(environment.sequence);
+            Ok(((), "environment-released", detail))
+        })
+        .map(|(environment, ())| environment)
+    }
+
+    /// As [`Portal::make_rebind_code`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn make_rebind_code(
+        &self,
+        id: Uuid,
+        lifetime: SignedDuration,
+    ) -> Result<NewRebindCode, PortalError> {
+        self.needs(Right::EnvironmentsAssist)?;
+        let code = RebindCode::random()?;
+        let verifier = code.verifier();
+        let (environment, expires_at) = self.change_environment(id, |environment| {
             check_bound(environment)?;
-            let mut waiting = change.pending_rebinds(Some(id))?;
-            waiting.retain(|pending| key.as_ref().is_none_or(|key| pending.key == *key));
+            let expires_at = self.now.checked_add(lifetime).unwrap_or(Timestamp::MAX);
+            let stored = StoredCode { verifier, expires_at, attempts_left: CODE_ATTEMPTS };
+            self.change.put_rebind_code(id, &stored)?;
+            Ok((expires_at, "rebind-code-made", json!({ "expires_at": expires_at })))
+        })?;
+        Ok(NewRebindCode { environment, code, expires_at })
+    }
+
+    /// As [`Portal::approve_rebind`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn approve_rebind(
+        &self,
+        id: Uuid,
+        key: Option<&Thumbprint>,
+    ) -> Result<PendingRebind, PortalError> {
+        self.needs(Right::EnvironmentsAssist)?;
+        self.change_environment(id, |environment| {
+            check_bound(environment)?;
+            let mut waiting = self.change.pending_rebinds(Some(id))?;
+            waiting.retain(|pending| key.is_none_or(|key| pending.key == *key));
             let mut chosen = match waiting.as_slice() {
                 [] => return Err(PortalError::NoPendingRebind { id }),
                 [one] => one.clone(),
@@ -108,45 +153,28 @@ impl Portal {
                     return Err(PortalError::SeveralPendingRebinds { id, keys: keys.join(", ") });
                 }
             };
-            chosen.approved_at = Some(now);
-            change.put_pending_rebind(&chosen)?;
+            chosen.approved_at = Some(self.now);
+            self.change.put_pending_rebind(&chosen)?;
             let detail = json!({ "key": chosen.key });
             Ok((chosen, "rebind-approved", detail))
         })
         .map(|(_, approved)| approved)
     }
 
-    /// Changes an environment and tells the audit, in one transaction.
-    pub(super) fn change_environment<T: Send + 'static>(
+    /// Changes an environment and tells the audit.
+    pub(super) fn change_environment<T>(
         &self,
         id: Uuid,
-        edit: impl FnOnce(
-            &Change<'_>,
-            &mut Environment,
-            Timestamp,
-        ) -> Result<(T, &'static str, Value), PortalError>
-        + Send
-        + 'static,
+        edit: impl FnOnce(&mut Environment) -> Result<(T, &'static str, Value), PortalError>,
     ) -> Result<(Environment, T), PortalError> {
-        let now = whole_second(self.now());
-        let actor = self.actor().to_owned();
-        self.store().write(move |change| {
-            let mut environment =
-                change.environment(id)?.ok_or(PortalError::NoEnvironment { id })?;
-            let (result, event, mut detail) = edit(change, &mut environment, now)?;
-            change.put_environment(&environment)?;
-            detail["serial_number"] = json!(environment.serial_number);
-            detail["purpose"] = json!(environment.purpose);
-            change.audit_event(&Event {
-                at: now,
-                actor: &actor,
-                event,
-                subscription_id: Some(environment.subscription_id),
-                environment_id: Some(id),
-                detail,
-            })?;
-            Ok((environment, result))
-        })
+        let mut environment =
+            self.change.environment(id)?.ok_or(PortalError::NoEnvironment { id })?;
+        let (result, event, mut detail) = edit(&mut environment)?;
+        self.change.put_environment(&environment)?;
+        detail["serial_number"] = json!(environment.serial_number);
+        detail["purpose"] = json!(environment.purpose);
+        self.told(event, Some(environment.subscription_id), Some(id), detail)?;
+        Ok((environment, result))
     }
 }
 

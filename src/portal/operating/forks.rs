@@ -1,9 +1,13 @@
 //! Forks: seeing the branches of an environment, and naming the one that survives.
 
-use super::super::{
-    Portal, PortalError,
-    domain::{Branch, Environment, Refusal, facts},
-    store::View,
+use super::{
+    super::{
+        Portal, PortalError,
+        access::Right,
+        domain::{Branch, Environment, Refusal, facts},
+        store::View,
+    },
+    Act,
 };
 use crate::{
     identity::recognise,
@@ -54,19 +58,7 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoEnvironment`], and what the store says.
     pub fn forks(&self, id: Uuid) -> Result<ForkView, PortalError> {
-        self.store().read(|view| {
-            let environment = view.environment(id)?.ok_or(PortalError::NoEnvironment { id })?;
-            let chain = &environment.chain;
-            let branches = chain.branches().iter().map(|b| branch(view, &environment, b));
-            let forked = chain.is_forked();
-            Ok(ForkView {
-                environment_id: id,
-                name: environment.name.clone(),
-                forked,
-                since: chain.forked_since().filter(|_| forked),
-                branches: branches.collect::<Result<_, PortalError>>()?,
-            })
-        })
+        self.store().read(|view| fork_view(view, id))
     }
 
     /// Names the branch whose last request is `last_request` as the one that is the environment. It is asked for a new
@@ -76,7 +68,18 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoEnvironment`], [`PortalError::NotForked`], [`PortalError::NoBranch`], and what the store says.
     pub fn name_survivor(&self, id: Uuid, last_request: Uuid) -> Result<ForkView, PortalError> {
-        self.change_environment(id, move |_, environment, _| {
+        self.act(move |act| act.name_survivor(id, last_request))
+    }
+}
+
+impl Act<'_> {
+    /// As [`Portal::name_survivor`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn name_survivor(&self, id: Uuid, last_request: Uuid) -> Result<ForkView, PortalError> {
+        self.needs(Right::EnvironmentsAssist)?;
+        self.change_environment(id, |environment| {
             if let Some(at) = environment.released_at {
                 return Err(Refusal::Released { environment: id, at }.into());
             }
@@ -90,8 +93,22 @@ impl Portal {
             }
             Ok(((), "survivor-named", json!({ "last_request": last_request })))
         })?;
-        self.forks(id)
+        fork_view(self.change, id)
     }
+}
+
+fn fork_view(view: &View<'_>, id: Uuid) -> Result<ForkView, PortalError> {
+    let environment = view.environment(id)?.ok_or(PortalError::NoEnvironment { id })?;
+    let chain = &environment.chain;
+    let branches = chain.branches().iter().map(|b| branch(view, &environment, b));
+    let forked = chain.is_forked();
+    Ok(ForkView {
+        environment_id: id,
+        name: environment.name.clone(),
+        forked,
+        since: chain.forked_since().filter(|_| forked),
+        branches: branches.collect::<Result<_, PortalError>>()?,
+    })
 }
 
 fn branch(

@@ -3,7 +3,9 @@
 //! one.
 
 use super::super::{
-    KeyRing, Portal, PortalError, answering,
+    KeyRing, Portal, PortalError,
+    access::Right,
+    answering,
     clock::whole_second,
     directory::check_name,
     domain::{
@@ -55,6 +57,7 @@ impl Portal {
         if let Some(name) = &name {
             check_name("name", name)?;
         }
+        self.needs(Right::EnvironmentsWrite)?;
         let (keys, now, actor) = (self.keys(), whole_second(self.now()), self.actor().to_owned());
         let wanted = Wanted { serial_number, purpose, name };
         self.store().write(move |change| {

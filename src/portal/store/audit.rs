@@ -26,11 +26,12 @@ pub struct Event<'a> {
 }
 
 /// An entry as it is read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct AuditEntry {
     /// Its place.
     pub id: i64,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// Who.
     pub actor: String,
@@ -88,21 +89,22 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Adds an entry.
+    /// Adds an entry, and what webhooks are told of it.
     ///
     /// # Errors
     /// What the database says.
-    pub fn audit_event(&self, event: &Event<'_>) -> Result<(), StoreError> {
+    pub fn audit_event(&self, told: &Event<'_>) -> Result<(), StoreError> {
         let sql = "INSERT INTO audit (at, actor, event, subscription_id, environment_id, detail) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let Event { at, actor, event, subscription_id, environment_id, detail } = event;
+        let Event { at, actor, event, subscription_id, environment_id, detail } = told;
         let values =
             values![*at, *actor, *event, *subscription_id, *environment_id, to_json(detail)?];
-        self.execute("add to the audit", sql, values).map(drop)
+        self.execute("add to the audit", sql, values)?;
+        self.queue_messages(told)
     }
 }
 
-fn entry(row: &Row<'_>) -> Result<AuditEntry, Fault> {
+pub(super) fn entry(row: &Row<'_>) -> Result<AuditEntry, Fault> {
     Ok(AuditEntry {
         id: row.integer("id")?,
         at: row.time("at")?,

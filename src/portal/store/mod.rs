@@ -5,28 +5,40 @@
 //! are. Both calls block; an `async` caller uses a blocking thread. `portal` calls this; this calls `portal::domain`,
 //! `license`, `identity` and `codes`.
 
+mod asked_releases;
 mod audit;
+mod census;
 mod environments;
 mod error;
 mod evidence;
+mod figures;
+mod operators;
 mod releases;
 mod requests;
+mod search;
 mod session;
 mod sessions;
 mod sqlite;
 mod subscriptions;
 mod succession;
+mod tokens;
 mod trials;
 mod usage;
+mod webhooks;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
+pub use census::Census;
 pub use error::{Fault, StoreError};
+pub use figures::Figures;
 pub use requests::{AnsweredRequest, StoredAnswer};
+pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
 pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
+pub use tokens::KeptAnswer;
 pub use trials::StartedTrial;
 pub use usage::ReportedUsage;
+pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
 use session::{Database, Row, Session, Value};
@@ -46,6 +58,7 @@ pub struct Store {
     database: Arc<dyn Database>,
     readers: Mutex<Vec<Box<dyn Session>>>,
     writer: Writer,
+    figures: Figures,
 }
 
 /// Read access.
@@ -138,8 +151,14 @@ impl Store {
     }
 
     fn on(database: Arc<dyn Database>, writer: WriterKind) -> Result<Self, StoreError> {
-        let writer = Writer::new(database.clone(), writer)?;
-        Ok(Self { database, readers: Mutex::default(), writer })
+        let figures = Figures::default();
+        let writer = Writer::new(database.clone(), writer, figures.clone())?;
+        Ok(Self { database, readers: Mutex::default(), writer, figures })
+    }
+
+    /// How its writer fares.
+    pub const fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Reads one consistent state.

@@ -108,6 +108,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0005.sql"),
+    include_str!("schema/0006.sql"),
 ];
 /// Pages of 4 KiB in the write-ahead log at which they are moved into the database; after a crash all of them are read again.
 const WAL_PAGES: u32 = 8_192;

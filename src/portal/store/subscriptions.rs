@@ -10,7 +10,8 @@ use crate::{
 };
 use uuid::Uuid;
 
-const COLUMNS: &str = "id, activation_code, customer, terms, standing, revision, created_at";
+pub(super) const COLUMNS: &str =
+    "id, activation_code, customer, terms, standing, revision, created_at";
 
 impl View<'_> {
     /// The subscription of that id.
@@ -83,7 +84,7 @@ impl Change<'_> {
     }
 }
 
-fn subscription(row: &Row<'_>) -> Result<Subscription, Fault> {
+pub(super) fn subscription(row: &Row<'_>) -> Result<Subscription, Fault> {
     Ok(Subscription {
         id: row.parsed("id")?,
         activation_code: row.parsed("activation_code")?,

@@ -1,10 +1,12 @@
 //! The portal as a whole, without a process or a network around it.
 
+mod access;
 mod answers;
 mod chain;
 mod forks;
 mod hostile;
 mod keys;
+mod monitoring;
 mod moving;
 mod offline;
 mod operating;
@@ -12,8 +14,11 @@ mod problems;
 mod rebinding;
 mod recovery;
 mod refusals;
+mod releases;
 mod routes;
 mod serial_only;
 mod slots;
-mod stage;
+pub(in crate::portal) mod stage;
+mod vendor;
 mod web;
+mod webhooks;

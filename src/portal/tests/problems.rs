@@ -9,7 +9,7 @@ use std::{
 use uuid::Uuid;
 
 /// Where problem types come from. In these files nothing else is written as they are.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     "src/agent/following.rs",
     "src/agent/member/calls.rs",
     "src/agent/member/usage.rs",
@@ -25,6 +25,7 @@ const SOURCES: [&str; 16] = [
     "src/portal/http/documents.rs",
     "src/portal/http/mod.rs",
     "src/portal/http/requests.rs",
+    "src/portal/http/vendor/refusal.rs",
     "src/usage/error.rs",
 ];
 

@@ -91,7 +91,9 @@ async fn the_description_names_every_route() {
     let stage = Stage::new();
     let (_, body) = call(&stage, get("/v1/openapi.json")).await;
     let description: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    let paths: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
+    // The vendor's are compared with what is tried of them, where that is.
+    let paths = description["paths"].as_object().unwrap().keys();
+    let paths: Vec<&String> = paths.filter(|path| !path.starts_with("/v1/vendor/")).collect();
     let wanted = ["/.well-known/jwks.json", "/livez", "/readyz", "/v1/requests", "/v1/trust"];
     assert_eq!(paths.len(), wanted.len());
     assert!(wanted.iter().all(|path| paths.iter().any(|p| p == path)));

@@ -21,16 +21,16 @@ use std::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
-pub(super) const PRODUCT: &str = "example-product";
+pub(in crate::portal) const PRODUCT: &str = "example-product";
 
-pub(super) struct Stage {
+pub(in crate::portal) struct Stage {
     pub folder: TempDir,
     pub portal: Portal,
     pub time: Arc<Mutex<Timestamp>>,
 }
 
 impl Stage {
-    pub(super) fn new() -> Self {
+    pub(in crate::portal) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let time = Arc::new(Mutex::new(at("2026-03-01T00:00:00Z")));
         let vendor = Vendor { product: PRODUCT.to_owned(), issuer: "Example Vendor".to_owned() };
@@ -40,59 +40,59 @@ impl Stage {
         Self { folder, portal, time }
     }
 
-    pub(super) fn later(&self, duration: SignedDuration) {
+    pub(in crate::portal) fn later(&self, duration: SignedDuration) {
         *self.time.lock().unwrap() += duration;
     }
 
-    pub(super) fn days_later(&self, days: i64) {
+    pub(in crate::portal) fn days_later(&self, days: i64) {
         self.later(SignedDuration::from_hours(24 * days));
     }
 
-    pub(super) fn sell(&self) -> Subscription {
+    pub(in crate::portal) fn sell(&self) -> Subscription {
         let terms =
             Terms::new("standard", "gold", at("2026-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
         self.portal.create_subscription("ACME", terms).unwrap()
     }
 
     /// A subscription that is rebound by that policy.
-    pub(super) fn sell_with(&self, policy: RebindPolicy) -> Subscription {
+    pub(in crate::portal) fn sell_with(&self, policy: RebindPolicy) -> Subscription {
         let id = self.sell().id;
         self.portal.update_subscription(id, move |terms| terms.rebind = policy).unwrap()
     }
 
     /// A one-time code for an environment.
-    pub(super) fn one_time_code(&self, environment: Option<Uuid>) -> RebindCode {
+    pub(in crate::portal) fn one_time_code(&self, environment: Option<Uuid>) -> RebindCode {
         let a_day = SignedDuration::from_hours(24);
         self.portal.make_rebind_code(environment.unwrap(), a_day).unwrap().code
     }
 
     /// The environment of an agent.
-    pub(super) fn environment_of(&self, agent: &Agent) -> Environment {
+    pub(in crate::portal) fn environment_of(&self, agent: &Agent) -> Environment {
         let mut all = self.portal.environments(None).unwrap();
         all.retain(|environment| Some(environment.id) == agent.id);
         all.remove(0)
     }
 
     /// The one environment that there is.
-    pub(super) fn environment(&self) -> Environment {
+    pub(in crate::portal) fn environment(&self) -> Environment {
         let mut all = self.portal.environments(None).unwrap();
         assert_eq!(all.len(), 1);
         all.remove(0)
     }
 
-    pub(super) fn roots(&self) -> Roots {
+    pub(in crate::portal) fn roots(&self) -> Roots {
         let mut roots = Roots::none();
         let text = std::fs::read_to_string(self.path("roots.jwks")).unwrap();
         roots.add_key_set(&text).unwrap();
         roots
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::portal) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Sends what an agent asks and opens the answer as the agent would.
-    pub(super) fn ask(
+    pub(in crate::portal) fn ask(
         &self,
         claims: &RequestClaims,
         key: &KeyPair,
@@ -102,28 +102,28 @@ impl Stage {
         Ok(open_answer(&answer, PRODUCT, &self.roots(), None).unwrap())
     }
 
-    pub(super) fn events(&self) -> Vec<String> {
+    pub(in crate::portal) fn events(&self) -> Vec<String> {
         self.portal.audit(None, 1_000).unwrap().into_iter().map(|entry| entry.event).collect()
     }
 }
 
-pub(super) fn clock(time: &Arc<Mutex<Timestamp>>) -> Arc<dyn crate::portal::Clock> {
+pub(in crate::portal) fn clock(time: &Arc<Mutex<Timestamp>>) -> Arc<dyn crate::portal::Clock> {
     let time = time.clone();
     Arc::new(move || *time.lock().unwrap())
 }
 
 /// The digest of a fact that weighs as much as its kind may.
-pub(super) fn fact(source: &str, value: u8) -> EvidenceDigest {
+pub(in crate::portal) fn fact(source: &str, value: u8) -> EvidenceDigest {
     let digest = format!("{value:032x}");
     EvidenceDigest { group: "?".to_owned(), source: source.to_owned(), digest, weight: 255 }
 }
 
-pub(super) fn at(text: &str) -> Timestamp {
+pub(in crate::portal) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
 /// An agent as far as the portal sees it.
-pub(super) struct Agent {
+pub(in crate::portal) struct Agent {
     pub key: KeyPair,
     pub serial: SerialNumber,
     pub purpose: Purpose,
@@ -137,7 +137,7 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    pub(super) fn new(hardware: &str, purpose: Purpose) -> Self {
+    pub(in crate::portal) fn new(hardware: &str, purpose: Purpose) -> Self {
         Self {
             key: KeyPair::generate().unwrap(),
             serial: SerialNumber::mint("smbios-uuid", hardware),
@@ -153,7 +153,7 @@ impl Agent {
     }
 
     /// The same machine after its state was lost: another key, and no memory.
-    pub(super) fn installed_anew(&self) -> Self {
+    pub(in crate::portal) fn installed_anew(&self) -> Self {
         Self {
             key: KeyPair::generate().unwrap(),
             id: None,
@@ -167,20 +167,20 @@ impl Agent {
     }
 
     /// A copy of all that it has, or a snapshot of it.
-    pub(super) fn copy(&self) -> Self {
+    pub(in crate::portal) fn copy(&self) -> Self {
         let mut copy = self.installed_anew();
         copy.key = self.key.clone();
         (copy.id, copy.held, copy.previous) = (self.id, self.held.clone(), self.previous);
         copy
     }
 
-    pub(super) fn activation(&self, code: &ActivationCode) -> RequestClaims {
+    pub(in crate::portal) fn activation(&self, code: &ActivationCode) -> RequestClaims {
         let jti = RequestId(Uuid::now_v7());
         let activation = Activation::new(code, jti, &self.key.public());
         RequestClaims { activation: Some(activation), jti, ..self.request(RequestKind::Activate) }
     }
 
-    pub(super) fn request(&self, request: RequestKind) -> RequestClaims {
+    pub(in crate::portal) fn request(&self, request: RequestKind) -> RequestClaims {
         let candidate = |serial_number| Candidate { serial_number, source: "board".to_owned() };
         RequestClaims {
             aud: PRODUCT.to_owned(),
@@ -215,7 +215,7 @@ impl Agent {
     }
 
     /// A rebind of the Activation Code, and of the one-time code where there is one.
-    pub(super) fn rebind(
+    pub(in crate::portal) fn rebind(
         &self,
         code: &ActivationCode,
         one_time: Option<&RebindCode>,
@@ -228,14 +228,14 @@ impl Agent {
     }
 
     /// A rebind or a move to which the key of `old` consents.
-    pub(super) fn succeed(&self, kind: RequestKind, old: &KeyPair) -> RequestClaims {
+    pub(in crate::portal) fn succeed(&self, kind: RequestKind, old: &KeyPair) -> RequestClaims {
         let mut claims = self.request(kind);
         claims.consent = Some(sign_consent(&claims, &self.key.public(), old).unwrap());
         claims
     }
 
     /// Sends a request of its own, and takes the answer up.
-    pub(super) fn send(
+    pub(in crate::portal) fn send(
         &mut self,
         stage: &Stage,
         claims: &RequestClaims,
@@ -246,7 +246,7 @@ impl Agent {
     }
 
     /// Takes an answer up as an agent would.
-    pub(super) fn settle(&mut self, answer: &OpenedAnswer) {
+    pub(in crate::portal) fn settle(&mut self, answer: &OpenedAnswer) {
         self.previous = Some(answer.in_reply_to);
         if let Some(license) = &answer.license {
             self.held = Some(license.text().to_owned());
@@ -255,7 +255,7 @@ impl Agent {
         }
     }
 
-    pub(super) fn activate(
+    pub(in crate::portal) fn activate(
         &mut self,
         stage: &Stage,
         code: &ActivationCode,
@@ -265,7 +265,7 @@ impl Agent {
         Ok(answer)
     }
 
-    pub(super) fn refresh(&mut self, stage: &Stage) -> Result<OpenedAnswer, Problem> {
+    pub(in crate::portal) fn refresh(&mut self, stage: &Stage) -> Result<OpenedAnswer, Problem> {
         let answer = stage.ask(&self.request(RequestKind::Refresh), &self.key)?;
         self.settle(&answer);
         Ok(answer)

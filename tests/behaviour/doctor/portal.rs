@@ -10,9 +10,11 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::Arc,
     thread,
+    time::{Duration, SystemTime},
 };
 use tempfile::TempDir;
 
@@ -58,14 +60,18 @@ fn closed() -> SocketAddr {
 }
 
 /// Reads a request, and answers it.
-fn answer(mut stream: impl Read + Write, date: &str) {
+fn answer(stream: impl Read + Write, date: &str) {
+    answer_with(stream, "200 OK", date);
+}
+
+fn answer_with(mut stream: impl Read + Write, status: &str, date: &str) {
     let mut lines = BufReader::new(&mut stream);
     let mut line = String::new();
     while lines.read_line(&mut line).is_ok_and(|read| read > 2) {
         line.clear();
     }
     let answer =
-        format!("HTTP/1.1 200 OK\r\n{date}content-length: 3\r\nconnection: close\r\n\r\nok\n");
+        format!("HTTP/1.1 {status}\r\n{date}content-length: 3\r\nconnection: close\r\n\r\nok\n");
     // The other end may have gone.
     let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.flush());
 }
@@ -78,12 +84,28 @@ fn other_server(date: &'static str) -> SocketAddr {
     address
 }
 
+/// A server that is not well.
+fn ailing_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            answer_with(stream, "503 Service Unavailable", "");
+        }
+    });
+    address
+}
+
 /// The same over TLS, with a certificate of nobody's that is good up to that year; its PEM.
 fn tls_server(year: i32) -> (SocketAddr, String) {
+    tls_server_with(|params| params.not_after = date_time_ymd(year, 1, 1))
+}
+
+fn tls_server_with(change: impl FnOnce(&mut CertificateParams)) -> (SocketAddr, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     params.not_before = date_time_ymd(2020, 1, 1);
-    params.not_after = date_time_ymd(year, 1, 1);
+    change(&mut params);
     let certificate = params.self_signed(&key).unwrap();
     let secret = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
@@ -179,4 +201,39 @@ fn a_certificate_that_nobody_knows_or_that_has_ended_is_named() {
     let plain = other_server("");
     let found = asking.found(&format!("url = 'https://localhost:{}'\n", plain.port()));
     assert_eq!(found.one("portal-tls")["result"], "failed", "{:#}", found.one("portal-tls"));
+}
+
+#[test]
+fn a_portal_that_is_not_well_and_a_certificate_that_ends_soon_are_named() {
+    let asking = Asking::new();
+    let found = asking.found(&format!("url = 'http://{}'\n", ailing_server()));
+    found.is("portal", "failed", "503");
+    assert!(found.one("portal")["mend"].as_str().unwrap().contains("/livez`"), "{found:?}");
+
+    let soon = SystemTime::now() + Duration::from_hours(10 * 24);
+    let (address, pem) = tls_server_with(|params| params.not_after = soon.into());
+    let ca = asking.folder.path().join("ca.pem");
+    fs::write(&ca, pem).unwrap();
+    let url = format!("url = 'https://localhost:{}'\n", address.port());
+    let found = asking.found(&format!("{url}ca_file = '{}'\n", ca.display()));
+    found.is("portal-tls", "ok", "known authority");
+    found.is("portal-certificate", "warning", "ends on");
+}
+
+#[test]
+fn a_clock_that_nothing_keeps_is_found() {
+    let asking = Asking::new();
+    let programs = asking.folder.path().join("bin");
+    fs::create_dir(&programs).unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    // What the system's program says, in its place.
+    let found_where = |said: &str| {
+        let program = programs.join("timedatectl");
+        fs::write(&program, format!("#!/bin/sh\necho '{said}'\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        asking.found_with("", &[("PATH", &path)])
+    };
+    found_where("no").is("clock-synchronised", "warning", "nothing synchronises");
+    found_where("yes").is("clock-synchronised", "ok", "is synchronised");
+    found_where("Failed to connect to bus").is("clock-synchronised", "skipped", "does not say");
 }

@@ -162,3 +162,32 @@ fn documents_of_the_webhook_make_a_secret_as_their_page_says() {
         "{found}"
     );
 }
+
+#[test]
+fn the_page_on_monitoring_has_each_metric_and_no_other() {
+    let site = Site::new();
+    site.controller.ctl.out(&["usage", "set", "users", "3", "--reporter", "web-1"]);
+    site.controller.socket.wait_for("used", |status| status["limits"]["users"]["used"] == 3);
+    let page = include_str!("../../../docs/monitoring.md");
+    let cells = page.lines().filter(|line| line.starts_with("| `entitled_"));
+    let mut told: Vec<_> = cells
+        .flat_map(|line| line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2))
+        .map(|name| name.split('{').next().unwrap().to_owned())
+        .collect();
+    let metrics = site.controller.socket.get("/metrics").body;
+    let families = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let mut found: Vec<_> = families
+        .map(|line| match line.split_once(' ').unwrap() {
+            (name, "counter") => format!("{name}_total"),
+            (name, "info") => format!("{name}_info"),
+            (name, _) => name.to_owned(),
+        })
+        .collect();
+    // These come with their first sample, tests of members and of webhooks read them.
+    found.extend(
+        ["entitled_member_refusals_total", "entitled_webhook_messages_total"].map(str::to_owned),
+    );
+    told.sort();
+    found.sort();
+    assert_eq!(told, found);
+}

@@ -101,7 +101,11 @@ async fn a_controller_without_a_network_lives_by_the_pages() {
     browser.sign_in(&code).await;
     browser.carry(&controller, &activate).await;
     let status = controller.socket.status();
-    assert_eq!((&status["state"], &status["entitled"]), (&"active".into(), &true.into()), "{status}");
+    assert_eq!(
+        (&status["state"], &status["entitled"]),
+        (&"active".into(), &true.into()),
+        "{status}"
+    );
 
     let page = browser.get("/subscription").await.text;
     let (_, rest) = page.split_once("href=\"/environments/").expect(&page);

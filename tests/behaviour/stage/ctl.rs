@@ -30,6 +30,10 @@ impl Ctl {
         Self::new(Path::new("/nonexistent/entitled.sock"))
     }
 
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_entitlectl"));
         command.arg("--socket").arg(&self.socket).env_remove("ENTITLED_SOCKET");

@@ -41,7 +41,7 @@ fn a_newer_database_is_left_alone() {
     let path = folder.path().join("portal.db");
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refused = Store::open(&path, WriterKind::Inline).map(drop);
-    assert!(matches!(refused, Err(StoreError::Newer { found: 99, known: 4 })));
+    assert!(matches!(refused, Err(StoreError::Newer { found: 99, known: 5 })));
 }
 
 #[test]

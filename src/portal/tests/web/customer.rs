@@ -190,6 +190,28 @@ async fn a_release_needs_a_reason_and_counts_as_one_by_courier() {
 }
 
 #[tokio::test]
+async fn a_release_that_the_vendor_has_to_approve_waits() {
+    let stage = Stage::new();
+    let id = stage.sell().id;
+    let sold = stage.portal.update_subscription(id, |t| t.releases_a_year = Some(0)).unwrap();
+    let mut agent = Agent::new("a", Purpose::Production);
+    agent.activate(&stage, &sold.activation_code).unwrap();
+    let mut browser = Browser::signed_in(&stage, &sold).await;
+    let page = format!("/environments/{}", agent.id.unwrap());
+    let act = format!("{page}/release");
+    let asked = browser.post_from(&page, &act, &[("reason", "sold")]).await;
+    assert_eq!(asked.location(), format!("{page}?done=release-asked"));
+    let shown = browser.get(asked.location()).await;
+    shown.has(&["waits for your vendor", "Your vendor was asked"]);
+    assert!(!stage.environment().is_released());
+    let waiting = stage.portal.waiting_releases(None).unwrap().remove(0);
+    assert_eq!(waiting.reason, "sold");
+    stage.portal.approve_release(waiting.id).unwrap();
+    browser.get(&page).await.lacks(&["waits for your vendor"]);
+    assert!(stage.environment().is_released());
+}
+
+#[tokio::test]
 async fn a_one_time_code_is_shown_once_and_works() {
     let stage = Stage::new();
     let sold = stage.sell();

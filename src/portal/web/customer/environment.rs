@@ -12,7 +12,7 @@ use super::{
 use crate::{
     license::MEDIA_TYPE,
     portal::{
-        ForkView, PortalError,
+        AskedRelease, ForkView, PortalError, ReleaseAnswer,
         domain::{Environment, RebindPolicy},
     },
 };
@@ -39,6 +39,8 @@ struct EnvironmentPage {
     /// Whether a one-time code may be made here.
     rebinds: bool,
     released: bool,
+    /// When a release was asked for that waits for the vendor.
+    release_asked: Option<String>,
 }
 
 struct LicenseFacts {
@@ -74,15 +76,17 @@ pub(super) async fn page(
     done: Done,
 ) -> Result<Response, PageError> {
     let (portal, own) = (who.portal.clone(), who.id);
-    let (environment, forks, policy) = web
+    let (environment, forks, policy, asked) = web
         .blocking(move || {
             let (environment, forks) = portal.own_environment(own, id)?;
             let policy = portal.subscription(own)?.terms.rebind;
-            Ok::<_, PortalError>((environment, forks, policy))
+            let asked = portal.waiting_releases(Some(id))?.pop();
+            Ok::<_, PortalError>((environment, forks, policy, asked))
         })
         .await?;
     let layout = Layout { notice: done.notice(), ..who.layout(&web, "") };
-    Ok(show(&view(&web, layout, &environment, &forks, policy)))
+    let page = view(&web, layout, &environment, &forks, policy);
+    Ok(show(&EnvironmentPage { release_asked: asked.as_ref().map(asked_at), ..page }))
 }
 
 fn view(
@@ -123,7 +127,12 @@ fn view(
         forked: forks.forked && !environment.is_released(),
         rebinds: bound && policy != RebindPolicy::Approval,
         released: environment.is_released() && !never,
+        release_asked: None,
     }
+}
+
+fn asked_at(asked: &AskedRelease) -> String {
+    moment(asked.asked_at)
 }
 
 pub(super) async fn license(
@@ -205,6 +214,11 @@ pub(super) async fn release(
     Posted { who, form }: Posted<Customer, ReleaseForm>,
 ) -> Result<Response, PageError> {
     let (portal, own) = (who.portal, who.id);
-    web.blocking(move || portal.release_own_environment(own, id, form.reason.trim())).await?;
-    Ok(see_other(&format!("{SUBSCRIPTION}?done=released")))
+    let release = move || portal.release_own_environment(own, id, form.reason.trim());
+    Ok(match web.blocking(release).await? {
+        ReleaseAnswer::Done => see_other(&format!("{SUBSCRIPTION}?done=released")),
+        ReleaseAnswer::AwaitsApproval => {
+            see_other(&format!("/environments/{id}?done=release-asked"))
+        }
+    })
 }

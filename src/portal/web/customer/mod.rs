@@ -136,6 +136,7 @@ impl Done {
     fn notice(&self) -> Option<&'static str> {
         Some(match self.done.as_str() {
             "released" => "The environment was released.",
+            "release-asked" => "Your vendor was asked to approve the release.",
             "survivor" => {
                 "The machine was named. At its next contact it makes a new key, and the other one is told that it is a copy."
             }

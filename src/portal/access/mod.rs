@@ -1,0 +1,21 @@
+//! Who of the vendor may do what: operators with a role, who sign in by a password, and API tokens with scopes.
+//!
+//! A [`Right`] is the finest that is told apart; a [`Role`] and the scopes of a token are sets of them, and each handle of the
+//! portal carries one ([`Portal::with_rights`](super::Portal::with_rights)), so that what an operator may not do is refused where it
+//! is done, whatever page or route led there. `portal` calls this; this calls `portal::store`.
+
+mod error;
+mod operator;
+mod operators;
+mod password;
+mod right;
+mod sign_in;
+mod token;
+mod tokens;
+
+pub use error::AccessError;
+pub use operator::{Operator, Role};
+pub use password::{Hashing, Password, PasswordDigest};
+pub use right::{Right, Rights};
+pub use sign_in::SignInError;
+pub use token::{ApiToken, TokenDigest, TokenSecret};
