@@ -17,6 +17,7 @@ mod signing;
 mod subscription;
 mod succession;
 mod token;
+mod trial;
 mod webhook;
 
 use super::{Options, Portal, PortalError, SystemClock, store::WriterKind};
@@ -67,6 +68,9 @@ enum Command {
     /// Make licenses for customers who can send no request
     #[command(subcommand)]
     License(license::Command),
+    /// Say what visitors of the pages may try before they buy
+    #[command(subcommand)]
+    Trial(trial::Command),
     /// Answer a request that came as a file
     Answer(environment::Answer),
     /// Show what was changed, when, by whom
@@ -125,6 +129,7 @@ fn run(cli: Cli) -> Result<(), PortalError> {
         Command::Subscription(command) => command.run(&common.portal()?, &mut out),
         Command::Environment(command) => command.run(&common.portal()?, &mut out),
         Command::License(command) => command.run(&common.portal()?, &mut out),
+        Command::Trial(command) => command.run(&common.portal()?, &mut out),
         Command::Answer(answer) => answer.run(&common.portal()?, &mut out),
         Command::Audit(audit) => audit.run(&common.portal()?, &mut out),
         Command::Backup(backup) => backup.run(&common.dir, &mut out),
