@@ -3,6 +3,7 @@
 //! Each command's folder-mate opens the portal in `--dir` and calls it; they work while `serve` runs on the same directory.
 
 mod audit;
+mod dev;
 mod environment;
 mod flags;
 mod init;
@@ -57,6 +58,8 @@ enum Command {
     Init(init::Init),
     /// Answer agents over HTTP until SIGTERM or SIGINT; SIGHUP takes up a new trust document
     Serve(serve::Serve),
+    /// Make a vendor with forty customers and a year of history, on this machine alone, and serve it until SIGTERM or SIGINT
+    Dev(dev::Dev),
     /// Sell, change and end subscriptions
     #[command(subcommand)]
     Subscription(subscription::Command),
@@ -115,6 +118,7 @@ fn run(cli: Cli) -> Result<(), PortalError> {
     match command {
         Command::Init(init) => init.run(&common.dir, &mut out),
         Command::Serve(serve) => serve.run(&common.dir, &mut out),
+        Command::Dev(dev) => dev.run(&mut out),
         Command::Subscription(command) => command.run(&common.portal()?, &mut out),
         Command::Environment(command) => command.run(&common.portal()?, &mut out),
         Command::License(command) => command.run(&common.portal()?, &mut out),
