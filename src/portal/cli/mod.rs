@@ -4,6 +4,7 @@
 
 mod audit;
 mod database;
+mod dev;
 mod environment;
 mod flags;
 mod init;
@@ -59,6 +60,8 @@ enum Command {
     Init(init::Init),
     /// Answer agents over HTTP until SIGTERM or SIGINT; SIGHUP takes up a new trust document
     Serve(serve::Serve),
+    /// Make a vendor with forty customers and a year of history, on this machine alone, and serve it until SIGTERM or SIGINT
+    Dev(dev::Dev),
     /// Sell, change and end subscriptions
     #[command(subcommand)]
     Subscription(subscription::Command),
@@ -126,6 +129,7 @@ fn run(cli: Cli) -> Result<(), PortalError> {
     match command {
         Command::Init(init) => init.run(&common.dir, &mut out),
         Command::Serve(serve) => serve.run(&common.dir, &mut out),
+        Command::Dev(dev) => dev.run(&mut out),
         Command::Subscription(command) => command.run(&common.portal()?, &mut out),
         Command::Environment(command) => command.run(&common.portal()?, &mut out),
         Command::License(command) => command.run(&common.portal()?, &mut out),
