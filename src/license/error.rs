@@ -42,6 +42,10 @@ pub enum DocumentError {
     )]
     Key { found: &'static str },
     #[error(
+        "no signature was made ({reason}): look after what keeps the signing key, then try again"
+    )]
+    Signer { reason: String },
+    #[error(
         "expected a JWK set of sound Ed25519 public keys, found {reason}: install the vendor's package again, or take the file out of roots.d"
     )]
     KeySet { reason: String },
@@ -183,6 +187,8 @@ impl DocumentError {
             Self::Type { .. } => "document-type",
             Self::Critical { .. } => "document-critical",
             Self::Key { .. } => "document-key",
+            // Only a portal has a signer that fails.
+            Self::Signer { .. } => "portal-unavailable",
             Self::KeySet { .. } => "document-key-set",
             Self::UnknownKey { .. } => "document-unknown-key",
             Self::KeyNotBelieved { .. } => "document-key-not-believed",

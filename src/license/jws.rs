@@ -1,7 +1,7 @@
 //! Compact JWS (RFC 7515 section 7.1) with exactly one algorithm.
 
 use super::{
-    DocumentError, KeyPair, PublicKey, Thumbprint,
+    DocumentError, PublicKey, Signer, Thumbprint,
     error::{cut, shown},
     json,
 };
@@ -65,15 +65,18 @@ impl Header {
 ///
 /// # Errors
 /// [`DocumentError::Malformed`] where the claims can't be written as JSON, [`DocumentError::TooLarge`] where no reader
-/// would take the document.
-pub fn sign<D: Document>(claims: &D, key: &KeyPair) -> Result<String, DocumentError> {
+/// would take the document, [`DocumentError::Signer`] where the signer gives no signature.
+pub fn sign<D: Document>(
+    claims: &D,
+    key: &(impl Signer + ?Sized),
+) -> Result<String, DocumentError> {
     sign_with(claims, key, None)
 }
 
 /// Signs `claims`; the header carries `jwk` where the reader can't know the key yet.
 pub(super) fn sign_with<D: Document>(
     claims: &D,
-    key: &KeyPair,
+    key: &(impl Signer + ?Sized),
     jwk: Option<PublicKey>,
 ) -> Result<String, DocumentError> {
     let header =
@@ -82,6 +85,7 @@ pub(super) fn sign_with<D: Document>(
     text.push('.');
     text.push_str(&encode("payload", claims)?);
     let signature = key.sign(text.as_bytes());
+    let signature = signature.map_err(|error| DocumentError::Signer { reason: error.reason })?;
     text.push('.');
     text.push_str(&URL_SAFE_NO_PAD.encode(signature));
     check_size(&text)?;

@@ -16,6 +16,7 @@ mod license_claims;
 mod offer;
 mod rebind_code;
 mod request;
+mod signer;
 mod signpost;
 mod statement;
 mod trust;
@@ -35,6 +36,7 @@ pub use request::{
     Activation, Candidate, EvidenceDigest, MachineFacts, RequestClaims, RequestId, RequestKind,
     RequestedEnvironment, UnverifiedRequest, sign_request, verify_request,
 };
+pub use signer::{Signer, SignerError};
 pub use signpost::{SignpostClaims, VerifiedSignpost, verify_signpost};
 pub use statement::{ProofClaims, StatementClaims, VerifiedStatement, verify_statement};
 pub use trust::{KeyStatus, PortalKey, Roots, TrustClaims, VerifiedTrust};

@@ -3,7 +3,7 @@
 //! | path | holds | mode |
 //! | --- | --- | --- |
 //! | `root-key.pem` | the vendor's root key, to be moved off-line | 0600 |
-//! | `keys/*.pem` | the portal's signing keys | 0600 |
+//! | `keys/*.pem` | the portal's signing keys, but one that the service manager hands over | 0600 |
 //! | `roots.jwks` | the public root key, for the agents' packages | 0644 |
 //! | `trust.jwt` | the trust document | 0644 |
 //! | `portal.db` | subscriptions, environments, requests, audit | 0600 |
@@ -24,6 +24,9 @@ use std::{
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
+
+/// What the service manager calls a signing key.
+const CREDENTIAL: &str = "signing.key";
 
 /// Where a portal keeps its files.
 #[derive(Debug, Clone)]
@@ -57,6 +60,11 @@ impl Directory {
     /// The folder of signing keys.
     pub fn signing_keys(&self) -> PathBuf {
         self.0.join("keys")
+    }
+
+    /// The file of a signing key that was made here.
+    pub(super) fn signing_key(&self, kid: &Thumbprint) -> PathBuf {
+        self.signing_keys().join(format!("{kid}.pem"))
     }
 
     /// The public root keys, a JWK set.
@@ -116,10 +124,17 @@ impl Directory {
     /// # Errors
     /// What the file system says.
     pub fn create_signing_key(&self) -> Result<KeyPair, PortalError> {
-        create_key(|kid| self.signing_keys().join(format!("{kid}.pem")))
+        create_key(|kid| self.signing_key(kid))
     }
 
-    /// Every signing key that is here, in the order of the files' names.
+    /// A signing key that the service manager hands over (`LoadCredential=signing.key:...`, systemd.exec(5)), so that no file in
+    /// the directory holds it.
+    fn credential() -> Option<PathBuf> {
+        let folder = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?);
+        Some(folder.join(CREDENTIAL)).filter(|path| path.exists())
+    }
+
+    /// Every signing key that is here, in the order of the files' names, and the one that the service manager hands over.
     ///
     /// # Errors
     /// What the file system says, and [`PortalError::Document`] for a file that is no key.
@@ -134,6 +149,7 @@ impl Directory {
             }
         }
         paths.sort();
+        paths.extend(Self::credential());
         paths.iter().map(|path| read_key(path)).collect()
     }
 }

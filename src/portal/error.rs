@@ -28,7 +28,7 @@ pub enum PortalError {
     #[error("{} is refused: {source}", path.display())]
     Document { path: PathBuf, source: DocumentError },
     #[error(
-        "the trust document names no active key whose private half is in {}: put the key file there, or sign a trust document that names one that is (`entitle-portal trust sign`)", path.display()
+        "the trust document names no active key whose private half is in {} or handed over as the credential `signing.key`: put the key file there, or sign a trust document that names one that is (`entitle-portal trust sign`)", path.display()
     )]
     NoSigningKey { path: PathBuf },
     #[error("a document could not be signed: {0}")]

@@ -7,15 +7,17 @@ use super::{
     key_set::{add_jwk_members, key_set},
 };
 use crate::license::{
-    KeyPair, KeyStatus, PortalKey, PublicKey, Roots, TrustClaims, Unverified, VerifiedTrust, sign,
+    KeyPair, KeyStatus, PortalKey, PublicKey, Roots, Signer, TrustClaims, Unverified,
+    VerifiedTrust, sign,
 };
 use jiff::Timestamp;
 use serde_json::Value;
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// What signs, and why it is believed.
 pub struct KeyRing {
-    signing: KeyPair,
+    signing: Arc<dyn Signer>,
+    written: Option<Timestamp>,
     trust: VerifiedTrust,
 }
 
@@ -26,6 +28,17 @@ impl KeyRing {
     /// [`PortalError::NotInitialized`], [`PortalError::Document`] where the trust document is not signed by the vendor,
     /// [`PortalError::NoSigningKey`], and what the file system says.
     pub fn load(directory: &Directory) -> Result<Self, PortalError> {
+        Self::load_with(directory, &[])
+    }
+
+    /// The same, where keys are elsewhere too: the newest active one signs, wherever it is.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(
+        directory: &Directory,
+        elsewhere: &[Arc<dyn Signer>],
+    ) -> Result<Self, PortalError> {
         for (missing, path) in [("trust.jwt", directory.trust()), ("roots.jwks", directory.roots())]
         {
             if !path.exists() {
@@ -35,23 +48,36 @@ impl KeyRing {
         }
         let path = directory.trust();
         let trust = verify(directory, &path, None)?;
-        let signing = Self::choose(&trust, directory)?;
-        Ok(Self { signing, trust })
+        let signing = Self::choose(&trust, directory, elsewhere)?;
+        let written = written(&directory.signing_key(&signing.thumbprint()));
+        Ok(Self { signing, written, trust })
     }
 
-    /// The newest active key whose private half is here.
-    fn choose(trust: &VerifiedTrust, directory: &Directory) -> Result<KeyPair, PortalError> {
-        let private = directory.read_signing_keys()?;
+    /// The newest active key that can be signed with.
+    fn choose(
+        trust: &VerifiedTrust,
+        directory: &Directory,
+        elsewhere: &[Arc<dyn Signer>],
+    ) -> Result<Arc<dyn Signer>, PortalError> {
+        let here = directory.read_signing_keys()?.into_iter();
+        let mut all: Vec<Arc<dyn Signer>> =
+            here.map(|key| Arc::new(key) as Arc<dyn Signer>).collect();
+        all.extend(elsewhere.iter().cloned());
         let mut active = trust.claims().keys.iter().rev().filter(|k| k.status == KeyStatus::Active);
         active
-            .find_map(|named| private.iter().find(|key| key.public() == named.key))
+            .find_map(|named| all.iter().find(|key| key.public() == named.key))
             .cloned()
             .ok_or_else(|| PortalError::NoSigningKey { path: directory.signing_keys() })
     }
 
     /// The key that signs.
-    pub(super) const fn signing(&self) -> &KeyPair {
-        &self.signing
+    pub(super) fn signing(&self) -> &dyn Signer {
+        &*self.signing
+    }
+
+    /// When the file of the key that signs was written, where it is in the portal's directory.
+    pub(super) const fn signing_key_written(&self) -> Option<Timestamp> {
+        self.written
     }
 
     /// The trust document.
@@ -81,6 +107,10 @@ impl KeyRing {
     }
 }
 
+fn written(path: &Path) -> Option<Timestamp> {
+    path.metadata().ok()?.modified().ok()?.try_into().ok()
+}
+
 /// Puts a trust document in the place of the one that is in use. A portal that serves takes it at the next SIGHUP or start.
 ///
 /// # Errors
@@ -95,7 +125,7 @@ pub(super) fn install_trust(
     if found <= held {
         return Err(PortalError::TrustVersion { held, found });
     }
-    KeyRing::choose(&new, directory)?;
+    KeyRing::choose(&new, directory, &[])?;
     write_file(&directory.trust(), new.text())?;
     Ok(new)
 }

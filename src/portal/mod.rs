@@ -18,6 +18,7 @@ mod http;
 mod issuing;
 mod key_set;
 mod keys;
+mod metrics;
 mod operating;
 mod service;
 pub mod store;

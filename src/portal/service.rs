@@ -6,13 +6,20 @@ use super::{
     answering::{self, AnswerError, Opened, Road},
     attempts::Attempts,
     http::{self, Transport},
+    metrics::Metrics,
     store::{Store, WriterKind},
 };
-use crate::api::Problem;
+use crate::{
+    api::Problem,
+    license::{DocumentError, Signer},
+};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::{path::Path, sync::Arc};
 use uuid::Uuid;
+
+/// The kind of a request that could not be read.
+const UNREAD: &str = "none";
 
 /// How a portal is opened.
 #[derive(Debug, Clone)]
@@ -44,8 +51,10 @@ struct Parts {
     directory: Directory,
     store: Store,
     keys: ArcSwap<KeyRing>,
+    signers: Vec<Arc<dyn Signer>>,
     clock: Arc<dyn Clock>,
     attempts: Arc<Attempts>,
+    metrics: Arc<Metrics>,
     hashing: Hashing,
 }
 
@@ -71,15 +80,32 @@ impl Portal {
         options: Options,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PortalError> {
+        Self::open_with(directory, options, clock, Vec::new())
+    }
+
+    /// The same, where `signers` keep keys elsewhere, such as in a hardware security module. The newest active key of the trust
+    /// document signs, wherever it is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        directory: impl AsRef<Path>,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        signers: Vec<Arc<dyn Signer>>,
+    ) -> Result<Self, PortalError> {
         let directory = Directory::new(directory.as_ref());
-        let keys = ArcSwap::from_pointee(KeyRing::load(&directory)?);
+        let keys = ArcSwap::from_pointee(KeyRing::load_with(&directory, &signers)?);
         let store = Store::open(&directory.database(), options.writer)?;
+        let metrics = Arc::new(Metrics::new(store.figures()));
         let parts = Parts {
             directory,
             store,
             keys,
+            signers,
             clock,
             attempts: Arc::default(),
+            metrics,
             hashing: Hashing::default(),
         };
         Ok(Self { parts: Arc::new(parts), actor: options.actor.into(), rights: Rights::ALL })
@@ -121,7 +147,8 @@ impl Portal {
     /// # Errors
     /// As [`KeyRing::load`]; the old keys stay in use then.
     pub fn reload_keys(&self) -> Result<(), PortalError> {
-        self.parts.keys.store(Arc::new(KeyRing::load(&self.parts.directory)?));
+        let keys = KeyRing::load_with(&self.parts.directory, &self.parts.signers)?;
+        self.parts.keys.store(Arc::new(keys));
         Ok(())
     }
 
@@ -136,12 +163,13 @@ impl Portal {
 
     /// The first half of [`handle_request`](Self::handle_request): reads and verifies it. It blocks, and many may do it at once.
     pub(super) fn open_request(&self, body: &[u8]) -> Result<Opened, Problem> {
-        answering::open(self, body, Road::Online).map_err(refused)
+        answering::open(self, body, Road::Online).map_err(|error| self.told(UNREAD, error))
     }
 
     /// The other half: the answer, once it is durable.
     pub(super) async fn answer_opened(&self, opened: Opened) -> Result<String, Problem> {
-        answering::answer_later(self, opened).await.map_err(refused)
+        let kind = opened.kind();
+        self.counted(kind, answering::answer_later(self, opened).await)
     }
 
     /// Answers a request that came as a file, and whose answer goes as one: a release by it frees its slot at once a few
@@ -154,8 +182,23 @@ impl Portal {
     }
 
     fn answer(&self, body: &[u8], road: Road) -> Result<String, Problem> {
-        let opened = answering::open(self, body, road);
-        opened.and_then(|opened| answering::answer(self, opened)).map_err(refused)
+        let opened = answering::open(self, body, road).map_err(|error| self.told(UNREAD, error))?;
+        self.counted(opened.kind(), answering::answer(self, opened))
+    }
+
+    fn counted(
+        &self,
+        kind: &'static str,
+        answered: Result<String, AnswerError>,
+    ) -> Result<String, Problem> {
+        let answer = answered.map_err(|error| self.told(kind, error))?;
+        self.parts.metrics.asked(kind, "answered");
+        Ok(answer)
+    }
+
+    fn told(&self, kind: &'static str, error: AnswerError) -> Problem {
+        self.parts.metrics.asked(kind, error.code());
+        refused(error)
     }
 
     /// Its routes: the pages, `POST /v1/requests`, `GET /v1/trust`, `GET /.well-known/jwks.json`, `GET /v1/openapi.json`,
@@ -167,6 +210,15 @@ impl Portal {
     /// The same, for clients that come by `transport`.
     pub fn router_over(&self, transport: Transport) -> axum::Router {
         http::router(self.clone(), transport)
+    }
+
+    /// What monitors read: `GET /metrics`, `GET /livez`, `GET /readyz`.
+    pub fn monitoring_router(&self) -> axum::Router {
+        http::monitoring_router(self.clone())
+    }
+
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.parts.metrics
     }
 
     /// The keys in use.
@@ -224,7 +276,9 @@ impl Portal {
 
 fn refused(error: AnswerError) -> Problem {
     match &error {
-        AnswerError::Internal(_) | AnswerError::Store(_) => {
+        AnswerError::Internal(_)
+        | AnswerError::Store(_)
+        | AnswerError::Document(DocumentError::Signer { .. }) => {
             tracing::error!(%error, code = error.code(), "a request could not be answered");
         }
         _ => tracing::info!(code = error.code(), "a request is refused"),

@@ -124,14 +124,16 @@ class Site:
 class Prometheus:
     """A Prometheus that scrapes the agent every second, by the rules of the package."""
 
-    def __init__(self, folder, target):
+    def __init__(self, folder, target, portal):
         rules = folder / "entitled.rules.yml"
         rules.write_bytes((MONITORING / rules.name).read_bytes())
         example = (MONITORING / "prometheus.example.yml").read_text()
         config = folder / "prometheus.yml"
         config.write_text(
             "global: { evaluation_interval: 1s }\n"
-            + example.replace("controller.example:9643", target).replace("30s", "1s")
+            + example.replace("controller.example:9643", target)
+            .replace("portal.example:9644", portal)
+            .replace("30s", "1s")
         )
         subprocess.run(["promtool", "check", "config", config], check=True, capture_output=True)
         self.started = Started(
@@ -189,6 +191,16 @@ def the_exposition_is_sound(address):
     print(f"metrics: {len(names)} families, each with HELP")
 
 
+def prometheus_sees_the_portal(prometheus):
+    until("scraped", lambda: prometheus.value('up{job="entitle-portal"}') == 1)
+    answered = 'entitle_portal_requests_total{kind="activate",result="answered"}'
+    until("an activation", lambda: prometheus.value(answered) == 1)
+    bounds = prometheus.query('entitle_portal_http_request_duration_seconds_bucket{route="/v1/requests"}')
+    require(len(bounds) == 16, f"{len(bounds)} bounds of the latency")
+    require(prometheus.value('entitle_portal_environments{purpose="production"}') == 1, "census")
+    print("prometheus: the portal's activation, its latency, its environment")
+
+
 def the_dashboard_shows_what_there_is(prometheus):
     dashboard = json.loads((MONITORING / "dashboard.json").read_text())
     known = {name for name in json.loads(prometheus.read("/api/v1/label/__name__/values"))["data"]}
@@ -226,9 +238,13 @@ def main(binaries):
         folder.chmod(0o755)
         site = Site(binaries, folder)
         portal = stack.enter_context(
-            Started(folder, "portal", [*site.portal_command, "serve", "--listen", "127.0.0.1:0"])
-        )
+            Started(folder, "portal", [
+                *site.portal_command, "serve", "--listen", "127.0.0.1:0",
+                "--metrics-listen", "127.0.0.1:0",
+            ])
+        )  # fmt: skip
         url = portal.said(r"listening on (http://\S+)")
+        portal_metrics = portal.said(r"metrics are served address=(\S+)")
         receiver = stack.enter_context(Receiver())
         settings = site.settings(url, receiver.url)
         agent = stack.enter_context(
@@ -240,8 +256,10 @@ def main(binaries):
         require(done.returncode == 0, done.stderr)
 
         the_exposition_is_sound(address)
-        with Prometheus(folder, address) as prometheus:
+        the_exposition_is_sound(portal_metrics)
+        with Prometheus(folder, address, portal_metrics) as prometheus:
             prometheus_sees_it(site, prometheus)
+            prometheus_sees_the_portal(prometheus)
             with Nagios(folder, binaries / "entitlectl", Started, until) as nagios:
                 line = nagios.result(0)
                 require(line.startswith("ENTITLED OK - active"), line)

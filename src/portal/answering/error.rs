@@ -12,6 +12,9 @@ const BUSY: u32 = 5;
 /// Seconds after which a portal whose database fails may be asked again.
 const BROKEN: u32 = 60;
 
+const UNSTORED: &str = "the portal can't store anything at the moment: its operator finds the reason in its log; the same request may be sent again, a license that is held stays as it is";
+const UNSIGNED: &str = "the portal can't sign anything at the moment: its operator finds the reason in its log; the same request may be sent again, a license that is held stays as it is";
+
 /// Why a request gets no answer. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::portal) enum AnswerError {
@@ -61,6 +64,7 @@ impl From<AnswerError> for Problem {
             AnswerError::Document(DocumentError::TooLarge { .. }) => {
                 refused(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large")
             }
+            AnswerError::Document(DocumentError::Signer { .. }) => unavailable(UNSIGNED, BROKEN),
             AnswerError::Document(_) => {
                 refused(StatusCode::BAD_REQUEST, "This is no sound request for this portal")
             }
@@ -73,7 +77,10 @@ impl From<AnswerError> for Problem {
                 }
             }
             // What the database says is for the log, not for whoever asks.
-            AnswerError::Store(error) => unavailable(error),
+            AnswerError::Store(StoreError::Busy { .. } | StoreError::Undone) => {
+                unavailable("the portal is busy: the same request may be sent again", BUSY)
+            }
+            AnswerError::Store(_) => unavailable(UNSTORED, BROKEN),
             AnswerError::Internal(_) => {
                 refused(StatusCode::INTERNAL_SERVER_ERROR, "The portal failed")
             }
@@ -81,16 +88,7 @@ impl From<AnswerError> for Problem {
     }
 }
 
-fn unavailable(error: &StoreError) -> Problem {
-    let (detail, seconds) = match error {
-        StoreError::Busy { .. } | StoreError::Undone => {
-            ("the portal is busy: the same request may be sent again", BUSY)
-        }
-        _ => (
-            "the portal can't store anything at the moment: its operator finds the reason in its log; the same request may be sent again, a license that is held stays as it is",
-            BROKEN,
-        ),
-    };
+fn unavailable(detail: &str, seconds: u32) -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "portal-unavailable",

@@ -97,9 +97,19 @@ enum Found {
 /// A request that was read and verified. That is most of the work, and many do it at once; the rest is one transaction.
 pub(super) enum Opened {
     /// It was answered before.
-    Repeated(String),
+    Repeated { kind: RequestKind, answer: String },
     /// It is to be answered.
     New(Box<(Request, Context)>),
+}
+
+impl Opened {
+    /// What is asked for.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Repeated { kind, .. } => kind.as_str(),
+            Self::New(new) => new.0.claims.request.as_str(),
+        }
+    }
 }
 
 /// Reads and verifies a request. It blocks.
@@ -119,7 +129,7 @@ pub(super) fn open(portal: &Portal, body: &[u8], road: Road) -> Result<Opened, A
         Ok::<_, AnswerError>((repeated, bound))
     })?;
     if let Some(Repeated::Same(answer)) = repeated {
-        return Ok(Opened::Repeated(answer));
+        return Ok(Opened::Repeated { kind: request.claims().request, answer });
     }
     let (claims, key) = request.verify(context.keys.product(), bound)?;
     let consenting = bound.filter(|_| claims.consent.is_some());
@@ -130,7 +140,7 @@ pub(super) fn open(portal: &Portal, body: &[u8], road: Road) -> Result<Opened, A
 /// Answers a request. It blocks until the answer is durable.
 pub(super) fn answer(portal: &Portal, opened: Opened) -> Result<String, AnswerError> {
     match opened {
-        Opened::Repeated(answer) => Ok(answer),
+        Opened::Repeated { answer, .. } => Ok(answer),
         Opened::New(new) => settled(portal.store().write(move |c| settle(c, &new.0, &new.1))?),
     }
 }
@@ -138,7 +148,7 @@ pub(super) fn answer(portal: &Portal, opened: Opened) -> Result<String, AnswerEr
 /// The same, without keeping a thread while the answer is stored.
 pub(super) async fn answer_later(portal: &Portal, opened: Opened) -> Result<String, AnswerError> {
     match opened {
-        Opened::Repeated(answer) => Ok(answer),
+        Opened::Repeated { answer, .. } => Ok(answer),
         Opened::New(new) => {
             let stored = portal.store().write_later(move |c| settle(c, &new.0, &new.1));
             settled(stored.await?)

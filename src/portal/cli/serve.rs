@@ -1,5 +1,6 @@
 //! `entitle-portal serve`.
 
+mod log;
 mod serving;
 
 use super::{operator, output::Output};
@@ -12,16 +13,16 @@ use crate::{
         tls::{Certificate, CertificateFiles},
     },
 };
-use clap::{Args, ValueEnum};
+use clap::Args;
+use log::Log;
 use serving::{Serving, listen};
 use std::{
-    io,
     net::SocketAddr,
     num::NonZero,
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tracing_subscriber::EnvFilter;
+use tokio::net::TcpListener;
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -50,34 +51,29 @@ pub(super) struct Serve {
     /// The header in which they say it
     #[arg(long, value_enum, default_value_t, env = "ENTITLE_PORTAL_FORWARDED_BY")]
     forwarded_by: ForwardedBy,
-    /// How to write the log, to standard error
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
-    /// What to log: error, warn, info, debug, or a filter of `tracing`
-    #[arg(long, value_name = "FILTER", env = "ENTITLE_PORTAL_LOG", default_value = "info")]
-    log: String,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
+    /// Serve `/metrics`, `/livez` and `/readyz` for monitors on this address, without TLS: give one that only they reach
+    #[arg(long, value_name = "ADDRESS:PORT", env = "ENTITLE_PORTAL_METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    log: Log,
 }
 
 impl Serve {
     pub(super) fn run(self, dir: &Path, out: &mut Output) -> Result<(), PortalError> {
-        self.start_log();
+        self.log.start();
         let inherited = Inherited::tcp();
         let address = inherited.listeners.first().and_then(|listener| listener.local_addr().ok());
         let address = address.unwrap_or(self.listen);
-        let certificate = self.certificate()?;
-        if certificate.is_none() && !self.behind_proxy && !address.ip().to_canonical().is_loopback()
+        if self.tls_certificate.is_none()
+            && !self.behind_proxy
+            && !address.ip().to_canonical().is_loopback()
         {
             return Err(PortalError::PlainHttp { address });
         }
-        let transport = self.transport(certificate.is_some());
         let options = Options { actor: operator(), writer: WriterKind::Thread };
         let portal = Portal::open(dir, options, Arc::new(SystemClock))?;
+        let certificate = self.certificate(&portal)?;
+        let transport = self.transport(certificate.is_some());
         // Threads that verify requests: more than there are processors would only get into each other's way, and each has
         // a connection to the database.
         let processors = std::thread::available_parallelism().map_or(2, NonZero::get);
@@ -89,16 +85,28 @@ impl Serve {
         runtime.block_on(async {
             let listener = listen(address, inherited).await;
             let listener = listener.map_err(|source| PortalError::Listen { address, source })?;
-            Serving { portal, transport, certificate }.run(listener, out).await
+            let metrics = self.metrics().await?;
+            Serving { portal, transport, certificate, metrics }.run(listener, out).await
         })
     }
 
-    fn certificate(&self) -> Result<Option<Arc<Certificate>>, PortalError> {
+    /// The socket of the metrics, where they are asked for.
+    async fn metrics(&self) -> Result<Option<TcpListener>, PortalError> {
+        let Some(address) = self.metrics_listen else { return Ok(None) };
+        let bound = TcpListener::bind(address).await;
+        bound.map(Some).map_err(|source| PortalError::Listen { address, source })
+    }
+
+    fn certificate(&self, portal: &Portal) -> Result<Option<Arc<Certificate>>, PortalError> {
         let Some((certificate, key)) = self.tls_certificate.clone().zip(self.tls_key.clone())
         else {
             return Ok(None);
         };
-        Ok(Some(Certificate::load(CertificateFiles { certificate, key })?))
+        let refused = portal.metrics().refused_certificates().clone();
+        let files = CertificateFiles { certificate, key };
+        let certificate = Certificate::load(files, refused)?;
+        portal.metrics().watch_certificate(certificate.clone());
+        Ok(Some(certificate))
     }
 
     fn transport(&self, tls: bool) -> Transport {
@@ -108,16 +116,5 @@ impl Serve {
         }
         let (behind_proxy, forwarded_by) = (self.behind_proxy, self.forwarded_by);
         Transport { tls, behind_proxy, proxies, forwarded_by }
-    }
-
-    fn start_log(&self) {
-        let filter = EnvFilter::try_new(&self.log).unwrap_or_else(|_| EnvFilter::new("info"));
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-        let started = match self.log_format {
-            LogFormat::Text => log.with_ansi(false).try_init(),
-            LogFormat::Json => log.json().try_init(),
-        };
-        // Only where a program that embeds this has a log of its own.
-        drop(started);
     }
 }

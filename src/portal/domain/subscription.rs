@@ -76,6 +76,9 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// All words.
+    pub const WORDS: [&'static str; 3] = ["active", "suspended", "revoked"];
+
     /// The word in listings and in the store.
     pub const fn as_str(&self) -> &'static str {
         match self {

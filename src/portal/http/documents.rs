@@ -1,7 +1,11 @@
 //! The documents that verify the portal's answers, and whether the portal is well.
 
 use super::Access;
-use crate::{api::Problem, license::MEDIA_TYPE, portal::PortalError};
+use crate::{
+    api::Problem,
+    license::MEDIA_TYPE,
+    portal::{Portal, PortalError},
+};
 use axum::{
     extract::State,
     http::{StatusCode, header},
@@ -64,7 +68,11 @@ pub(super) async fn livez() -> &'static str {
     )
 )]
 pub(super) async fn readyz(State(access): State<Access>) -> Result<&'static str, Problem> {
-    let portal = access.portal;
+    ready(access.portal).await
+}
+
+/// Whether the database can be read.
+pub(super) async fn ready(portal: Portal) -> Result<&'static str, Problem> {
     let check = move || portal.store().read(|view| Ok::<_, PortalError>(view.check()?));
     let checked = tokio::task::spawn_blocking(check).await;
     match checked {

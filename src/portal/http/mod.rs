@@ -5,9 +5,13 @@
 pub(super) mod body;
 mod client_address;
 mod documents;
+mod monitoring;
+mod observed;
 mod requests;
 mod transport;
 mod vendor;
+
+pub(super) use monitoring::router as monitoring_router;
 
 pub use client_address::ClientAddress;
 pub use transport::{ForwardedBy, Transport};
@@ -52,6 +56,7 @@ struct Access {
 
 /// The routes of a portal that is reached so.
 pub(super) fn router(portal: Portal, transport: Transport) -> Router {
+    let metrics = portal.metrics().clone();
     let access = Access { portal: portal.clone(), places: Arc::new(Semaphore::new(MOST_AT_ONCE)) };
     let (router, description) = described(Some(&access)).split_for_parts();
     let is_secure = transport.is_secure();
@@ -65,6 +70,7 @@ pub(super) fn router(portal: Portal, transport: Transport) -> Router {
         .layer(middleware::map_response(move |response: Response| async move {
             web::harden(response, is_secure)
         }))
+        .layer(middleware::from_fn_with_state(metrics, observed::observe))
         .layer(Extension(Arc::new(transport)))
 }
 

@@ -7,9 +7,11 @@
 
 mod asked_releases;
 mod audit;
+mod census;
 mod environments;
 mod error;
 mod evidence;
+mod figures;
 mod operators;
 mod releases;
 mod requests;
@@ -24,7 +26,9 @@ mod webhooks;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
+pub use census::Census;
 pub use error::{Fault, StoreError};
+pub use figures::Figures;
 pub use requests::AnsweredRequest;
 pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
 pub use sessions::{SessionKind, StoredSession};
@@ -50,6 +54,7 @@ pub struct Store {
     database: Arc<dyn Database>,
     readers: Mutex<Vec<Box<dyn Session>>>,
     writer: Writer,
+    figures: Figures,
 }
 
 /// Read access.
@@ -142,8 +147,14 @@ impl Store {
     }
 
     fn on(database: Arc<dyn Database>, writer: WriterKind) -> Result<Self, StoreError> {
-        let writer = Writer::new(database.clone(), writer)?;
-        Ok(Self { database, readers: Mutex::default(), writer })
+        let figures = Figures::default();
+        let writer = Writer::new(database.clone(), writer, figures.clone())?;
+        Ok(Self { database, readers: Mutex::default(), writer, figures })
+    }
+
+    /// How its writer fares.
+    pub const fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Reads one consistent state.

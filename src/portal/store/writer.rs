@@ -2,7 +2,7 @@
 //! hundred times a second does not bound the portal to a hundred activations a second.
 
 use super::{
-    Change, StoreError, View,
+    Change, Figures, StoreError, View,
     session::{Database, Session},
 };
 use std::{
@@ -36,6 +36,7 @@ pub(super) enum Writer {
 pub(super) struct Connection {
     database: Arc<dyn Database>,
     session: Option<Box<dyn Session>>,
+    figures: Figures,
 }
 
 /// A change that was asked for.
@@ -90,9 +91,13 @@ where
 }
 
 impl Writer {
-    pub(super) fn new(database: Arc<dyn Database>, kind: WriterKind) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        database: Arc<dyn Database>,
+        kind: WriterKind,
+        figures: Figures,
+    ) -> Result<Self, StoreError> {
         let session = Some(database.connect()?);
-        let mut connection = Connection { database, session };
+        let mut connection = Connection { database, session, figures };
         match kind {
             WriterKind::Inline => Ok(Self::Inline(Mutex::new(connection))),
             WriterKind::Thread => {
@@ -181,9 +186,13 @@ fn run(connection: &mut Connection, jobs: &mpsc::Receiver<Box<dyn Job>>) {
 
 impl Connection {
     fn commit_together(&mut self, batch: Vec<Box<dyn Job>>) {
+        let figures = self.figures.clone();
         match self.begun() {
-            Ok(session) => commit_together(session, batch),
-            Err(error) => settle(batch, Err(&error)),
+            Ok(session) => commit_together(session, batch, &figures),
+            Err(error) => {
+                figures.failures.inc();
+                settle(batch, Err(&error));
+            }
         }
     }
 
@@ -205,7 +214,7 @@ impl Connection {
 }
 
 /// Does `batch` in the transaction that has begun, each job in a savepoint, and tells each asker after the commit.
-fn commit_together(session: &dyn Session, batch: Vec<Box<dyn Job>>) {
+fn commit_together(session: &dyn Session, batch: Vec<Box<dyn Job>>, figures: &Figures) {
     let mut done = Vec::with_capacity(batch.len());
     let mut rest = batch.into_iter();
     for mut job in rest.by_ref() {
@@ -213,15 +222,20 @@ fn commit_together(session: &dyn Session, batch: Vec<Box<dyn Job>>) {
         done.push(job);
         if let Err(error) = result {
             abandon(session);
+            figures.failures.inc();
             tracing::error!(%error, "a batch of changes is undone");
             done.extend(rest);
             return settle(done, Err(&error));
         }
     }
     match run_as(session, "COMMIT", "commit") {
-        Ok(()) => settle(done, Ok(())),
+        Ok(()) => {
+            figures.committed(done.len());
+            settle(done, Ok(()));
+        }
         Err(error) => {
             abandon(session);
+            figures.failures.inc();
             tracing::error!(%error, "a batch of changes could not be stored");
             settle(done, Err(&error));
         }

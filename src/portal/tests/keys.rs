@@ -2,12 +2,19 @@
 
 use super::stage::{Agent, PRODUCT, Stage, at};
 use crate::{
-    license::{KeyPair, Purpose, Roots, Sequence},
+    license::{KeyPair, PublicKey, Purpose, Roots, Sequence, Signer, SignerError},
     portal::{
-        Directory, KeyRing, Portal, TrustChange, Vendor, directory::read_key, keys::install_trust,
+        Directory, KeyRing, Options, Portal, TrustChange, Vendor, directory::read_key,
+        keys::install_trust,
     },
 };
-use std::os::unix::fs::PermissionsExt;
+use std::{
+    os::unix::fs::PermissionsExt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 fn root_key(stage: &Stage) -> KeyPair {
     read_key(&stage.path("root-key.pem")).unwrap()
@@ -158,4 +165,55 @@ fn the_key_set_is_what_jwt_libraries_read() {
     let mut roots = Roots::none();
     roots.add_key_set(&text).unwrap();
     let _: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&text).unwrap();
+}
+
+/// A key that its keeper does not give away, and that may be out of reach.
+struct Elsewhere {
+    key: KeyPair,
+    reachable: AtomicBool,
+}
+
+impl Signer for Elsewhere {
+    fn public(&self) -> PublicKey {
+        self.key.public()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        if self.reachable.load(Ordering::Relaxed) {
+            Signer::sign(&self.key, message)
+        } else {
+            Err(SignerError { reason: "the module does not answer".to_owned() })
+        }
+    }
+}
+
+#[test]
+fn a_key_that_never_comes_near_the_portal_signs() {
+    let mut stage = Stage::new();
+    let sold = stage.sell();
+    let key = KeyPair::generate().unwrap();
+    let elsewhere = Arc::new(Elsewhere { key, reachable: true.into() });
+    let clock = || at("2026-03-01T00:00:00Z");
+    let signers: Vec<Arc<dyn Signer>> = vec![elsewhere.clone()];
+    let open = || {
+        let options = Options::default();
+        Portal::open_with(stage.folder.path(), options, Arc::new(clock), signers.clone()).unwrap()
+    };
+    // Known to the portal, but nobody believes it yet: the one in the directory signs.
+    assert_ne!(open().keys().signing().thumbprint(), elsewhere.thumbprint());
+    install(&stage, &TrustChange { add: vec![elsewhere.public()], ..Default::default() });
+    stage.portal = open();
+    assert_eq!(stage.portal.keys().signing().thumbprint(), elsewhere.thumbprint());
+    let mut agent = Agent::new("a", Purpose::Production);
+    let answer = agent.activate(&stage, &sold.activation_code).unwrap();
+    assert_eq!(answer.license.unwrap().claims().seq, Sequence(1));
+
+    // While it is out of reach nothing is issued, and nothing is stored.
+    elsewhere.reachable.store(false, Ordering::Relaxed);
+    let mut other = Agent::new("b", Purpose::Quality);
+    let refused = other.activate(&stage, &sold.activation_code).unwrap_err();
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(stage.portal.environments(None).unwrap().len(), 1);
+    elsewhere.reachable.store(true, Ordering::Relaxed);
+    other.activate(&stage, &sold.activation_code).unwrap();
 }

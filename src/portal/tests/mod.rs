@@ -6,6 +6,7 @@ mod chain;
 mod forks;
 mod hostile;
 mod keys;
+mod monitoring;
 mod moving;
 mod offline;
 mod operating;

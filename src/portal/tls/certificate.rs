@@ -56,18 +56,21 @@ impl fmt::Debug for Certificate {
 }
 
 impl Certificate {
-    /// Reads a certificate.
+    /// Reads a certificate; `refused` counts replacements that can't be used.
     ///
     /// # Errors
     /// [`TlsError`] names the file that can't be used.
-    pub(in crate::portal) fn load(files: CertificateFiles) -> Result<Arc<Self>, TlsError> {
+    pub(in crate::portal) fn load(
+        files: CertificateFiles,
+        refused: Counter,
+    ) -> Result<Arc<Self>, TlsError> {
         let seen = files.look();
         let shown = files.read()?;
         Ok(Arc::new(Self {
             files,
             shown: ArcSwap::from_pointee(shown),
             seen: Mutex::new(seen),
-            refused: Counter::default(),
+            refused,
         }))
     }
 
@@ -99,11 +102,6 @@ impl Certificate {
     /// When the certificate ends.
     pub(in crate::portal) fn ends_at(&self) -> Timestamp {
         self.shown.load().ends_at
-    }
-
-    /// Replacements that were refused.
-    pub(in crate::portal) const fn refused(&self) -> &Counter {
-        &self.refused
     }
 
     /// TLS 1.2 and 1.3 with this certificate.

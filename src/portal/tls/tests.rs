@@ -32,21 +32,22 @@ fn made(year: i32) -> (String, String) {
 
 struct Files {
     _folder: TempDir,
-    files: CertificateFiles,
+    pair: CertificateFiles,
+    refused: Counter,
 }
 
 impl Files {
     fn new(year: i32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let files = CertificateFiles { certificate: at("tls.crt"), key: at("tls.key") };
-        let made = Self { _folder: folder, files };
+        let pair = CertificateFiles { certificate: at("tls.crt"), key: at("tls.key") };
+        let made = Self { _folder: folder, pair, refused: Counter::default() };
         made.put(self::made(year));
         made
     }
 
     fn put(&self, (certificate, key): (String, String)) {
-        for (path, text) in [(&self.files.certificate, certificate), (&self.files.key, key)] {
+        for (path, text) in [(&self.pair.certificate, certificate), (&self.pair.key, key)] {
             let new = path.with_extension("new");
             fs::write(&new, text).unwrap();
             fs::rename(new, path).unwrap();
@@ -54,7 +55,7 @@ impl Files {
     }
 
     fn load(&self) -> Arc<Certificate> {
-        Certificate::load(self.files.clone()).unwrap()
+        Certificate::load(self.pair.clone(), self.refused.clone()).unwrap()
     }
 }
 
@@ -75,17 +76,17 @@ fn files_that_changed_are_taken_up_and_a_pair_that_does_not_fit_is_not() {
 
     // The certificate comes first, its key a moment later.
     let (new, key) = made(2102);
-    fs::write(&files.files.certificate, new).unwrap();
+    fs::write(&files.pair.certificate, new).unwrap();
     assert_eq!(certificate.reload_if_changed().unwrap_err().code(), "tls-mismatch");
-    assert_eq!((certificate.ends_at(), certificate.refused().get()), (in_year(2101), 1));
+    assert_eq!((certificate.ends_at(), files.refused.get()), (in_year(2101), 1));
     assert!(!certificate.reload_if_changed().unwrap(), "it is told once");
-    fs::write(&files.files.key, key).unwrap();
+    fs::write(&files.pair.key, key).unwrap();
     assert!(certificate.reload_if_changed().unwrap());
     assert_eq!(certificate.ends_at(), in_year(2102));
 
-    fs::remove_file(&files.files.key).unwrap();
+    fs::remove_file(&files.pair.key).unwrap();
     assert_eq!(certificate.reload_if_changed().unwrap_err().code(), "tls-key");
-    assert_eq!((certificate.ends_at(), certificate.refused().get()), (in_year(2102), 2));
+    assert_eq!((certificate.ends_at(), files.refused.get()), (in_year(2102), 2));
 }
 
 #[test]
@@ -103,10 +104,10 @@ fn what_is_wrong_with_a_file_is_named() {
         (&certificate, &made(2100).1, "tls-mismatch"),
     ] {
         files.put((certificate.to_owned(), key.to_owned()));
-        let error = Certificate::load(files.files.clone()).unwrap_err();
+        let error = Certificate::load(files.pair.clone(), Counter::default()).unwrap_err();
         assert_eq!(error.code(), code, "{error}");
         assert!(
-            error.to_string().contains(&files.files.key.parent().unwrap().display().to_string())
+            error.to_string().contains(&files.pair.key.parent().unwrap().display().to_string())
         );
     }
 }
@@ -142,7 +143,7 @@ impl Served {
         version: &'static rustls::SupportedProtocolVersion,
     ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(&files.files.certificate).unwrap()).unwrap();
+        roots.add(CertificateDer::from_pem_file(&files.pair.certificate).unwrap()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[version])
             .unwrap()

@@ -66,17 +66,9 @@ impl Vendor {
     pub(crate) fn serve_on(&self, address: &str) -> Server {
         let log = self.path("serve.log");
         let log = File::options().create(true).append(true).open(log).unwrap();
-        let mut process = self
-            .command()
-            .args(["serve", "--listen", address, "--log", "debug"])
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
-        Server { process, url }
+        let mut command = self.command();
+        command.args(["serve", "--listen", address, "--log", "debug"]).stderr(log);
+        Server::of(command)
     }
 }
 
@@ -93,6 +85,15 @@ impl Drop for Server {
 }
 
 impl Server {
+    /// Starts `serve`, and waits until it listens.
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { process, url }
+    }
+
     pub(crate) fn kill(&mut self) {
         drop(self.process.kill());
         drop(self.process.wait());

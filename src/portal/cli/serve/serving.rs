@@ -9,7 +9,6 @@ use crate::{
         tls::{Certificate, TlsListener},
     },
 };
-use prometheus_client::metrics::counter::Counter;
 use std::{
     future::Future,
     io,
@@ -21,17 +20,23 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
+    task::JoinHandle,
     time::MissedTickBehavior,
 };
 
 /// How often the files of the certificate are looked at.
 const LOOK: Duration = Duration::from_mins(1);
 
+/// Monitors that are connected at once.
+const MOST_MONITORS: usize = 16;
+
 /// What serves, and how.
 pub(super) struct Serving {
     pub(super) portal: Portal,
     pub(super) transport: Transport,
     pub(super) certificate: Option<Arc<Certificate>>,
+    /// Where monitors read.
+    pub(super) metrics: Option<TcpListener>,
 }
 
 /// The inherited socket, with the connections that the process before left, or one at `address`.
@@ -55,7 +60,7 @@ pub(super) async fn listen(
 impl Serving {
     /// Serves until it is told to stop.
     pub(super) async fn run(
-        self,
+        mut self,
         listener: Resumed<TcpListener>,
         out: &mut Output,
     ) -> Result<(), PortalError> {
@@ -69,6 +74,7 @@ impl Serving {
         let url = format!("{scheme}://{address}");
         let line = format!("listening on {url}");
         let reloader = self.reload(manager)?;
+        let monitored = self.serve_metrics();
         let telling = self.portal.clone();
         let teller = tokio::spawn(async move { telling.deliver_webhooks().await });
         out.show(&serde_json::json!({ "address": address, "url": url }), || line)?;
@@ -84,6 +90,7 @@ impl Serving {
         let idle = self.serve(listener, manager, stop).await?;
         manager.keep(&idle);
         reloader.abort();
+        monitored.abort();
         // What is on its way is anybody's again when its claim has ended.
         teller.abort();
         tracing::info!("stopped");
@@ -107,12 +114,26 @@ impl Serving {
         let (listener, left) = listener.into_parts();
         drop(left);
         let config = certificate.server_config()?;
-        let listener = TlsListener::new(listener, config, Counter::default());
+        let listener =
+            TlsListener::new(listener, config, self.portal.metrics().failed_handshakes().clone());
         Ok(serve(listener, router, options, stop).await)
     }
 
+    /// Serves the metrics as long as the process runs.
+    fn serve_metrics(&mut self) -> JoinHandle<()> {
+        let (router, listener) = (self.portal.monitoring_router(), self.metrics.take());
+        tokio::spawn(async move {
+            let Some(listener) = listener else { return };
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(%address, "metrics are served");
+            }
+            let options = ServerOptions { connections: MOST_MONITORS, ..ServerOptions::default() };
+            serve(listener, router, options, std::future::pending()).await;
+        })
+    }
+
     /// Takes up new keys and a new certificate at SIGHUP, and a certificate whose files changed without it.
-    fn reload(&self, manager: ServiceManager) -> Result<tokio::task::JoinHandle<()>, PortalError> {
+    fn reload(&self, manager: ServiceManager) -> Result<JoinHandle<()>, PortalError> {
         let mut asked = signal(SignalKind::hangup()).map_err(PortalError::Runtime)?;
         let (portal, certificate) = (self.portal.clone(), self.certificate.clone());
         if let Some(certificate) = &certificate {
@@ -169,8 +190,7 @@ fn read_again(certificate: &Certificate, portal: &Portal, is_asked: bool) {
         }
         Ok(false) => {}
         Err(error) => {
-            let times = certificate.refused().get();
-            tracing::error!(%error, code = error.code(), times, "the old certificate stays in use");
+            tracing::error!(%error, code = error.code(), "the old certificate stays in use");
         }
     }
 }

@@ -1,0 +1,58 @@
+//! Where the log of a portal goes, and how it is written.
+
+use clap::{Args, ValueEnum};
+use std::io;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+#[derive(Args)]
+pub(super) struct Log {
+    /// How to write the log: text or JSON to standard error, or fields of the journal
+    #[arg(long, value_enum, env = "ENTITLE_PORTAL_LOG_FORMAT", default_value_t = Format::Text)]
+    log_format: Format,
+    /// What to log: error, warn, info, debug, or a filter of `tracing`; `info,access=off` leaves requests out
+    #[arg(long, value_name = "FILTER", env = "ENTITLE_PORTAL_LOG", default_value = "info")]
+    log: String,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Journal,
+}
+
+impl Log {
+    /// Starts it; not where a program that embeds this has a log of its own.
+    pub(super) fn start(&self) {
+        let filter = || EnvFilter::try_new(&self.log).unwrap_or_else(|_| EnvFilter::new("info"));
+        let text = || tracing_subscriber::fmt().with_env_filter(filter()).with_writer(io::stderr);
+        let started = match self.log_format {
+            Format::Text => text().with_ansi(false).try_init(),
+            Format::Json => text().json().try_init(),
+            Format::Journal => match journal() {
+                Ok(journal) => {
+                    let log = tracing_subscriber::registry().with(filter()).with(journal);
+                    log.try_init().map_err(Into::into)
+                }
+                Err(error) => {
+                    let started = text().with_ansi(false).try_init();
+                    tracing::warn!(%error, "the journal can't be written to: the log goes to standard error");
+                    started
+                }
+            },
+        };
+        drop(started);
+    }
+}
+
+/// Fields of the log become fields of the journal: `journalctl ENTITLE_PORTAL_STATUS=503`.
+fn journal() -> io::Result<tracing_journald::Layer> {
+    use tracing_journald::{Priority, PriorityMappings};
+    let priorities = PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        ..PriorityMappings::new()
+    };
+    let layer = tracing_journald::layer()?.with_field_prefix(Some("ENTITLE_PORTAL".to_owned()));
+    Ok(layer.with_priority_mappings(priorities).with_syslog_identifier("entitle-portal".to_owned()))
+}
