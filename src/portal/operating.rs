@@ -2,6 +2,7 @@
 //! of [`Portal`] here are acts of one step. Subscriptions are here, the rest is in the folder.
 
 mod act;
+mod customers;
 mod environments;
 mod forks;
 mod keys;
@@ -9,6 +10,8 @@ mod releases;
 mod searching;
 mod serial_only;
 mod subscriptions;
+mod trials;
+mod usage;
 
 pub use act::Act;
 pub use environments::NewRebindCode;

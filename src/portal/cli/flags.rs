@@ -1,12 +1,9 @@
 //! The flags that say what is bought.
 
-pub(super) use crate::portal::domain::written::time;
+pub(super) use crate::portal::domain::written::{feature, limit, time};
 use crate::{
     license::{Limit, Purpose},
-    portal::domain::{
-        RebindPolicy, Terms,
-        written::{feature, limit},
-    },
+    portal::domain::{RebindPolicy, Terms},
 };
 use clap::Args;
 use jiff::Timestamp;
@@ -117,7 +114,7 @@ fn set<T>(place: &mut T, given: Option<T>) {
     }
 }
 
-fn slots(text: &str) -> Result<(Purpose, u32), String> {
+pub(super) fn slots(text: &str) -> Result<(Purpose, u32), String> {
     let wanted = || "expected PURPOSE=NUMBER".to_owned();
     let (purpose, number) = text.split_once('=').ok_or_else(wanted)?;
     Ok((purpose.parse()?, number.parse().map_err(|_| wanted())?))
