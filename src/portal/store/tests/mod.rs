@@ -10,6 +10,7 @@ mod failures;
 mod migration;
 mod postgres;
 mod succession;
+mod vendor;
 
 use super::{Change, Event, Location, Server, Store, StoreError, WriterKind};
 use crate::{

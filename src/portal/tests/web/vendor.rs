@@ -299,6 +299,15 @@ async fn what_waits_is_approved_and_refused_on_a_page() {
     let page = browser.get("/vendor/audit?event=release-approved").await;
     page.has(&["operator bob", "release-approved"]);
     page.lacks(&["subscription-created"]);
+    let total = stage.portal.audit(None, 1_000).unwrap().len();
+    let verified = browser.get("/vendor/audit/verify").await;
+    verified.has(&[&format!("{total} entries, each as it was written")]);
+    let connection = rusqlite::Connection::open(stage.path("portal.db")).unwrap();
+    let tampering =
+        "DROP TRIGGER audit_is_not_changed; UPDATE audit SET actor = 'nobody' WHERE id = 2";
+    connection.execute_batch(tampering).unwrap();
+    let verified = browser.get("/vendor/audit/verify").await;
+    verified.has(&["role=\"alert\"", "Entry 2 was changed or put in."]);
 }
 
 #[tokio::test]

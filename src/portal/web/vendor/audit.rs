@@ -9,7 +9,7 @@ use super::{
 };
 use crate::portal::{
     access::Right,
-    store::{AuditEntry, AuditFilter},
+    store::{AuditEntry, AuditFilter, AuditTampering},
 };
 use askama::Template;
 use axum::{
@@ -86,4 +86,25 @@ pub(super) async fn page(
         entries: rows_of(found),
         search,
     }))
+}
+
+#[derive(Template)]
+#[template(path = "vendor/audit_check.html")]
+struct CheckPage {
+    layout: Layout,
+    entries: u64,
+    head: String,
+    fault: Option<String>,
+}
+
+/// Walks along the whole chain.
+pub(super) async fn verify(State(web): State<Web>, who: SignedIn) -> Result<Response, PageError> {
+    who.needs(Right::AuditRead)?;
+    let check = who.ask(&web, |portal| portal.check_audit(None)).await?;
+    let fault = check.fault.map(|fault| match fault.found {
+        AuditTampering::Removed => format!("Entries before entry {} were removed.", fault.id),
+        AuditTampering::ChangedOrPutIn => format!("Entry {} was changed or put in.", fault.id),
+    });
+    let layout = who.layout(&web, "/vendor/audit", &Done::default());
+    Ok(show(&CheckPage { layout, entries: check.entries, head: check.head, fault }))
 }

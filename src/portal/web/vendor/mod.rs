@@ -82,6 +82,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/vendor/approvals/rebind", post(approvals::approve_rebind))
         .route("/vendor/approvals/{id}/{decision}", post(approvals::decide_release))
         .route("/vendor/audit", get(audit::page))
+        .route("/vendor/audit/verify", get(audit::verify))
         .route("/vendor/keys", get(keys::page).post(keys::create))
         .route("/vendor/keys/trust", post(keys::install))
         .route("/vendor/keys/rotate", post(keys::rotate))

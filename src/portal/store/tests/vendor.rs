@@ -1,0 +1,135 @@
+//! What the vendor runs the portal by: searches, kept answers, messages that one process claims.
+
+use super::{Kind, NOW, add, event, on_both, store, subscription};
+use crate::portal::{
+    access::{ApiToken, Right, TokenDigest},
+    store::{Change, KeptAnswer, Store, StoreError, StoredWebhook, SubscriptionFilter, View},
+};
+use jiff::SignedDuration;
+use uuid::Uuid;
+
+on_both! {
+    a_search_takes_text_for_text,
+    an_answer_is_kept_once,
+    a_message_is_claimed_by_one,
+}
+
+const HOSTILE: &str = "100% _ \\ ' \" $1 ?1";
+
+fn read<T>(store: &Store, work: impl FnOnce(&View<'_>) -> Result<T, StoreError>) -> T {
+    store.read(work).unwrap()
+}
+
+fn write<T: Send + 'static>(
+    store: &Store,
+    work: impl FnOnce(&Change<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> T {
+    store.write(work).unwrap()
+}
+
+fn a_search_takes_text_for_text(kind: Kind) {
+    let (_folder, store) = store(kind);
+    let mut odd = subscription(1);
+    odd.customer = HOSTILE.to_owned();
+    odd.terms.edition = HOSTILE.to_owned();
+    for sold in [odd, subscription(2), subscription(3)] {
+        add(&store, sold).unwrap();
+    }
+    let found = |filter: SubscriptionFilter, before, most| -> Vec<u128> {
+        let page = read(&store, |v| v.subscriptions_page(&filter, before, most));
+        page.iter().map(|sold| sold.id.as_u128()).collect()
+    };
+    let all = SubscriptionFilter::default;
+    assert_eq!(found(all(), None, 2), [3, 2], "the newest first");
+    assert_eq!(found(all(), Some(Uuid::from_u128(2)), 2), [1]);
+    let customer = |text: &str| SubscriptionFilter { customer: Some(text.to_owned()), ..all() };
+    assert_eq!(found(customer(HOSTILE), None, 9), [1]);
+    assert_eq!(found(customer("CUSTOMER"), None, 9), [3, 2]);
+    assert_eq!(found(customer("%"), None, 9), [1]);
+    let edition = |text: &str| SubscriptionFilter { edition: Some(text.to_owned()), ..all() };
+    assert_eq!(found(edition(HOSTILE), None, 9), [1]);
+    assert_eq!(found(edition("standard"), None, 9), [3, 2]);
+    assert!(found(edition("standar"), None, 9).is_empty());
+    let code = subscription(2).activation_code.id();
+    let by_code = SubscriptionFilter { activation: Some(code), ..all() };
+    assert_eq!(found(by_code, None, 9), [2]);
+    let standing = SubscriptionFilter { standing: Some("active".to_owned()), ..all() };
+    assert_eq!(found(standing, None, 9), [3, 2, 1]);
+}
+
+fn an_answer_is_kept_once(kind: Kind) {
+    let (_folder, store) = store(kind);
+    let token = ApiToken {
+        name: "crm".to_owned(),
+        digest: TokenDigest::of("secret"),
+        scopes: vec![Right::AuditRead],
+        created_at: NOW,
+        expires_at: None,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    let put = token.clone();
+    write(&store, move |c| c.put_token(&put));
+    assert_eq!(read(&store, |v| v.token_by_digest(&TokenDigest::of("secret"))), Some(token));
+    assert_eq!(read(&store, |v| v.token_by_digest(&TokenDigest::of("other"))), None);
+    let answer = |body: Option<&str>, at| KeptAnswer {
+        request: "digest".to_owned(),
+        status: 201,
+        revision: Some(7),
+        body: body.map(str::to_owned),
+        at,
+    };
+    let (first, later) = (answer(Some("{}"), NOW), NOW + SignedDuration::from_hours(24));
+    let kept = first.clone();
+    write(&store, move |c| {
+        c.keep_answer("crm", "key", &kept, NOW - SignedDuration::from_hours(24))
+    });
+    assert_eq!(read(&store, |v| v.kept_answer("crm", "key")), Some(first.clone()));
+    let again = store.write(move |c: &Change<'_>| {
+        c.keep_answer("crm", "key", &first, NOW - SignedDuration::from_hours(24))
+    });
+    assert!(again.is_err(), "a key has one answer");
+    let second = answer(None, later);
+    let kept = second.clone();
+    write(&store, move |c| c.keep_answer("crm", "other", &kept, NOW));
+    assert_eq!(read(&store, |v| v.kept_answer("crm", "other")), Some(second));
+    assert_eq!(read(&store, |v| v.kept_answer("crm", "key")), None, "forgotten after a day");
+}
+
+fn a_message_is_claimed_by_one(kind: Kind) {
+    let (_folder, store) = store(kind);
+    let webhook = StoredWebhook {
+        id: Uuid::from_u128(1),
+        url: "https://a.example/".to_owned().into(),
+        secret: "whsec_".to_owned().into(),
+        events: vec!["wanted-*".to_owned()],
+        created_at: NOW,
+    };
+    write(&store, move |c| c.add_webhook(&webhook));
+    write(&store, |c| c.audit_event(&event("wanted-event")));
+    write(&store, |c| c.audit_event(&event("other-event")));
+    let undone = store.write(|c: &Change<'_>| {
+        c.audit_event(&event("wanted-undone"))?;
+        Err::<(), _>(StoreError::Failed)
+    });
+    assert!(undone.is_err());
+    assert!(read(&store, |v| v.has_due_message(NOW)));
+    let until = NOW + SignedDuration::from_mins(2);
+    let claim = |by: &'static str, now| write(&store, move |c| c.claim_messages(by, now, until, 9));
+    let claimed = claim("one", NOW);
+    assert_eq!(claimed.len(), 1, "what was undone is told to nobody");
+    assert!(claim("other", NOW).is_empty() && !read(&store, |v| v.has_due_message(NOW)));
+    assert_eq!(claim("other", until).len(), 1, "the claim has ended");
+    let (id, due) = (claimed[0].id.clone(), until + SignedDuration::from_mins(1));
+    // Who has lost its claim notes nothing.
+    let late = id.clone();
+    write(&store, move |c| c.message_failed(&late, "one", "late", due, None));
+    let counts = |store: &Store| read(store, |v| v.message_counts(Uuid::from_u128(1)));
+    assert_eq!(counts(&store).last_error, None);
+    let dead = id.clone();
+    write(&store, move |c| c.message_failed(&dead, "other", "status 500", due, Some(due)));
+    let told = counts(&store);
+    assert_eq!((told.waiting, told.dead, told.last_error.as_deref()), (0, 1, Some("status 500")));
+    write(&store, |c| c.remove_webhook(Uuid::from_u128(1)));
+    assert_eq!(counts(&store).dead, 0);
+}
