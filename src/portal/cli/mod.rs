@@ -3,6 +3,7 @@
 //! Each command's folder-mate opens the portal in `--dir` and calls it; they work while `serve` runs on the same directory.
 
 mod audit;
+mod database;
 mod dev;
 mod environment;
 mod flags;
@@ -17,6 +18,7 @@ mod signing;
 mod subscription;
 mod succession;
 mod token;
+mod trial;
 mod webhook;
 
 use super::{Options, Portal, PortalError, SystemClock, store::WriterKind};
@@ -69,10 +71,19 @@ enum Command {
     /// Make licenses for customers who can send no request
     #[command(subcommand)]
     License(license::Command),
+    /// Say what visitors of the pages may try before they buy
+    #[command(subcommand)]
+    Trial(trial::Command),
     /// Answer a request that came as a file
     Answer(environment::Answer),
     /// Show what was changed, when, by whom
     Audit(audit::Audit),
+    /// Write all but the keys into a file, while the portal goes on
+    Backup(database::Backup),
+    /// Put a backup into a portal whose database is empty
+    Restore(database::Restore),
+    /// Move from SQLite to PostgreSQL
+    Migrate(database::Migrate),
     /// Add and change who signs in to the vendor's pages
     #[command(subcommand)]
     Operator(operator::Command),
@@ -122,8 +133,12 @@ fn run(cli: Cli) -> Result<(), PortalError> {
         Command::Subscription(command) => command.run(&common.portal()?, &mut out),
         Command::Environment(command) => command.run(&common.portal()?, &mut out),
         Command::License(command) => command.run(&common.portal()?, &mut out),
+        Command::Trial(command) => command.run(&common.portal()?, &mut out),
         Command::Answer(answer) => answer.run(&common.portal()?, &mut out),
         Command::Audit(audit) => audit.run(&common.portal()?, &mut out),
+        Command::Backup(backup) => backup.run(&common.dir, &mut out),
+        Command::Restore(restore) => restore.run(&common.dir, &mut out),
+        Command::Migrate(migrate) => migrate.run(&common.dir, &mut out),
         Command::Operator(command) => command.run(&common.portal()?, &mut out),
         Command::Token(command) => command.run(&common.portal()?, &mut out),
         Command::Webhook(command) => command.run(&common.portal()?, &mut out),
