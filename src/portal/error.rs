@@ -123,6 +123,18 @@ pub enum PortalError {
     Webhook(#[from] WebhookRefusal),
     #[error(transparent)]
     Terms(#[from] TermsError),
+    #[error(
+        "the audit was tampered with: entry {id} does not follow from those before it ({found}); the first {sound} entries are as they were written. Restore the database from a backup whose audit verifies, and see who can write to it"
+    )]
+    AuditBroken { id: i64, found: &'static str, sound: u64 },
+    #[error(
+        "no entry of the audit has the hash {head}, though its {entries} entries follow from each other: either it was noted from another portal, or the newest entries were removed or the audit was made anew. Compare with a backup"
+    )]
+    AuditHead { head: String, entries: u64 },
+    #[error(
+        "{} names a PostgreSQL database already: there is nothing to migrate", path.display()
+    )]
+    AlreadyMigrated { path: PathBuf },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the operating system gave no random numbers ({0}): try again")]
@@ -184,6 +196,9 @@ impl PortalError {
             Self::Access(error) => error.code(),
             Self::Webhook(error) => error.code(),
             Self::Terms(error) => error.code(),
+            Self::AuditBroken { .. } => "audit-broken",
+            Self::AuditHead { .. } => "audit-head",
+            Self::AlreadyMigrated { .. } => "already-migrated",
             Self::Store(error) => error.code(),
             Self::Random(_) => "random",
             Self::PlainHttp { .. } => "plain-http",

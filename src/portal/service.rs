@@ -96,7 +96,7 @@ impl Portal {
     ) -> Result<Self, PortalError> {
         let directory = Directory::new(directory.as_ref());
         let keys = ArcSwap::from_pointee(KeyRing::load_with(&directory, &signers)?);
-        let store = Store::open(&directory.database(), options.writer)?;
+        let store = directory.open_store(options.writer)?;
         let metrics = Arc::new(Metrics::new(store.figures()));
         let parts = Parts {
             directory,

@@ -1,6 +1,7 @@
 //! `entitle-portal` as its operator and the agents see it.
 
 mod agent;
+mod databases;
 mod pages;
 mod running;
 mod succession;
