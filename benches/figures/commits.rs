@@ -5,10 +5,11 @@ use rusqlite::{Connection, params};
 use std::{path::Path, time::Instant};
 use uuid::Uuid;
 
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 4] = [
     include_str!("../../src/portal/store/schema/0001.sql"),
     include_str!("../../src/portal/store/schema/0002.sql"),
     include_str!("../../src/portal/store/schema/0003.sql"),
+    include_str!("../../src/portal/store/schema/0004.sql"),
 ];
 
 /// A database that knows no requests, only rows.

@@ -41,18 +41,12 @@ impl Agent {
         code: &ActivationCode,
         purpose: Purpose,
     ) -> Result<Self, Failure> {
-        let evidence = FACTS.into_iter().enumerate().map(|(n, (source, weight))| EvidenceDigest {
-            group: "?".to_owned(),
-            source: source.to_owned(),
-            digest: format!("{:032x}", number * FACTS.len() + n),
-            weight,
-        });
         Ok(Self {
             key: KeyPair::generate()?,
             code: code.clone(),
             purpose,
             serial: SerialNumber::mint("smbios-uuid", &number.to_string()),
-            evidence: evidence.collect(),
+            evidence: evidence(number),
             environment: None,
             held: None,
             previous: None,
@@ -117,6 +111,17 @@ impl Agent {
         };
         Ok(sign_request(&claims, &self.key)?)
     }
+}
+
+/// The hardware of the `number`th machine.
+pub(crate) fn evidence(number: usize) -> Vec<EvidenceDigest> {
+    let facts = FACTS.into_iter().enumerate().map(|(n, (source, weight))| EvidenceDigest {
+        group: "?".to_owned(),
+        source: source.to_owned(),
+        digest: format!("{:032x}", number * FACTS.len() + n),
+        weight,
+    });
+    facts.collect()
 }
 
 /// Whether an answer says that the license that is held is the newest.

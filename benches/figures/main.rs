@@ -2,7 +2,7 @@
 //!
 //! They are printed, never asserted: machines are noisy, and ratios of one run are what can be compared. The baseline of
 //! the socket is nginx (Debian's package `nginx-light`) serving a static file of the same size with one worker; that of the
-//! portal is SQLite alone; that of the members a fan-out of the same bytes over plain TCP. `-- status`, `-- agent`, `-- portal` and
+//! portal is SQLite alone; that of the members a fan-out of the same bytes over plain TCP. `-- status`, `-- agent`, `-- portal`, `-- stored` and
 //! `-- members` print one part. Set `FIGURES_ENTITLED` to the binary
 //! that a package ships to have its memory, its start and its size.
 
@@ -15,6 +15,7 @@ mod members;
 mod nginx;
 mod portal;
 mod posting;
+mod stored;
 
 use daemon::Dev;
 use load::{Load, Measured};
@@ -31,10 +32,11 @@ type Part = fn(&Path) -> Result<(), Failure>;
 
 fn main() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
-    let parts: [(&str, Part); 4] = [
+    let parts: [(&str, Part); 5] = [
         ("status", status),
         ("agent", agent),
         ("portal", portal::print),
+        ("stored", stored::print),
         ("members", members::print),
     ];
     // Cargo says `--bench`.

@@ -50,6 +50,11 @@ impl Server {
         Ok(Self { child, directory: directory.to_owned(), address: address? })
     }
 
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sells a subscription's customer another edition.
     pub(crate) fn sell_edition(&self, subscription: &str, edition: &str) -> Result<(), Failure> {
         let done = Command::new(env!("CARGO_BIN_EXE_entitle-portal"))
@@ -131,7 +136,7 @@ fn row(name: &str, rounds: &[Posted]) {
     );
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
@@ -165,7 +170,7 @@ pub(crate) fn sell(directory: &Path, count: usize) -> Result<Vec<Subscription>, 
 }
 
 /// An agent for each environment that was sold.
-fn agents(sold: &[Subscription]) -> Result<Vec<Agent>, Failure> {
+pub(crate) fn agents(sold: &[Subscription]) -> Result<Vec<Agent>, Failure> {
     let slots = sold.iter().flat_map(|sold| Purpose::ALL.map(|purpose| (sold, purpose)));
     slots
         .enumerate()

@@ -7,12 +7,14 @@
 //! | `roots.jwks` | the public root key, for the agents' packages | 0644 |
 //! | `trust.jwt` | the trust document | 0644 |
 //! | `portal.db` | subscriptions, environments, requests, audit | 0600 |
+//! | `database` | the URL of a PostgreSQL database, where that is in the place of `portal.db` | 0600 |
+//! | `database-password` | its password, where neither the URL nor a service credential has it | 0600 |
 
 use super::{
     PortalError,
     clock::whole_second,
     key_set::{add_jwk_members, key_set},
-    store::{Store, WriterKind},
+    store::{Location, Server, Store, WriterKind},
 };
 use crate::license::{KeyPair, KeyStatus, PortalKey, Thumbprint, TrustClaims, sign};
 use atomic_write_file::AtomicWriteFile;
@@ -77,9 +79,63 @@ impl Directory {
         self.0.join("trust.jwt")
     }
 
-    /// The database.
+    /// The SQLite database.
     pub fn database(&self) -> PathBuf {
         self.0.join("portal.db")
+    }
+
+    /// The file that names a PostgreSQL database. It is here and not a setting, so that each command on this directory and
+    /// each process that serves it use the same one.
+    pub fn database_url(&self) -> PathBuf {
+        self.0.join("database")
+    }
+
+    /// Where the database is.
+    ///
+    /// # Errors
+    /// [`PortalError::File`], and [`StoreError::Url`](super::store::StoreError::Url).
+    pub fn location(&self) -> Result<Location, PortalError> {
+        let path = self.database_url();
+        if !path.exists() {
+            return Ok(Location::File(self.database()));
+        }
+        let server = self.server_at(read_file(&path)?.trim())?;
+        Ok(Location::Server(Box::new(server)))
+    }
+
+    /// The server of that URL, with the password that is kept beside it.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`](super::store::StoreError::Url).
+    pub fn server_at(&self, url: &str) -> Result<Server, PortalError> {
+        let mut server = Server::parse(url)?;
+        // systemd.exec(5), LoadCredential=.
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let folders = credentials.iter().chain([&self.0]);
+        server.use_password(|| {
+            let found = folders.map(|folder| folder.join("database-password"));
+            let found = found.filter_map(|path| std::fs::read_to_string(path).ok());
+            found.map(|text| text.trim_end_matches('\n').to_owned()).next()
+        });
+        Ok(server)
+    }
+
+    /// Names the PostgreSQL database that is used from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`](super::store::StoreError::Url), and what the file system says.
+    pub fn use_server(&self, url: &str) -> Result<(), PortalError> {
+        Server::parse(url)?;
+        make_directory(&self.0)?;
+        write_with_mode(&self.database_url(), format!("{url}\n").as_bytes(), 0o600)
+    }
+
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// What the file system and the database say.
+    pub fn open_store(&self, writer: WriterKind) -> Result<Store, PortalError> {
+        Ok(Store::at(&self.location()?, writer)?)
     }
 
     /// Whether it holds a portal.
@@ -107,7 +163,7 @@ impl Directory {
             None => self.create_signing_key()?,
         };
         write_file(&self.roots(), &key_set([add_jwk_members(&root.public())?])?)?;
-        Store::open(&self.database(), WriterKind::Inline)?;
+        self.open_store(WriterKind::Inline)?;
         let trust = TrustClaims {
             iss: vendor.issuer.clone(),
             aud: vendor.product.clone(),

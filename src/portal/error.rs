@@ -95,6 +95,20 @@ pub enum PortalError {
         "Serial Number {serial_number} is environment {id} already, which is bound to its machine's key: `entitlectl refresh` or `entitlectl request` there fetches its license"
     )]
     BoundToKey { id: Uuid, serial_number: SerialNumber },
+    #[error(
+        "the usage report is refused: {0}; make it anew with `entitlectl usage report` on the environment's controller"
+    )]
+    UsageReport(#[source] DocumentError),
+    #[error(
+        "a usage report that was made at {held} is here, and this one is older: make a new one with `entitlectl usage report`"
+    )]
+    UsageReportOld { held: jiff::Timestamp },
+    #[error("no trials are offered: `entitle-portal trial set --days DAYS` offers them")]
+    NoTrials,
+    #[error(
+        "the company or the address had a trial: `entitle-portal subscription create` sells a subscription"
+    )]
+    HadTrial,
     #[error(transparent)]
     Refusal(#[from] Refusal),
     #[error("the subscription is {found} already: there is nothing to do")]
@@ -109,6 +123,18 @@ pub enum PortalError {
     Webhook(#[from] WebhookRefusal),
     #[error(transparent)]
     Terms(#[from] TermsError),
+    #[error(
+        "the audit was tampered with: entry {id} does not follow from those before it ({found}); the first {sound} entries are as they were written. Restore the database from a backup whose audit verifies, and see who can write to it"
+    )]
+    AuditBroken { id: i64, found: &'static str, sound: u64 },
+    #[error(
+        "no entry of the audit has the hash {head}, though its {entries} entries follow from each other: either it was noted from another portal, or the newest entries were removed or the audit was made anew. Compare with a backup"
+    )]
+    AuditHead { head: String, entries: u64 },
+    #[error(
+        "{} names a PostgreSQL database already: there is nothing to migrate", path.display()
+    )]
+    AlreadyMigrated { path: PathBuf },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the operating system gave no random numbers ({0}): try again")]
@@ -160,12 +186,19 @@ impl PortalError {
             Self::NoBranch { .. } => "no-branch",
             Self::SerialOnlyNotAllowed { .. } => "serial-only-not-allowed",
             Self::BoundToKey { .. } => "bound-to-key",
+            Self::UsageReport(_) => "usage-report",
+            Self::UsageReportOld { .. } => "usage-report-old",
+            Self::NoTrials => "no-trials",
+            Self::HadTrial => "had-trial",
             Self::Refusal(refusal) => refusal.code(),
             Self::AlreadyStanding { .. } => "already-standing",
             Self::Revoked => "revoked",
             Self::Access(error) => error.code(),
             Self::Webhook(error) => error.code(),
             Self::Terms(error) => error.code(),
+            Self::AuditBroken { .. } => "audit-broken",
+            Self::AuditHead { .. } => "audit-head",
+            Self::AlreadyMigrated { .. } => "already-migrated",
             Self::Store(error) => error.code(),
             Self::Random(_) => "random",
             Self::PlainHttp { .. } => "plain-http",

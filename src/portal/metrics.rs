@@ -225,9 +225,10 @@ impl Metrics {
         if !self.are_old(portal.now()) {
             return;
         }
-        match portal.store().read(|view| Ok::<_, StoreError>(view.census()?)) {
-            Ok(census) => self.counted(&census),
-            Err(error) => tracing::error!(%error, "what is stored could not be counted"),
+        let read: Result<(), StoreError> =
+            portal.store().read(|view| view.census().map(|census| self.counted(&census)));
+        if let Err(error) = read {
+            tracing::error!(%error, "what is stored could not be counted");
         }
     }
 

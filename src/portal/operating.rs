@@ -2,12 +2,15 @@
 //! of [`Portal`] here are acts of one step. Subscriptions are here, the rest is in the folder.
 
 mod act;
+mod customers;
 mod environments;
 mod forks;
 mod releases;
 mod searching;
 mod serial_only;
 mod subscriptions;
+mod trials;
+mod usage;
 
 pub use act::Act;
 pub use environments::NewRebindCode;
@@ -18,7 +21,7 @@ pub use serial_only::SerialOnlyLicense;
 use super::{
     Portal, PortalError,
     domain::{Subscription, Terms},
-    store::AuditEntry,
+    store::{AuditCheck, AuditEntry},
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -114,5 +117,13 @@ impl Portal {
         most: u32,
     ) -> Result<Vec<AuditEntry>, PortalError> {
         Ok(self.store().read(|view| view.audit(subscription, most))?)
+    }
+
+    /// Walks along the chain of the audit, and looks for an entry of the digest `noted`.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn check_audit(&self, noted: Option<&str>) -> Result<AuditCheck, PortalError> {
+        Ok(self.store().check_audit(noted)?)
     }
 }

@@ -1,6 +1,8 @@
 //! `entitle-portal` as its operator and the agents see it.
 
 mod agent;
+mod databases;
+mod pages;
 mod running;
 mod succession;
 mod tls;

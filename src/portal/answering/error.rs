@@ -77,9 +77,9 @@ impl From<AnswerError> for Problem {
                 }
             }
             // What the database says is for the log, not for whoever asks.
-            AnswerError::Store(StoreError::Busy { .. } | StoreError::Undone) => {
-                unavailable("the portal is busy: the same request may be sent again", BUSY)
-            }
+            AnswerError::Store(
+                StoreError::Busy { .. } | StoreError::Unavailable { .. } | StoreError::Undone,
+            ) => unavailable("the portal is busy: the same request may be sent again", BUSY),
             AnswerError::Store(_) => unavailable(UNSTORED, BROKEN),
             AnswerError::Internal(_) => {
                 refused(StatusCode::INTERNAL_SERVER_ERROR, "The portal failed")

@@ -14,13 +14,18 @@ pub(super) struct Init {
     /// The portal's name or address, which every document names
     #[arg(long, value_name = "NAME")]
     issuer: String,
+    #[arg(long, value_name = "URL", help = super::database::URL)]
+    database: Option<String>,
 }
 
 impl Init {
     pub(super) fn run(self, dir: &Path, out: &mut Output) -> Result<(), PortalError> {
         let vendor = Vendor { product: self.product, issuer: self.issuer };
-        Portal::init(dir, &vendor, &SystemClock)?;
         let directory = Directory::new(dir);
+        if let Some(url) = self.database.filter(|_| !directory.is_initialized()) {
+            directory.use_server(&url)?;
+        }
+        Portal::init(dir, &vendor, &SystemClock)?;
         let keys = KeyRing::load(&directory)?;
         let (root, roots, trust) = (directory.root_key(), directory.roots(), directory.trust());
         let value = json!({

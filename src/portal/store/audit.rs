@@ -2,7 +2,8 @@
 
 use super::{
     Change, Fault, StoreError, View,
-    session::{Row, to_json, values},
+    audit_chain::{Link, NO_HASH},
+    session::{Row, values},
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -43,6 +44,8 @@ pub struct AuditEntry {
     pub environment_id: Option<String>,
     /// What else there is to say.
     pub detail: serde_json::Value,
+    /// The digest of it and of all before it: its place in the chain.
+    pub hash: String,
 }
 
 impl View<'_> {
@@ -70,18 +73,53 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// At most `most` entries of a subscription before the entry `before`, newest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn audit_before(
+        &self,
+        subscription: Uuid,
+        before: Option<i64>,
+        most: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        let sql =
+            "SELECT * FROM audit WHERE subscription_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+        let values = values![subscription, before.unwrap_or(i64::MAX), most];
+        self.all("read the audit", sql, values, entry)
+    }
+}
+
 impl Change<'_> {
     /// Adds an entry, and what webhooks are told of it.
     ///
     /// # Errors
     /// What the database says.
     pub fn audit_event(&self, told: &Event<'_>) -> Result<(), StoreError> {
-        let sql = "INSERT INTO audit (at, actor, event, subscription_id, environment_id, detail) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let Event { at, actor, event, subscription_id, environment_id, detail } = told;
-        let values =
-            values![*at, *actor, *event, *subscription_id, *environment_id, to_json(detail)?];
-        self.execute("add to the audit", sql, values)?;
+        let doing = "add to the audit";
+        let head = "SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1";
+        let head =
+            self.first(doing, head, &[], |row| Ok((row.integer("id")?, row.string("hash")?)));
+        let (last, previous) = head?.unwrap_or_else(|| (0, NO_HASH.to_owned()));
+        let subscription = told.subscription_id.map(|id| id.to_string());
+        let environment = told.environment_id.map(|id| id.to_string());
+        let detail = serde_json::to_string(&told.detail).map_err(|_| StoreError::Unwritable)?;
+        let link = Link {
+            id: last + 1,
+            at: told.at.as_second(),
+            actor: told.actor,
+            event: told.event,
+            subscription_id: subscription.as_deref(),
+            environment_id: environment.as_deref(),
+            detail: &detail,
+        };
+        let sql = "INSERT INTO audit (id, at, actor, event, subscription_id, environment_id, detail, hash) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let hash = link.hash(&previous);
+        let Link { id, at, actor, event, subscription_id, environment_id, detail } = link;
+        let values = values![id, at, actor, event, subscription_id, environment_id, detail, hash];
+        self.execute(doing, sql, values)?;
         self.queue_messages(told)
     }
 }
@@ -95,5 +133,6 @@ pub(super) fn entry(row: &Row<'_>) -> Result<AuditEntry, Fault> {
         subscription_id: row.optional_string("subscription_id")?,
         environment_id: row.optional_string("environment_id")?,
         detail: row.json("detail")?,
+        hash: row.string("hash")?,
     })
 }

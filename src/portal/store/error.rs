@@ -12,10 +12,32 @@ pub enum StoreError {
         "the database is in use by another program for longer than 5 seconds ({doing}): try again"
     )]
     Busy { doing: &'static str },
+    #[error(
+        "the database server can't be reached ({doing}: {reason}): check that PostgreSQL runs and takes connections from here; the portal connects again by itself"
+    )]
+    Unavailable { doing: &'static str, reason: String },
+    #[error(
+        "the URL of the database is refused: {reason}. Expected postgresql://USER[:PASSWORD]@HOST[:PORT]/DATABASE"
+    )]
+    Url { reason: String },
     #[error("the database could not be used ({doing}: {source}): {}", source.mend())]
     Database { doing: &'static str, source: Fault },
     #[error("the database is of version {found}, this program knows {known}: install a newer one")]
     Newer { found: usize, known: usize },
+    #[error("{} is there already: name a file that is not", path.display())]
+    Exists { path: PathBuf },
+    #[error(
+        "the database has rows already (in {table}): what is restored or migrated goes into an empty one"
+    )]
+    NotEmpty { table: String },
+    #[error(
+        "the audit was tampered with: entry {id} does not follow from those before it. Nothing is copied; `entitle-portal audit verify` has more"
+    )]
+    Tampered { id: i64 },
+    #[error(
+        "table {table} has another number of rows after it was copied than before, and all is undone: try again"
+    )]
+    CopyDiffers { table: String },
     #[error(
         "rows of the database refer to rows that are not there: it stays as it is; restore it from a backup"
     )]
@@ -42,6 +64,10 @@ pub enum StoreError {
 pub enum Fault {
     #[error("{0}")]
     Sqlite(Arc<rusqlite::Error>),
+    #[error("{message} (SQLSTATE {code})")]
+    Postgres { code: String, message: String },
+    #[error("{reason}")]
+    Unreachable { reason: String },
     #[error("column {column} can't be read: {reason}")]
     Column { column: String, reason: String },
 }
@@ -53,6 +79,7 @@ impl Fault {
             Self::Sqlite(_) | Self::Column { .. } => {
                 "check the space on its disk, then its file by `sqlite3 portal.db 'PRAGMA integrity_check'`"
             }
+            Self::Postgres { .. } | Self::Unreachable { .. } => "the log of PostgreSQL has more",
         }
     }
 
@@ -63,7 +90,9 @@ impl Fault {
                 error.sqlite_error_code(),
                 Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
             ),
-            Self::Column { .. } => false,
+            // A lock that is another's, a deadlock, a snapshot that is too old, too many connections.
+            Self::Postgres { code, .. } => matches!(&**code, "55P03" | "40P01" | "40001" | "53300"),
+            Self::Column { .. } | Self::Unreachable { .. } => false,
         }
     }
 }
@@ -80,8 +109,14 @@ impl StoreError {
         match self {
             Self::Open { .. } => "store-open",
             Self::Busy { .. } => "store-busy",
+            Self::Unavailable { .. } => "store-unavailable",
+            Self::Url { .. } => "store-url",
             Self::Database { .. } => "store-failed",
             Self::Newer { .. } => "store-newer",
+            Self::Exists { .. } => "store-exists",
+            Self::NotEmpty { .. } => "store-not-empty",
+            Self::Tampered { .. } => "audit-broken",
+            Self::CopyDiffers { .. } => "store-copy-differs",
             Self::Damaged => "store-damaged",
             Self::Unwritable => "store-unwritable",
             Self::Undone => "store-undone",
@@ -92,9 +127,10 @@ impl StoreError {
 
     /// Names what was being done when a database failed.
     pub(super) fn during<F: Into<Fault>>(doing: &'static str) -> impl FnOnce(F) -> Self {
-        move |source| {
-            let source = source.into();
-            if source.is_busy() { Self::Busy { doing } } else { Self::Database { doing, source } }
+        move |source| match source.into() {
+            Fault::Unreachable { reason } => Self::Unavailable { doing, reason },
+            source if source.is_busy() => Self::Busy { doing },
+            source => Self::Database { doing, source },
         }
     }
 }

@@ -7,33 +7,45 @@
 
 mod asked_releases;
 mod audit;
+mod audit_chain;
 mod census;
+mod copy;
 mod environments;
 mod error;
 mod evidence;
 mod figures;
 mod operators;
+mod postgres;
 mod releases;
 mod requests;
+mod schema;
 mod search;
+mod server;
 mod session;
 mod sessions;
 mod sqlite;
 mod subscriptions;
 mod succession;
 mod tokens;
+mod trials;
+mod usage;
 mod webhooks;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
+pub use audit_chain::{AuditCheck, AuditFault, AuditTampering};
 pub use census::Census;
+pub use copy::{Copied, Location, back_up, migrate, restore};
 pub use error::{Fault, StoreError};
 pub use figures::Figures;
-pub use requests::AnsweredRequest;
+pub use requests::{AnsweredRequest, StoredAnswer};
 pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
+pub use server::Server;
 pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
 pub use tokens::KeptAnswer;
+pub use trials::StartedTrial;
+pub use usage::ReportedUsage;
 pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
@@ -144,6 +156,25 @@ impl Store {
     /// [`StoreError::Open`], [`StoreError::Newer`], and what SQLite says.
     pub fn open(path: &Path, writer: WriterKind) -> Result<Self, StoreError> {
         Self::on(Arc::new(SqliteFile(path.to_owned())), writer)
+    }
+
+    /// Connects to a PostgreSQL database, makes the tables where there are none, and brings them up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Newer`], and what the server says.
+    pub fn connect(server: Server, writer: WriterKind) -> Result<Self, StoreError> {
+        Self::on(Arc::new(server), writer)
+    }
+
+    /// Opens the database that is there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) and [`connect`](Self::connect).
+    pub fn at(location: &Location, writer: WriterKind) -> Result<Self, StoreError> {
+        match location {
+            Location::File(path) => Self::open(path, writer),
+            Location::Server(server) => Self::connect((**server).clone(), writer),
+        }
     }
 
     fn on(database: Arc<dyn Database>, writer: WriterKind) -> Result<Self, StoreError> {

@@ -1,6 +1,6 @@
 //! The seam between the tables and the databases: SQL of one dialect, values that go into it, rows that come out.
 //!
-//! The files of this folder write each statement once, in what SQLite and `PostgreSQL` have in common: `?1` for a value, `TEXT`, `INTEGER` and
+//! The files of this folder write each statement once, in what SQLite and PostgreSQL have in common: `?1` for a value, `TEXT`, `INTEGER` and
 //! `BLOB`, `ON CONFLICT ... DO UPDATE`, `IS NOT DISTINCT FROM`, a name for each column that is read. A database is a [`Database`], a connection
 //! to it a [`Session`]; what they return is a [`Fault`], and [`StoreError`] says what was being done.
 
@@ -25,6 +25,12 @@ pub(super) trait Session: Send {
         values: &[Value<'_>],
         each: &mut dyn FnMut(&Row<'_>) -> Result<bool, Fault>,
     ) -> Result<(), Fault>;
+    /// The same for more rows than fit the memory, within a transaction.
+    fn stream(
+        &self,
+        sql: &str,
+        each: &mut dyn FnMut(&Row<'_>) -> Result<bool, Fault>,
+    ) -> Result<(), Fault>;
     /// Runs one statement: how many rows it has changed.
     fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Fault>;
     /// Runs statements that take no values.
@@ -33,13 +39,15 @@ pub(super) trait Session: Send {
     fn begin_reading(&self) -> Result<(), Fault>;
     /// Begins to write, alone among all processes.
     fn begin_writing(&self) -> Result<(), Fault>;
+    /// Lets the database count on after rows that brought their numbers (`AUTOINCREMENT`).
+    fn count_on(&self, table: &str) -> Result<(), Fault>;
     /// Whether a transaction is under way. A database may have ended it by itself.
     fn is_in_transaction(&self) -> bool;
     /// Whether the connection is of no more use.
     fn is_lost(&self) -> bool;
 }
 
-/// What goes into a statement. A null has its column's type, which `PostgreSQL` asks for.
+/// What goes into a statement. A null has its column's type, which PostgreSQL asks for.
 #[derive(Debug, Clone)]
 pub(super) enum Value<'a> {
     Integer(Option<i64>),

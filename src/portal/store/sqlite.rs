@@ -2,6 +2,7 @@
 
 use super::{
     Fault, StoreError,
+    schema::STEPS,
     session::{Columns, Database, Found, Row, Session, Value, integer},
 };
 use rusqlite::{
@@ -42,6 +43,14 @@ impl Session for Connection {
         Ok(())
     }
 
+    fn stream(
+        &self,
+        sql: &str,
+        each: &mut dyn FnMut(&Row<'_>) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        self.query(sql, &[], each)
+    }
+
     fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Fault> {
         let changed = self.prepare_cached(sql)?.execute(rusqlite::params_from_iter(values))?;
         Ok(changed as u64)
@@ -62,6 +71,11 @@ impl Session for Connection {
 
     fn begin_writing(&self) -> Result<(), Fault> {
         self.run("BEGIN IMMEDIATE")
+    }
+
+    fn count_on(&self, _table: &str) -> Result<(), Fault> {
+        // SQLite counts on from the highest that it has seen.
+        Ok(())
     }
 
     fn is_in_transaction(&self) -> bool {
@@ -102,14 +116,6 @@ impl ToSql for Value<'_> {
     }
 }
 
-/// Each entry brings the tables one version further; entries are never changed once released.
-const MIGRATIONS: &[&str] = &[
-    include_str!("schema/0001.sql"),
-    include_str!("schema/0002.sql"),
-    include_str!("schema/0003.sql"),
-    include_str!("schema/0005.sql"),
-    include_str!("schema/0006.sql"),
-];
 /// Pages of 4 KiB in the write-ahead log at which they are moved into the database; after a crash all of them are read again.
 const WAL_PAGES: u32 = 8_192;
 /// Pages that a connection keeps in memory, KiB.
@@ -144,6 +150,13 @@ fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
+/// Puts all into the one file, which nothing beside it belongs to then.
+pub(super) fn as_one_file(connection: &Connection) -> Result<(), StoreError> {
+    connection
+        .pragma_update(None, "journal_mode", "DELETE")
+        .map_err(StoreError::during("close the backup"))
+}
+
 /// It must be off while a table is made anew under its old name, and has no effect within a transaction
 /// (<https://www.sqlite.org/lang_altertable.html#making_other_kinds_of_table_schema_changes>).
 fn enforce_references(connection: &Connection, on: bool) -> Result<(), rusqlite::Error> {
@@ -152,7 +165,7 @@ fn enforce_references(connection: &Connection, on: bool) -> Result<(), rusqlite:
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let failed = StoreError::during;
-    if version(connection)? == MIGRATIONS.len() {
+    if version(connection)? == STEPS.len() {
         return Ok(());
     }
     enforce_references(connection, false).map_err(failed("configure"))?;
@@ -161,17 +174,16 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         .map_err(failed("begin to migrate"))?;
     // Again, under the lock: another process may have been faster.
     let found = version(&transaction)?;
-    let missing =
-        MIGRATIONS.get(found..).ok_or(StoreError::Newer { found, known: MIGRATIONS.len() })?;
+    let missing = STEPS.get(found..).ok_or(StoreError::Newer { found, known: STEPS.len() })?;
     for step in missing {
-        transaction.execute_batch(step).map_err(failed("migrate"))?;
+        step.take_on_sqlite(&*transaction)?;
     }
     let dangling = || transaction.prepare("PRAGMA foreign_key_check")?.exists([]);
     if dangling().map_err(failed("check the references"))? {
         return Err(StoreError::Damaged);
     }
     transaction
-        .pragma_update(None, "user_version", integer(MIGRATIONS.len() as u64))
+        .pragma_update(None, "user_version", integer(STEPS.len() as u64))
         .map_err(failed("note the version"))?;
     transaction.commit().map_err(failed("commit the migration"))
 }

@@ -24,6 +24,14 @@ impl Vendor {
         vendor
     }
 
+    /// The same on a PostgreSQL database.
+    pub(crate) fn on(url: &str) -> Self {
+        let vendor = Self { folder: tempfile::tempdir().unwrap() };
+        let init = ["init", "--product", PRODUCT, "--issuer", "Example Vendor", "--database", url];
+        vendor.json(&init);
+        vendor
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

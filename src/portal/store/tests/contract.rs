@@ -1,6 +1,6 @@
 //! What is stored comes back, and what is refused was never there.
 
-use super::{KINDS, NOW, add, all_sold, at, environment, event, store, subscription};
+use super::{Kind, NOW, add, all_sold, at, environment, event, on_both, store, subscription};
 use crate::{
     license::{KeyPair, Purpose, RequestId, Sequence},
     portal::{
@@ -14,115 +14,111 @@ use std::sync::{
 };
 use uuid::Uuid;
 
+on_both! {
+    a_subscription_comes_back_as_it_was,
+    an_environment_comes_back_as_it_was,
+    a_change_is_stored_with_its_audit_entry_or_not_at_all,
+    a_request_is_found_by_its_signer_and_its_id,
+    slots_hold_however_many_ask_at_once,
+}
+
 fn read<T>(store: &Store, work: impl FnOnce(&View<'_>) -> Result<T, StoreError>) -> T {
     store.read(work).unwrap()
 }
 
-#[test]
-fn a_subscription_comes_back_as_it_was() {
-    for kind in KINDS {
-        let (_folder, store) = store(kind);
-        let mut sold = subscription(1);
-        sold.terms.features.insert("sso".to_owned(), serde_json::json!(true));
-        add(&store, sold.clone()).unwrap();
-        assert_eq!(read(&store, |v| v.subscription(sold.id)), Some(sold.clone()));
-        let by_code = read(&store, |v| v.subscription_by_activation(sold.activation_code.id()));
-        assert_eq!(by_code, Some(sold.clone()));
+fn a_subscription_comes_back_as_it_was(kind: Kind) {
+    let (_folder, store) = store(kind);
+    let mut sold = subscription(1);
+    sold.terms.features.insert("sso".to_owned(), serde_json::json!(true));
+    add(&store, sold.clone()).unwrap();
+    assert_eq!(read(&store, |v| v.subscription(sold.id)), Some(sold.clone()));
+    let by_code = read(&store, |v| v.subscription_by_activation(sold.activation_code.id()));
+    assert_eq!(by_code, Some(sold.clone()));
 
-        sold.standing = Standing::Revoked { at: at("2026-03-01T00:00:00Z"), reason: "x".into() };
-        sold.revision = Revision(2);
-        let changed = sold.clone();
-        store.write(move |c: &Change<'_>| c.update_subscription(&changed)).unwrap();
-        assert_eq!(all_sold(&store), [sold]);
-        assert_eq!(read(&store, |v| v.subscription(Uuid::nil())), None);
-    }
+    sold.standing = Standing::Revoked { at: at("2026-03-01T00:00:00Z"), reason: "x".into() };
+    sold.revision = Revision(2);
+    let changed = sold.clone();
+    store.write(move |c: &Change<'_>| c.update_subscription(&changed)).unwrap();
+    assert_eq!(all_sold(&store), [sold]);
+    assert_eq!(read(&store, |v| v.subscription(Uuid::nil())), None);
 }
 
-#[test]
-fn an_environment_comes_back_as_it_was() {
-    for kind in KINDS {
-        let (_folder, store) = store(kind);
-        let sold = subscription(1);
-        add(&store, sold.clone()).unwrap();
-        let mut one = environment(&sold, 1);
-        let put = one.clone();
-        store.write(move |c: &Change<'_>| c.put_environment(&put)).unwrap();
-        assert_eq!(read(&store, |v| v.environment(one.id)), Some(one.clone()));
-        assert_eq!(read(&store, |v| v.slots_in_use(sold.id, Purpose::Production, NOW)), 1);
+fn an_environment_comes_back_as_it_was(kind: Kind) {
+    let (_folder, store) = store(kind);
+    let sold = subscription(1);
+    add(&store, sold.clone()).unwrap();
+    let mut one = environment(&sold, 1);
+    let put = one.clone();
+    store.write(move |c: &Change<'_>| c.put_environment(&put)).unwrap();
+    assert_eq!(read(&store, |v| v.environment(one.id)), Some(one.clone()));
+    assert_eq!(read(&store, |v| v.slots_in_use(sold.id, Purpose::Production, NOW)), 1);
 
-        one.current = Some(CurrentDocument::Revocation("text".to_owned()));
-        one.sequence = Sequence(7);
-        one.released_at = Some(at("2026-04-01T00:00:00Z"));
-        let put = one.clone();
-        store.write(move |c: &Change<'_>| c.put_environment(&put)).unwrap();
-        assert_eq!(read(&store, |v| v.environments(Some(sold.id))), [one.clone()]);
-        assert_eq!(read(&store, |v| v.slots_in_use(sold.id, Purpose::Production, NOW)), 0);
+    one.current = Some(CurrentDocument::Revocation("text".to_owned()));
+    one.sequence = Sequence(7);
+    one.released_at = Some(at("2026-04-01T00:00:00Z"));
+    let put = one.clone();
+    store.write(move |c: &Change<'_>| c.put_environment(&put)).unwrap();
+    assert_eq!(read(&store, |v| v.environments(Some(sold.id))), [one.clone()]);
+    assert_eq!(read(&store, |v| v.slots_in_use(sold.id, Purpose::Production, NOW)), 0);
 
-        let serials = [environment(&sold, 2).serial_number, one.serial_number];
-        assert_eq!(read(&store, |v| v.environments_by_serial(sold.id, &serials)), [one.clone()]);
-        let key = one.key.unwrap().thumbprint();
-        let by_key = |key| read(&store, |v| v.environment_by_key(one.serial_number, key));
-        assert_eq!(by_key(&key), Some(one.clone()));
-        assert_eq!(by_key(&KeyPair::from_seed(&[99; 32]).thumbprint()), None);
-    }
+    let serials = [environment(&sold, 2).serial_number, one.serial_number];
+    assert_eq!(read(&store, |v| v.environments_by_serial(sold.id, &serials)), [one.clone()]);
+    let key = one.key.unwrap().thumbprint();
+    let by_key = |key| read(&store, |v| v.environment_by_key(one.serial_number, key));
+    assert_eq!(by_key(&key), Some(one.clone()));
+    assert_eq!(by_key(&KeyPair::from_seed(&[99; 32]).thumbprint()), None);
 }
 
-#[test]
-fn a_change_is_stored_with_its_audit_entry_or_not_at_all() {
-    for kind in KINDS {
-        let (_folder, store) = store(kind);
-        let (kept, undone) = (subscription(1), subscription(2));
-        store
-            .write(move |c: &Change<'_>| {
-                c.add_subscription(&kept)?;
-                c.audit_event(&event("kept"))
-            })
-            .unwrap();
-        let refused = store.write(move |c: &Change<'_>| {
-            c.add_subscription(&undone)?;
-            c.audit_event(&event("undone"))?;
-            Err::<(), _>(StoreError::Undone)
-        });
-        assert!(matches!(refused, Err(StoreError::Undone)));
-        assert_eq!(all_sold(&store).len(), 1);
-        let events: Vec<String> =
-            read(&store, |v| v.audit(None, 9)).into_iter().map(|e| e.event).collect();
-        assert_eq!(events, ["kept"]);
-    }
+fn a_change_is_stored_with_its_audit_entry_or_not_at_all(kind: Kind) {
+    let (_folder, store) = store(kind);
+    let (kept, undone) = (subscription(1), subscription(2));
+    store
+        .write(move |c: &Change<'_>| {
+            c.add_subscription(&kept)?;
+            c.audit_event(&event("kept"))
+        })
+        .unwrap();
+    let refused = store.write(move |c: &Change<'_>| {
+        c.add_subscription(&undone)?;
+        c.audit_event(&event("undone"))?;
+        Err::<(), _>(StoreError::Undone)
+    });
+    assert!(matches!(refused, Err(StoreError::Undone)));
+    assert_eq!(all_sold(&store).len(), 1);
+    let events: Vec<String> =
+        read(&store, |v| v.audit(None, 9)).into_iter().map(|e| e.event).collect();
+    assert_eq!(events, ["kept"]);
 }
 
-#[test]
-fn a_request_is_found_by_its_signer_and_its_id() {
-    for kind in KINDS {
-        let (_folder, store) = store(kind);
-        let sold = subscription(1);
-        add(&store, sold.clone()).unwrap();
-        let one = environment(&sold, 1);
-        let request = AnsweredRequest {
-            id: RequestId(Uuid::from_u128(5)),
-            key: one.key.unwrap().thumbprint(),
-            kind: "refresh",
-            environment_id: one.id,
-            received_at: at("2026-02-01T00:00:00Z"),
-            request: "question".to_owned(),
-            answer: "answer".to_owned(),
-        };
-        let stored = request.clone();
-        store
-            .write(move |c: &Change<'_>| {
-                c.put_environment(&one)?;
-                c.add_request(&stored)
-            })
-            .unwrap();
-        let found = read(&store, |v| v.answered(&request.key, request.id));
-        assert_eq!(found, Some(("question".to_owned(), "answer".to_owned())));
-        assert!(read(&store, |v| v.has_answered(request.environment_id, request.id)));
-        let other = KeyPair::from_seed(&[9; 32]).thumbprint();
-        assert_eq!(read(&store, |v| v.answered(&other, request.id)), None);
-        let again = request.clone();
-        let twice = store.write(move |c: &Change<'_>| c.add_request(&again));
-        assert_eq!(twice.unwrap_err().code(), "store-failed");
-    }
+fn a_request_is_found_by_its_signer_and_its_id(kind: Kind) {
+    let (_folder, store) = store(kind);
+    let sold = subscription(1);
+    add(&store, sold.clone()).unwrap();
+    let one = environment(&sold, 1);
+    let request = AnsweredRequest {
+        id: RequestId(Uuid::from_u128(5)),
+        key: one.key.unwrap().thumbprint(),
+        kind: "refresh",
+        environment_id: one.id,
+        received_at: at("2026-02-01T00:00:00Z"),
+        request: "question".to_owned(),
+        answer: "answer".to_owned(),
+    };
+    let stored = request.clone();
+    store
+        .write(move |c: &Change<'_>| {
+            c.put_environment(&one)?;
+            c.add_request(&stored)
+        })
+        .unwrap();
+    let found = read(&store, |v| v.answered(&request.key, request.id));
+    assert_eq!(found, Some(("question".to_owned(), "answer".to_owned())));
+    assert!(read(&store, |v| v.has_answered(request.environment_id, request.id)));
+    let other = KeyPair::from_seed(&[9; 32]).thumbprint();
+    assert_eq!(read(&store, |v| v.answered(&other, request.id)), None);
+    let again = request.clone();
+    let twice = store.write(move |c: &Change<'_>| c.add_request(&again));
+    assert_eq!(twice.unwrap_err().code(), "store-failed");
 }
 
 /// Takes a slot if one is free, as an activation does.
@@ -140,32 +136,28 @@ fn take_slot(store: &Store, n: u8, total: u32) -> bool {
         .unwrap()
 }
 
-#[test]
-fn slots_hold_however_many_ask_at_once() {
-    for kind in KINDS {
-        let (folder, one) = store(kind);
-        add(&one, subscription(1)).unwrap();
-        // A second store on the same file is what a command beside `serve` is.
-        let other = Store::open(&folder.path().join("portal.db"), kind).unwrap();
-        let (stores, taken) = (Arc::new([one, other]), Arc::new(AtomicUsize::new(0)));
-        let start = Arc::new(Barrier::new(40));
-        let threads: Vec<_> = (0..40)
-            .map(|n| {
-                let (stores, taken, start) = (stores.clone(), taken.clone(), start.clone());
-                std::thread::spawn(move || {
-                    start.wait();
-                    if take_slot(&stores[usize::from(n % 2)], n, 7) {
-                        taken.fetch_add(1, Ordering::Relaxed);
-                    }
-                })
+fn slots_hold_however_many_ask_at_once(kind: Kind) {
+    let (place, one) = store(kind);
+    add(&one, subscription(1)).unwrap();
+    // Another process, such as a command beside `serve`.
+    let other = place.store(kind.writer);
+    let (stores, taken) = (Arc::new([one, other]), Arc::new(AtomicUsize::new(0)));
+    let start = Arc::new(Barrier::new(40));
+    let threads: Vec<_> = (0..40)
+        .map(|n| {
+            let (stores, taken, start) = (stores.clone(), taken.clone(), start.clone());
+            std::thread::spawn(move || {
+                start.wait();
+                if take_slot(&stores[usize::from(n % 2)], n, 7) {
+                    taken.fetch_add(1, Ordering::Relaxed);
+                }
             })
-            .collect();
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        assert_eq!(taken.load(Ordering::Relaxed), 7, "{kind:?}");
-        let used =
-            read(&stores[0], |v| v.slots_in_use(Uuid::from_u128(1), Purpose::Production, NOW));
-        assert_eq!(used, 7);
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
     }
+    assert_eq!(taken.load(Ordering::Relaxed), 7, "{kind:?}");
+    let used = read(&stores[0], |v| v.slots_in_use(Uuid::from_u128(1), Purpose::Production, NOW));
+    assert_eq!(used, 7);
 }

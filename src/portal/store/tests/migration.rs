@@ -54,6 +54,8 @@ fn the_first_version_is_brought_up_to_date() {
     assert_eq!((one.sequence.0, one.slot_held_until), (3, None));
     assert!(!one.chain.is_forked() && one.chain.survivor().is_none());
     assert_eq!(store.read(|v| v.audit(None, 9)).unwrap().len(), 1);
+    let chained = store.check_audit(None).unwrap();
+    assert_eq!((chained.entries, chained.fault), (1, None));
     drop(store);
 
     // The tables that refer to the environments still do, and it is enforced.

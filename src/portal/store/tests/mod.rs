@@ -1,11 +1,17 @@
-//! What any store of the portal must keep; each test runs against every kind of it.
+//! What any store of the portal must keep; each test of the contract runs against every kind of it.
+//!
+//! Those on PostgreSQL are asked for by name (`tests/postgres/run`) and need the URL of an admin role in `ENTITLED_TEST_POSTGRES`: each
+//! makes a database of its own and drops it.
 
+mod audit;
 mod contract;
+mod copy;
 mod failures;
 mod migration;
+mod postgres;
 mod succession;
 
-use super::{Change, Event, Store, StoreError, WriterKind};
+use super::{Change, Event, Location, Server, Store, StoreError, WriterKind};
 use crate::{
     codes::{ActivationCode, SerialNumber},
     license::{KeyPair, Purpose, Sequence},
@@ -21,11 +27,114 @@ use uuid::Uuid;
 /// When the tests count slots.
 const NOW: Timestamp = Timestamp::constant(1_772_323_200, 0);
 
-const KINDS: [WriterKind; 2] = [WriterKind::Thread, WriterKind::Inline];
+/// Where a store is kept, and where its changes are done.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    on_server: bool,
+    writer: WriterKind,
+}
 
-fn store(kind: WriterKind) -> (TempDir, Store) {
+const FILES: [Kind; 2] = kinds(false);
+const SERVERS: [Kind; 2] = kinds(true);
+
+const fn kinds(on_server: bool) -> [Kind; 2] {
+    [Kind { on_server, writer: WriterKind::Thread }, Kind { on_server, writer: WriterKind::Inline }]
+}
+
+/// Runs each test of a contract, a function of a [`Kind`], on both databases.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $test() {
+                crate::portal::store::tests::FILES.into_iter().for_each(super::$test);
+            })*
+        }
+        mod postgres {
+            $(#[test]
+            #[ignore = "it needs a server: tests/postgres/run"]
+            fn $test() {
+                crate::portal::store::tests::SERVERS.into_iter().for_each(super::$test);
+            })*
+        }
+    };
+}
+use on_both;
+
+/// A database that is gone with this.
+enum Place {
+    File(TempDir),
+    Server { url: String, name: String },
+}
+
+impl Place {
+    fn new(on_server: bool) -> Self {
+        if !on_server {
+            return Self::File(tempfile::tempdir().unwrap());
+        }
+        let name = format!("entitled_{}", Uuid::new_v4().simple());
+        admin(&format!("CREATE DATABASE {name}"));
+        let (server, _) =
+            admin_url().rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        Self::Server { url: format!("{server}/{name}"), name }
+    }
+
+    /// A store on it; several are what several processes have.
+    fn store(&self, writer: WriterKind) -> Store {
+        Store::at(&self.location(), writer).unwrap()
+    }
+
+    fn location(&self) -> Location {
+        match self {
+            Self::File(folder) => Location::File(folder.path().join("portal.db")),
+            Self::Server { url, .. } => Location::Server(Box::new(Server::parse(url).unwrap())),
+        }
+    }
+
+    /// Runs statements as somebody who goes past the portal.
+    fn tamper(&self, sql: &str) {
+        match self {
+            Self::File(folder) => {
+                let connection = rusqlite::Connection::open(folder.path().join("portal.db"));
+                connection.unwrap().execute_batch(sql).unwrap();
+            }
+            Self::Server { url, .. } => {
+                ::postgres::Client::connect(url, ::postgres::NoTls)
+                    .unwrap()
+                    .batch_execute(sql)
+                    .unwrap();
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Self::Server { name, .. } = self {
+            admin(&format!("DROP DATABASE {name} WITH (FORCE)"));
+        }
+    }
+}
+
+fn admin_url() -> String {
+    std::env::var("ENTITLED_TEST_POSTGRES").expect("ENTITLED_TEST_POSTGRES is the URL of a server")
+}
+
+fn admin(sql: &str) {
+    let mut client = ::postgres::Client::connect(&admin_url(), ::postgres::NoTls).unwrap();
+    client.batch_execute(sql).unwrap();
+}
+
+fn store(kind: Kind) -> (Place, Store) {
+    let place = Place::new(kind.on_server);
+    let store = place.store(kind.writer);
+    (place, store)
+}
+
+/// A store in an SQLite file, whose folder is gone with the first.
+fn file(writer: WriterKind) -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("portal.db"), kind).unwrap();
+    let store = Store::open(&folder.path().join("portal.db"), writer).unwrap();
     (folder, store)
 }
 

@@ -1,0 +1,166 @@
+//! Where a PostgreSQL database is, and how it is reached: the URL, the password, TLS.
+
+use super::StoreError;
+use postgres::{
+    Client, Config, NoTls,
+    config::{Host, SslMode},
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use std::{
+    fmt,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long what was sent may stay unacknowledged: a server that is gone without a word is not waited for.
+const SILENCE: Duration = Duration::from_secs(15);
+/// Where systems keep the certificates that they believe.
+const SYSTEM_ROOTS: [&str; 2] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+
+/// A PostgreSQL database. Its password is in no message and has no `Debug`.
+#[derive(Clone)]
+pub struct Server {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+    /// As it may be shown.
+    name: String,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Server").field(&self.name).finish()
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.name)
+    }
+}
+
+impl Server {
+    /// Reads `postgresql://USER[:PASSWORD]@HOST[:PORT]/DATABASE[?OPTIONS]`, with libpq's options and `sslrootcert`. A server on
+    /// another machine is spoken to by TLS, and its certificate is verified, unless `sslmode=disable` is there in so many words.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`], and [`StoreError::Open`] for a file of certificates that can't be read.
+    pub fn parse(url: &str) -> Result<Self, StoreError> {
+        let refused = |reason: &str| StoreError::Url { reason: reason.to_owned() };
+        if !url.starts_with("postgresql://") && !url.starts_with("postgres://") {
+            return Err(refused("it does not begin with postgresql://"));
+        }
+        let (url, roots) = without_roots(url);
+        // What the parser says may quote what it has read, the password among it.
+        let mut config: Config = url.parse().map_err(|_| refused("it can't be read"))?;
+        let disables_tls = config.get_ssl_mode() == SslMode::Disable;
+        let is_elsewhere = config.get_hosts().iter().any(is_elsewhere);
+        if is_elsewhere && !disables_tls {
+            config.ssl_mode(SslMode::Require);
+        }
+        let needs_tls = config.get_ssl_mode() == SslMode::Require;
+        let tls = needs_tls.then(|| connector(roots.as_deref())).transpose()?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(SILENCE);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("entitle-portal");
+        }
+        let name = name(&config);
+        Ok(Self { config, tls, name })
+    }
+
+    /// Takes a password from elsewhere, where the URL has none.
+    pub fn use_password(&mut self, password: impl FnOnce() -> Option<String>) {
+        if self.config.get_password().is_none()
+            && let Some(password) = password()
+        {
+            self.config.password(password);
+        }
+    }
+
+    pub(super) fn client(&self) -> Result<Client, postgres::Error> {
+        match &self.tls {
+            Some(tls) => self.config.connect(tls.clone()),
+            None => self.config.connect(NoTls),
+        }
+    }
+}
+
+/// The URL without its `sslrootcert`, which the parser does not know, and that.
+fn without_roots(url: &str) -> (String, Option<PathBuf>) {
+    let Some((before, options)) = url.split_once('?') else { return (url.to_owned(), None) };
+    let mut roots = None;
+    let others: Vec<&str> = options
+        .split('&')
+        .filter(|option| match option.strip_prefix("sslrootcert=") {
+            Some(path) => {
+                roots = Some(PathBuf::from(path.replace("%2F", "/")));
+                false
+            }
+            None => true,
+        })
+        .collect();
+    (format!("{before}?{}", others.join("&")), roots)
+}
+
+fn is_elsewhere(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => {
+            name != "localhost"
+                && !name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        }
+        Host::Unix(_) => false,
+    }
+}
+
+fn name(config: &Config) -> String {
+    let hosts: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        })
+        .collect();
+    let ports: Vec<String> = config.get_ports().iter().map(ToString::to_string).collect();
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    format!("PostgreSQL {} port {} database {database}", hosts.join(","), ports.join(","))
+}
+
+fn connector(roots: Option<&Path>) -> Result<MakeRustlsConnect, StoreError> {
+    let system = || SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.exists());
+    let path = roots.or_else(system).unwrap_or(Path::new(SYSTEM_ROOTS[0]));
+    let failed = |reason: String| StoreError::Open {
+        path: path.to_owned(),
+        source: Arc::new(std::io::Error::other(reason)),
+    };
+    let mut store = RootCertStore::empty();
+    let read = CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))?;
+    for certificate in read {
+        let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+        // A system's bundle may have one that is too old for this; it is not believed then.
+        store.add_parsable_certificates([certificate]);
+    }
+    if store.is_empty() {
+        return Err(failed("there is no certificate in it".to_owned()));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(error.to_string()))?
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
