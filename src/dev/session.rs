@@ -67,6 +67,12 @@ pub async fn run(options: DevOptions) -> Result<(), DevError> {
         format_args!("http://{address}, its database in {}", relative(&options.dir, "portal")),
     );
 
+    let code = directory.join("activation-code");
+    write_durably(&code, format!("{}\n", subscription.activation_code.expose()).as_bytes())
+        .map_err(DaemonError::from)?;
+    let shown = relative(&options.dir, "activation-code");
+    show("pages", format_args!("http://{address}, sign in with the Activation Code in {shown}"));
+
     let daemon = prepare_agent(&directory, &options.dir, address, &portal)?;
     let agent = daemon.handle();
     let mut agent_stop = stopping;

@@ -12,12 +12,19 @@ use std::{
 
 /// Sockets that were inherited. An accepted connection has the address of the socket that it came by, so that no names are
 /// needed to tell them apart.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inherited<L, C> {
     /// Sockets that listen.
     pub listeners: Vec<L>,
     /// Connections that wait for their next request.
     pub connections: Vec<C>,
+}
+
+impl<L, C> Inherited<L, C> {
+    /// None.
+    pub const fn none() -> Self {
+        Self { listeners: Vec::new(), connections: Vec::new() }
+    }
 }
 
 impl Inherited<UnixListener, UnixStream> {
@@ -40,7 +47,7 @@ impl Inherited<TcpListener, TcpStream> {
 fn sorted<L: AsFd + Into<OwnedFd>, C: From<OwnedFd>>(
     given: impl Iterator<Item = std::io::Result<Option<L>>>,
 ) -> Inherited<L, C> {
-    let mut inherited = Inherited { listeners: Vec::new(), connections: Vec::new() };
+    let mut inherited = Inherited::none();
     for socket in given {
         match socket {
             Ok(Some(socket)) => match rustix::net::sockopt::socket_acceptconn(&socket) {

@@ -12,6 +12,8 @@ use std::{
 };
 use uuid::Uuid;
 
+/// Trials that one address may ask for within [`WINDOW`].
+const MOST_TRIALS: u32 = 5;
 /// Wrong proofs within [`WINDOW`] that are simply refused, of one subject.
 const FORGIVEN: u32 = 10;
 /// The same of one address, behind which there may be a whole company.
@@ -28,6 +30,8 @@ pub(super) enum Subject {
     Activation(ActivationId),
     /// An environment.
     Environment(Uuid),
+    /// Trials from there: each counts, wrong or not.
+    Trials(IpAddr),
     /// Where the sender is, as [`ClientAddress::network`](super::ClientAddress::network) has it.
     Address(IpAddr),
     /// The same for operators who sign in.
@@ -48,6 +52,7 @@ impl Subject {
     const fn forgiven(self) -> u32 {
         match self {
             Self::Address(_) => FORGIVEN_ADDRESS,
+            Self::Trials(_) => MOST_TRIALS,
             _ => FORGIVEN,
         }
     }

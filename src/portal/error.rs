@@ -95,6 +95,20 @@ pub enum PortalError {
         "Serial Number {serial_number} is environment {id} already, which is bound to its machine's key: `entitlectl refresh` or `entitlectl request` there fetches its license"
     )]
     BoundToKey { id: Uuid, serial_number: SerialNumber },
+    #[error(
+        "the usage report is refused: {0}; make it anew with `entitlectl usage report` on the environment's controller"
+    )]
+    UsageReport(#[source] DocumentError),
+    #[error(
+        "a usage report that was made at {held} is here, and this one is older: make a new one with `entitlectl usage report`"
+    )]
+    UsageReportOld { held: jiff::Timestamp },
+    #[error("no trials are offered: `entitle-portal trial set --days DAYS` offers them")]
+    NoTrials,
+    #[error(
+        "the company or the address had a trial: `entitle-portal subscription create` sells a subscription"
+    )]
+    HadTrial,
     #[error(transparent)]
     Refusal(#[from] Refusal),
     #[error("the subscription is {found} already: there is nothing to do")]
@@ -172,6 +186,10 @@ impl PortalError {
             Self::NoBranch { .. } => "no-branch",
             Self::SerialOnlyNotAllowed { .. } => "serial-only-not-allowed",
             Self::BoundToKey { .. } => "bound-to-key",
+            Self::UsageReport(_) => "usage-report",
+            Self::UsageReportOld { .. } => "usage-report-old",
+            Self::NoTrials => "no-trials",
+            Self::HadTrial => "had-trial",
             Self::Refusal(refusal) => refusal.code(),
             Self::AlreadyStanding { .. } => "already-standing",
             Self::Revoked => "revoked",

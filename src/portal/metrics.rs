@@ -5,7 +5,7 @@
 use super::{
     KeyRing, Portal,
     domain::Standing,
-    store::{Census, Figures, View},
+    store::{Census, Figures, StoreError},
     tls::Certificate,
 };
 use crate::license::Purpose;
@@ -225,10 +225,10 @@ impl Metrics {
         if !self.are_old(portal.now()) {
             return;
         }
-        let census = |view: &View<'_>| view.census();
-        match portal.store().read(census) {
-            Ok(census) => self.counted(&census),
-            Err(error) => tracing::error!(%error, "what is stored could not be counted"),
+        let read: Result<(), StoreError> =
+            portal.store().read(|view| view.census().map(|census| self.counted(&census)));
+        if let Err(error) = read {
+            tracing::error!(%error, "what is stored could not be counted");
         }
     }
 

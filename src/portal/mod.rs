@@ -20,6 +20,7 @@ mod key_set;
 mod keys;
 mod metrics;
 mod operating;
+mod sample;
 mod service;
 pub mod store;
 mod tls;

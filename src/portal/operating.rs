@@ -2,12 +2,15 @@
 //! of [`Portal`] here are acts of one step. Subscriptions are here, the rest is in the folder.
 
 mod act;
+mod customers;
 mod environments;
 mod forks;
 mod releases;
 mod searching;
 mod serial_only;
 mod subscriptions;
+mod trials;
+mod usage;
 
 pub use act::Act;
 pub use environments::NewRebindCode;

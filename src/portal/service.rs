@@ -163,7 +163,7 @@ impl Portal {
 
     /// The first half of [`handle_request`](Self::handle_request): reads and verifies it. It blocks, and many may do it at once.
     pub(super) fn open_request(&self, body: &[u8]) -> Result<Opened, Problem> {
-        answering::open(self, body, Road::Online).map_err(|error| self.told(UNREAD, error))
+        answering::open(self, body, Road::Online, None).map_err(|error| self.told(UNREAD, error))
     }
 
     /// The other half: the answer, once it is durable.
@@ -182,7 +182,8 @@ impl Portal {
     }
 
     fn answer(&self, body: &[u8], road: Road) -> Result<String, Problem> {
-        let opened = answering::open(self, body, road).map_err(|error| self.told(UNREAD, error))?;
+        let opened =
+            answering::open(self, body, road, None).map_err(|error| self.told(UNREAD, error))?;
         self.counted(opened.kind(), answering::answer(self, opened))
     }
 
@@ -274,7 +275,7 @@ impl Portal {
     }
 }
 
-fn refused(error: AnswerError) -> Problem {
+pub(super) fn refused(error: AnswerError) -> Problem {
     match &error {
         AnswerError::Internal(_)
         | AnswerError::Store(_)

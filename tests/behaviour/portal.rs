@@ -2,6 +2,7 @@
 
 mod agent;
 mod databases;
+mod pages;
 mod running;
 mod succession;
 mod tls;

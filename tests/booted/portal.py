@@ -1,7 +1,12 @@
 """What happens to the portal while it runs."""
 
-from machine import load, lossless
+import subprocess
+import tempfile
+
+from machine import Failed, load, lossless
 from packages import PORTAL_TARGETS, expect
+
+FILES = "/etc/entitle-portal"
 
 
 def restart(machine):
@@ -23,4 +28,51 @@ def gone(machine):
     return "without it the agent stays entitled; back, it answers"
 
 
-LIFE = (("the portal restarts under load", restart), ("the portal is gone", gone))
+def certificate():
+    """A certificate of nobody else's for the address that agents know, and its key."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", "/CN=portal"]
+        for extension in ("subjectAltName=IP:127.0.0.1", "basicConstraints=critical,CA:FALSE"):
+            options += ["-addext", extension]
+        made = ["openssl", "req", "-x509", *options, "-out", f"{folder}/crt", "-keyout", f"{folder}/key"]
+        subprocess.run(made, check=True, capture_output=True)
+        return tuple(open(f"{folder}/{name}", encoding="ascii").read() for name in ("crt", "key"))
+
+
+def tls(machine):
+    """By files, as the unit may read them, and with others in their place."""
+    machine.run(f"cp -p {FILES}/portal.env /root/portal.env")
+
+    def serve(how):
+        pair = certificate()
+        for name, text in zip(("tls.crt", "tls.key"), pair):
+            machine.write(f"{FILES}/{name}", text)
+        machine.run(f"chown root:entitle-portal {FILES}/tls.*; chmod 640 {FILES}/tls.key; systemctl {how} entitle-portal")
+        return pair[0]
+
+    # The names are in the file already: what stands there is what is taken.
+    machine.run(f"sed -i 's/^#\\(ENTITLE_PORTAL_TLS_\\)/\\1/' {FILES}/portal.env")
+    machine.write("/etc/entitled/portal-ca.pem", serve("restart"))
+    site = "portal.url = 'https://127.0.0.1:8440'\nportal.ca_file = '/etc/entitled/portal-ca.pem'\n"
+    machine.write("/etc/entitled/conf.d/tls.toml", site)
+    machine.run("systemctl reload entitled; entitlectl refresh")
+    url = machine.status()["upstream"]["url"]
+    expect(url.startswith("https://127.0.0.1:8440"), True, f"https in {url}")
+
+    other = serve("reload")
+    machine.wait_for(lambda: machine.try_run("entitlectl refresh")[0] == 1, "the certificate that nobody knows yet")
+    told = machine.try_run("entitlectl doctor --json")[1]
+    if '"portal-tls"' not in told:
+        raise Failed(f"the doctor does not tell of the certificate: {told}")
+    machine.write("/etc/entitled/portal-ca.pem", other)
+    machine.run("systemctl reload entitled; entitlectl refresh")
+    machine.run(f"mv /root/portal.env {FILES}/portal.env; rm {FILES}/tls.* /etc/entitled/conf.d/tls.toml /etc/entitled/portal-ca.pem")
+    machine.run("systemctl restart entitle-portal; systemctl reload entitled; entitlectl refresh")
+    return "by the files that portal.env names; others are taken up at a reload, and an agent that does not know them says so"
+
+
+LIFE = (
+    ("the portal restarts under load", restart),
+    ("the portal is gone", gone),
+    ("the portal speaks TLS", tls),
+)

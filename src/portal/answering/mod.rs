@@ -4,15 +4,19 @@
 
 mod adoption;
 mod authorities;
+mod carried;
 mod error;
 mod placing;
 mod recognition;
 mod releasing;
+mod repeated;
 mod retired;
 mod succession;
 
+pub(super) use carried::{Carrier, answer_carried};
 pub(super) use error::AnswerError;
-pub(super) use releasing::end;
+pub(super) use releasing::{end, slot_left};
+use repeated::{Repeated, repeated};
 
 use super::{
     KeyRing, Portal,
@@ -47,6 +51,8 @@ pub(super) struct Context {
     keys: Arc<KeyRing>,
     attempts: Arc<Attempts>,
     road: Road,
+    /// Who carried it, where it came through the pages.
+    carrier: Option<Carrier>,
     now: Timestamp,
 }
 
@@ -113,13 +119,21 @@ impl Opened {
 }
 
 /// Reads and verifies a request. It blocks.
-pub(super) fn open(portal: &Portal, body: &[u8], road: Road) -> Result<Opened, AnswerError> {
+pub(super) fn open(
+    portal: &Portal,
+    body: &[u8],
+    road: Road,
+    carrier: Option<Carrier>,
+) -> Result<Opened, AnswerError> {
     let text = std::str::from_utf8(body).map_err(|_| AnswerError::NotText)?.trim();
     let request = UnverifiedRequest::parse(text)?;
     let (keys, attempts, now) = (portal.keys(), portal.attempts(), portal.now());
-    let context = Context { keys, attempts, road, now };
+    let context = Context { keys, attempts, road, carrier, now };
     let (repeated, bound) = portal.store().read(|view| {
         let (kid, claims) = (request.kid(), request.claims());
+        if let Some(carrier) = &context.carrier {
+            carried::check_own(view, claims, &kid, carrier)?;
+        }
         let repeated = repeated(view, &kid, claims, text)?;
         if matches!(repeated, Some(Repeated::Same(_))) {
             return Ok((repeated, None));
@@ -179,22 +193,6 @@ fn check_proof(
         .into())
 }
 
-enum Repeated {
-    Same(String),
-    OtherContents,
-}
-
-fn repeated(
-    view: &View<'_>,
-    key: &Thumbprint,
-    claims: &RequestClaims,
-    text: &str,
-) -> Result<Option<Repeated>, AnswerError> {
-    Ok(view.answered(key, claims.jti)?.map(|(request, answer)| {
-        if request == text { Repeated::Same(answer) } else { Repeated::OtherContents }
-    }))
-}
-
 /// Decides and stores, within one transaction. A refusal of which something is stored is no error to the store.
 fn settle(
     change: &Change<'_>,
@@ -233,6 +231,7 @@ fn conclude(
     context: &Context,
 ) -> Result<String, AnswerError> {
     let (claims, now) = (&request.claims, context.now);
+    carried::check_case(&case.environment, context.carrier.as_ref())?;
     let link = link(change, case.environment.id, claims)?;
     let step = case.environment.chain.receive(&link, now);
     if step == Step::Overtaken {
@@ -380,6 +379,9 @@ fn audit(
             "revision": case.subscription.revision,
             "machine": request.claims.machine,
         });
+        if let Some(carrier) = &context.carrier {
+            detail["carried_by"] = json!(carrier.actor);
+        }
         let more = case.detail.as_object().filter(|_| Some(event) == case.event);
         for (name, value) in more.into_iter().flatten() {
             detail[name] = value.clone();

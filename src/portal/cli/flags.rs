@@ -125,7 +125,7 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     })
 }
 
-fn feature(text: &str) -> Result<(String, Value), String> {
+pub(super) fn feature(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').unwrap_or((text, "true"));
     if name.is_empty() {
         return Err("expected NAME or NAME=VALUE".to_owned());
@@ -137,7 +137,7 @@ fn feature(text: &str) -> Result<(String, Value), String> {
     Ok((name.to_owned(), value))
 }
 
-fn limit(text: &str) -> Result<(String, Limit), String> {
+pub(super) fn limit(text: &str) -> Result<(String, Limit), String> {
     let wanted =
         || "expected NAME=NUMBER or NAME=unlimited, with :soft or :hard after it".to_owned();
     let (name, value) = text.split_once('=').ok_or_else(wanted)?;
@@ -154,7 +154,7 @@ fn limit(text: &str) -> Result<(String, Limit), String> {
     Ok((name.to_owned(), Limit { limit, enforcement }))
 }
 
-fn slots(text: &str) -> Result<(Purpose, u32), String> {
+pub(super) fn slots(text: &str) -> Result<(Purpose, u32), String> {
     let wanted = || "expected PURPOSE=NUMBER".to_owned();
     let (purpose, number) = text.split_once('=').ok_or_else(wanted)?;
     Ok((purpose.parse()?, number.parse().map_err(|_| wanted())?))

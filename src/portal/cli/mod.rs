@@ -4,6 +4,7 @@
 
 mod audit;
 mod database;
+mod dev;
 mod environment;
 mod flags;
 mod init;
@@ -17,6 +18,7 @@ mod signing;
 mod subscription;
 mod succession;
 mod token;
+mod trial;
 mod webhook;
 
 use super::{Options, Portal, PortalError, SystemClock, store::WriterKind};
@@ -58,6 +60,8 @@ enum Command {
     Init(init::Init),
     /// Answer agents over HTTP until SIGTERM or SIGINT; SIGHUP takes up a new trust document
     Serve(serve::Serve),
+    /// Make a vendor with forty customers and a year of history, on this machine alone, and serve it until SIGTERM or SIGINT
+    Dev(dev::Dev),
     /// Sell, change and end subscriptions
     #[command(subcommand)]
     Subscription(subscription::Command),
@@ -67,6 +71,9 @@ enum Command {
     /// Make licenses for customers who can send no request
     #[command(subcommand)]
     License(license::Command),
+    /// Say what visitors of the pages may try before they buy
+    #[command(subcommand)]
+    Trial(trial::Command),
     /// Answer a request that came as a file
     Answer(environment::Answer),
     /// Show what was changed, when, by whom
@@ -122,9 +129,11 @@ fn run(cli: Cli) -> Result<(), PortalError> {
     match command {
         Command::Init(init) => init.run(&common.dir, &mut out),
         Command::Serve(serve) => serve.run(&common.dir, &mut out),
+        Command::Dev(dev) => dev.run(&mut out),
         Command::Subscription(command) => command.run(&common.portal()?, &mut out),
         Command::Environment(command) => command.run(&common.portal()?, &mut out),
         Command::License(command) => command.run(&common.portal()?, &mut out),
+        Command::Trial(command) => command.run(&common.portal()?, &mut out),
         Command::Answer(answer) => answer.run(&common.portal()?, &mut out),
         Command::Audit(audit) => audit.run(&common.portal()?, &mut out),
         Command::Backup(backup) => backup.run(&common.dir, &mut out),

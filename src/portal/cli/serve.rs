@@ -14,7 +14,7 @@ use crate::{
     },
 };
 use clap::Args;
-use log::Log;
+pub(super) use log::Log;
 use serving::{Serving, listen};
 use std::{
     net::SocketAddr,
@@ -22,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Runtime};
 
 #[derive(Args)]
 pub(super) struct Serve {
@@ -74,15 +74,7 @@ impl Serve {
         let portal = Portal::open(dir, options, Arc::new(SystemClock))?;
         let certificate = self.certificate(&portal)?;
         let transport = self.transport(certificate.is_some());
-        // Threads that verify requests: more than there are processors would only get into each other's way, and each has
-        // a connection to the database.
-        let processors = std::thread::available_parallelism().map_or(2, NonZero::get);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .max_blocking_threads(processors.clamp(2, KEPT_READERS))
-            .enable_all()
-            .build()
-            .map_err(PortalError::Runtime)?;
-        runtime.block_on(async {
+        runtime()?.block_on(async {
             let listener = listen(address, inherited).await;
             let listener = listener.map_err(|source| PortalError::Listen { address, source })?;
             let metrics = self.metrics().await?;
@@ -117,4 +109,29 @@ impl Serve {
         let (behind_proxy, forwarded_by) = (self.behind_proxy, self.forwarded_by);
         Transport { tls, behind_proxy, proxies, forwarded_by }
     }
+}
+
+/// Serves a portal over plain HTTP until it is told to stop, and nothing else with it.
+pub(super) fn serve_until_stopped(
+    portal: Portal,
+    address: SocketAddr,
+    out: &mut Output,
+) -> Result<(), PortalError> {
+    runtime()?.block_on(async {
+        let listener = listen(address, Inherited::none()).await;
+        let listener = listener.map_err(|source| PortalError::Listen { address, source })?;
+        let transport = Transport::default();
+        Serving { portal, transport, certificate: None, metrics: None }.run(listener, out).await
+    })
+}
+
+/// Threads that verify requests: more than there are processors would only get into each other's way, and each has a connection
+/// to the database.
+fn runtime() -> Result<Runtime, PortalError> {
+    let processors = std::thread::available_parallelism().map_or(2, NonZero::get);
+    tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(processors.clamp(2, KEPT_READERS))
+        .enable_all()
+        .build()
+        .map_err(PortalError::Runtime)
 }

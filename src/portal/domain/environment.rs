@@ -82,6 +82,12 @@ impl Environment {
         !self.is_released() || self.slot_held_until.is_some_and(|until| now < until)
     }
 
+    /// Whether its slot is kept for a Serial Number that was typed in, and nothing was ever issued for it: it was released
+    /// the moment that it began.
+    pub fn is_reserved(&self, now: Timestamp) -> bool {
+        self.key.is_none() && self.released_at == Some(self.activated_at) && self.has_slot(now)
+    }
+
     /// Whether that is the key that it is bound to.
     pub fn is_bound_to(&self, key: &Thumbprint) -> bool {
         self.key.is_some_and(|bound| bound.thumbprint() == *key)

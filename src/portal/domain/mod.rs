@@ -13,6 +13,7 @@ mod place;
 mod refusal;
 mod subscription;
 mod succession;
+mod trial;
 
 pub use chain::{Branch, Chain, Link, Step};
 pub use decision::{Decision, Holds, decide};
@@ -25,6 +26,7 @@ pub use succession::{
     CODE_ATTEMPTS, Ground, Heir, PendingRebind, Shown, SlotAfter, StoredCode, Warrant, YEAR,
     moving, rebind, slot_after,
 };
+pub use trial::{TrialTerms, normalised};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     identity::recognise,
-    license::{MachineFacts, RequestClaims, RequestId, Unverified},
+    license::{LicenseClaims, MachineFacts, RequestClaims, RequestId, Sequence, Unverified},
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -46,6 +46,8 @@ pub struct BranchView {
     pub survivor: bool,
     /// What kind of machine it is.
     pub machine: Option<MachineFacts>,
+    /// The sequence of the license that it held when it sent its last request.
+    pub held: Option<Sequence>,
     /// Per cent of the environment's known hardware that its last request agrees with, where both tell any.
     pub hardware_score: Option<u8>,
 }
@@ -123,12 +125,21 @@ fn branch(
         let both = !known.is_empty() && !sent.is_empty();
         both.then(|| recognise(&known, &sent, claims.machine.virtual_machine).score)
     });
+    let held = claims.as_ref().and_then(|claims| held_by(environment, claims));
     Ok(BranchView {
         last_request: branch.head,
         since: branch.since,
         answered_at: branch.answered_at,
         survivor: branch.survivor,
         machine: claims.map(|claims| claims.machine),
+        held,
         hardware_score: score,
     })
+}
+
+/// The license of the environment that the asker holds. By its signed word, for people: nothing follows from it.
+fn held_by(environment: &Environment, claims: &RequestClaims) -> Option<Sequence> {
+    let held = Unverified::parse(claims.held.as_deref()?.trim()).ok()?;
+    let held = held.peek::<LicenseClaims>().ok()?;
+    (held.environment.id == environment.id).then_some(held.seq)
 }

@@ -113,9 +113,7 @@ fn find(
         Some(environment) => return Ok((named(environment, wanted), false)),
         None => None,
     };
-    let used = change.slots_in_use(subscription.id, purpose, now)?;
-    let own = earlier.as_ref().is_some_and(|e| e.purpose == purpose && e.has_slot(now));
-    check_free(subscription, purpose, used.saturating_sub(own.into()))?;
+    check_own_or_free(change, subscription, earlier.as_ref(), purpose, now)?;
     let environment = Environment {
         id: earlier.as_ref().map_or_else(|| Portal::new_id(now), |e| Ok(e.id))?,
         subscription_id: subscription.id,
@@ -134,6 +132,39 @@ fn find(
         slot_held_until: None,
     };
     Ok((environment, true))
+}
+
+/// A slot for a Serial Number that no environment has now: the one that had it before, if there is one.
+///
+/// # Errors
+/// [`PortalError::BoundToKey`] where one has it, and as an activation gets it where there is no slot.
+pub(super) fn free_place(
+    change: &Change<'_>,
+    subscription: &Subscription,
+    serial_number: SerialNumber,
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<Option<Environment>, PortalError> {
+    check_standing(subscription, now)?;
+    let earlier = change.environments_by_serial(subscription.id, &[serial_number])?.pop();
+    if let Some(Environment { id, released_at: None, .. }) = earlier {
+        return Err(PortalError::BoundToKey { id, serial_number });
+    }
+    check_own_or_free(change, subscription, earlier.as_ref(), purpose, now)?;
+    Ok(earlier)
+}
+
+/// That there is a free slot, or the one that was released is held still.
+fn check_own_or_free(
+    change: &Change<'_>,
+    subscription: &Subscription,
+    earlier: Option<&Environment>,
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<(), PortalError> {
+    let used = change.slots_in_use(subscription.id, purpose, now)?;
+    let own = earlier.is_some_and(|e| e.purpose == purpose && e.has_slot(now));
+    Ok(check_free(subscription, purpose, used.saturating_sub(own.into()))?)
 }
 
 /// The name stands in the license, which is made anew for another one.

@@ -73,6 +73,24 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// At most `most` entries of a subscription before the entry `before`, newest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn audit_before(
+        &self,
+        subscription: Uuid,
+        before: Option<i64>,
+        most: u32,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        let sql =
+            "SELECT * FROM audit WHERE subscription_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+        let values = values![subscription, before.unwrap_or(i64::MAX), most];
+        self.all("read the audit", sql, values, entry)
+    }
+}
+
 impl Change<'_> {
     /// Adds an entry, and what webhooks are told of it.
     ///

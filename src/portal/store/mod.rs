@@ -27,6 +27,8 @@ mod sqlite;
 mod subscriptions;
 mod succession;
 mod tokens;
+mod trials;
+mod usage;
 mod webhooks;
 mod writer;
 
@@ -36,12 +38,14 @@ pub use census::Census;
 pub use copy::{Copied, Location, back_up, migrate, restore};
 pub use error::{Fault, StoreError};
 pub use figures::Figures;
-pub use requests::AnsweredRequest;
+pub use requests::{AnsweredRequest, StoredAnswer};
 pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
 pub use server::Server;
 pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
 pub use tokens::KeptAnswer;
+pub use trials::StartedTrial;
+pub use usage::ReportedUsage;
 pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 

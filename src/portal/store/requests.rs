@@ -24,7 +24,42 @@ pub struct AnsweredRequest {
     pub answer: String,
 }
 
+/// The answer to a request, for whoever carried that here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// The environment that it is about.
+    pub environment_id: Uuid,
+    /// What was asked for.
+    pub kind: String,
+    /// When it was answered.
+    pub received_at: Timestamp,
+    /// The answer as it went.
+    pub answer: String,
+}
+
 impl View<'_> {
+    /// The answer to that request of one of the subscription's environments.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn answer_of(
+        &self,
+        subscription: Uuid,
+        id: RequestId,
+    ) -> Result<Option<StoredAnswer>, StoreError> {
+        let sql = "SELECT r.environment_id, r.kind, r.received_at, r.answer FROM requests r \
+                   JOIN environments e ON e.id = r.environment_id \
+                   WHERE r.id = ?1 AND e.subscription_id = ?2 LIMIT 1";
+        self.first("read an answer", sql, values![id.0, subscription], |row| {
+            Ok(StoredAnswer {
+                environment_id: row.parsed("environment_id")?,
+                kind: row.string("kind")?,
+                received_at: row.time("received_at")?,
+                answer: row.string("answer")?,
+            })
+        })
+    }
+
     /// The request of that id that `key` signed, as it came, and its answer.
     ///
     /// # Errors

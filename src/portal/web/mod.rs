@@ -4,8 +4,6 @@
 //! it out, `refused` makes a page of each refusal. Customers' pages are in `customer`. `http` calls this; this calls
 //! `operating` through [`Portal`], `store` for sessions, and `http` for bodies and addresses.
 
-#![allow(dead_code, reason = "pages that follow use the rest")]
-
 mod assets;
 mod customer;
 pub(in crate::portal) mod form;

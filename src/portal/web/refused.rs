@@ -157,6 +157,7 @@ impl From<PortalError> for PageError {
         match error {
             PortalError::Refusal(refusal) => refusal.into(),
             PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => Self::busy(),
+            PortalError::NoTrials => Self::not_found("page"),
             PortalError::NoEnvironment { .. } => Self::not_found("environment"),
             PortalError::NoSubscription { .. } => Self::not_found("subscription"),
             error => {
@@ -244,7 +245,7 @@ fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
         ),
         "bound-to-key" => (
             "This Serial Number is an environment already",
-            "It is bound to its machine's key. Upload the request file that `entitlectl request` writes there to fetch its license.",
+            "Upload the request file that `entitlectl request refresh` writes on its server to fetch its license.",
         ),
         "already-released" => (
             "The environment was released already",
@@ -257,6 +258,14 @@ fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
         "not-forked" | "no-branch" => (
             "The machines have changed since",
             "One of them has asked again since this page was made, or only one is left. Open the environment again to see how it stands now.",
+        ),
+        "usage-report" => (
+            "This is no sound usage report",
+            "It was changed on its way, is no usage report, or comes from a server that this portal does not know. Make it anew with `entitlectl usage report` on the server, and upload the file as it is.",
+        ),
+        "usage-report-old" => (
+            "A newer usage report is here",
+            "A report that the server made later was uploaded before. There is nothing to do; make a new one where the figures have changed.",
         ),
         "name" => (
             "A name is not taken",

@@ -196,3 +196,20 @@ fn a_command_that_there_is_not_is_found() {
     assert!(unknown_unit("systemctl start entitled-hardwar.service").is_some());
     assert!(unknown_unit("systemctl edit entitle-portal.socket").is_none());
 }
+
+/// The unit gives the portal no other settings than those of this file.
+#[test]
+fn the_portals_settings_that_are_installed_are_those_that_it_reads() {
+    let portal = entitled::portal::cli::command();
+    let serve = portal.find_subcommand("serve").unwrap();
+    let read = serve.get_arguments().filter_map(|option| option.get_env()?.to_str());
+    // Where its state is, is the unit's to say.
+    let mut read: Vec<_> = read.filter(|name| *name != "ENTITLE_PORTAL_DIR").collect();
+    let file = include_str!("../../../packaging/portal.env");
+    let shown = file.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
+    let mut shown: Vec<_> =
+        shown.map(|(name, _)| name).filter(|name| name.starts_with("ENTITLE_")).collect();
+    read.sort_unstable();
+    shown.sort_unstable();
+    assert_eq!(shown, read);
+}

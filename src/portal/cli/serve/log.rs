@@ -5,7 +5,7 @@ use std::io;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 #[derive(Args)]
-pub(super) struct Log {
+pub(in crate::portal::cli) struct Log {
     /// How to write the log: text or JSON to standard error, or fields of the journal
     #[arg(long, value_enum, env = "ENTITLE_PORTAL_LOG_FORMAT", default_value_t = Format::Text)]
     log_format: Format,
@@ -23,7 +23,7 @@ enum Format {
 
 impl Log {
     /// Starts it; not where a program that embeds this has a log of its own.
-    pub(super) fn start(&self) {
+    pub(in crate::portal::cli) fn start(&self) {
         let filter = || EnvFilter::try_new(&self.log).unwrap_or_else(|_| EnvFilter::new("info"));
         let text = || tracing_subscriber::fmt().with_env_filter(filter()).with_writer(io::stderr);
         let started = match self.log_format {

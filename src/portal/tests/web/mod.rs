@@ -1,7 +1,11 @@
 //! The pages, without a network: a browser is a jar of cookies.
 
+mod customer;
 mod foundation;
+mod requests;
 mod sign_in;
+mod trial;
+mod usage;
 
 use super::stage::Stage;
 use crate::portal::{Transport, domain::Subscription};
@@ -100,6 +104,20 @@ impl Browser {
             body.extend(["&", *name, "=", &encoded(value)]);
         }
         self.send(Method::POST, path, "application/x-www-form-urlencoded", body.into()).await
+    }
+
+    /// Sends a file by the form of `path`.
+    pub(super) async fn upload(&mut self, path: &str, file: &[u8]) -> Page {
+        let token = self.get(path).await.token();
+        let mut body = format!(
+            "--edge\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\n{token}\r\n--edge\r\n\
+             Content-Disposition: form-data; name=\"file\"; filename=\"request.jws\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        )
+        .into_bytes();
+        body.extend_from_slice(file);
+        body.extend_from_slice(b"\r\n--edge--\r\n");
+        self.send(Method::POST, path, "multipart/form-data; boundary=edge", body.into()).await
     }
 
     pub(super) async fn sign_in(&mut self, code: &str) -> Page {

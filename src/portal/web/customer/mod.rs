@@ -1,7 +1,14 @@
 //! Customers' pages: all about one subscription, for whoever has its Activation Code.
 
+mod answers;
+mod environment;
+mod history;
+mod serial_number;
 mod sign_in;
 mod subscription;
+mod told;
+mod trial;
+mod usage;
 
 use super::{
     PageError, Web,
@@ -10,19 +17,30 @@ use super::{
     session,
 };
 use crate::portal::{
-    Portal,
-    http::ClientAddress,
+    ClientAddress, Portal,
     store::{SessionKind, StoredSession},
 };
 use axum::{
     Router,
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Query},
     http::request::Parts,
     routing::{get, post},
 };
+use serde::Deserialize;
 use uuid::Uuid;
 
-const LINKS: &[Link] = &[Link { href: "/subscription", label: "Subscription" }];
+const SUBSCRIPTION: &str = "/subscription";
+const REQUESTS: &str = "/requests";
+const SERIAL_NUMBER: &str = "/serial-number";
+const USAGE: &str = "/usage-reports";
+const HISTORY: &str = "/history";
+const LINKS: &[Link] = &[
+    Link { href: SUBSCRIPTION, label: "Subscription" },
+    Link { href: REQUESTS, label: "Upload a request" },
+    Link { href: SERIAL_NUMBER, label: "Serial Number" },
+    Link { href: USAGE, label: "Usage report" },
+    Link { href: HISTORY, label: "History" },
+];
 
 /// The routes of these pages.
 pub(super) fn routes() -> Router<Web> {
@@ -31,7 +49,21 @@ pub(super) fn routes() -> Router<Web> {
         .route("/sign-in", post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
-        .route("/subscription", get(subscription::page))
+        .route(SUBSCRIPTION, get(subscription::page))
+        .route(REQUESTS, get(answers::page).post(answers::upload))
+        .route("/answers/{id}", get(answers::answer))
+        .route("/answers/{id}/answer.jwt", get(answers::download_answer))
+        .route(SERIAL_NUMBER, get(serial_number::page).post(serial_number::ask))
+        .route("/environments/{id}", get(environment::page))
+        .route("/environments/{id}/license.jwt", get(environment::license))
+        .route("/environments/{id}/rebind-code", post(environment::rebind_code))
+        .route("/environments/{id}/survivor", post(environment::survivor))
+        .route("/environments/{id}/release", post(environment::release))
+        .route("/downloads/trust.jwt", get(environment::trust))
+        .route("/downloads/roots.jwks", get(environment::roots))
+        .route(USAGE, get(usage::page).post(usage::upload))
+        .route("/trial", get(trial::page).post(trial::start))
+        .route(HISTORY, get(history::page))
 }
 
 /// Who is signed in by an Activation Code.
@@ -68,5 +100,50 @@ impl FromRequestParts<Web> for Customer {
         let id = session.subject.parse().map_err(|_| signed_out())?;
         let portal = web.portal.acting_as(&format!("customer {id} via {address}"));
         Ok(Self { portal, id, session })
+    }
+}
+
+/// The id in a page's address.
+struct Id(Uuid);
+
+impl FromRequestParts<Web> for Id {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
+        let path = axum::extract::Path::<Uuid>::from_request_parts(parts, web).await;
+        let axum::extract::Path(id) = path.map_err(|_| PageError::not_found("page"))?;
+        Ok(Self(id))
+    }
+}
+
+/// What has just been done, as the page that follows is told in its address: one of a few words, which says nothing else.
+#[derive(Default, Deserialize)]
+struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+impl FromRequestParts<Web> for Done {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
+        let query = Query::<Self>::from_request_parts(parts, web).await;
+        Ok(query.map_or_else(|_| Self::default(), |Query(done)| done))
+    }
+}
+
+impl Done {
+    fn notice(&self) -> Option<&'static str> {
+        Some(match self.done.as_str() {
+            "released" => "The environment was released.",
+            "release-asked" => "Your vendor was asked to approve the release.",
+            "survivor" => {
+                "The machine was named. At its next contact it makes a new key, and the other one is told that it is a copy."
+            }
+            "reserved" => "A slot is kept for this Serial Number.",
+            "usage" => "The usage report was taken.",
+            "issued" => "The license is ready to download.",
+            _ => return None,
+        })
     }
 }

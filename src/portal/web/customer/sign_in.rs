@@ -51,12 +51,15 @@ pub(super) async fn page(
     if session::current(&web, SessionKind::Customer, &headers).await?.is_some() {
         return Ok(see_other("/subscription"));
     }
-    Ok(form(&web, visitor, StatusCode::OK, None))
+    Ok(form(&web, visitor, StatusCode::OK, None).await)
 }
 
-fn form(web: &Web, visitor: Visitor, status: StatusCode, error: Option<String>) -> Response {
+async fn form(web: &Web, visitor: Visitor, status: StatusCode, error: Option<String>) -> Response {
+    let portal = web.portal.clone();
+    // The page does without the link where the store does not answer.
+    let trial = web.blocking(move || portal.trial_terms()).await.is_ok_and(|terms| terms.is_some());
     let layout = Layout::visitor(web, &visitor.token);
-    let mut response = show_as(status, &SignInPage { layout, error, trial: false });
+    let mut response = show_as(status, &SignInPage { layout, error, trial });
     if let Some(cookie) = visitor.cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -71,12 +74,12 @@ pub(super) async fn sign_in(
         Ok(code) => code,
         // A typing error, told without a look at any subscription.
         Err(error) => {
-            return Ok(form(&web, visitor, StatusCode::BAD_REQUEST, Some(error.to_string())));
+            return Ok(form(&web, visitor, StatusCode::BAD_REQUEST, Some(error.to_string())).await);
         }
     };
     let (now, address) = (web.portal.now(), Subject::Address(visitor.address.network()));
     if let Some(seconds) = web.attempts.wait(address, now) {
-        return Ok(too_many(&web, visitor, seconds));
+        return Ok(too_many(&web, visitor, seconds).await);
     }
     let (portal, is_secure) = (web.portal.clone(), web.is_secure);
     let from = visitor.address.0;
@@ -101,8 +104,8 @@ pub(super) async fn sign_in(
         ];
         tracing::info!(address = %from, "a sign-in was refused: no such Activation Code");
         return Ok(match waits.into_iter().flatten().max() {
-            Some(seconds) => too_many(&web, visitor, seconds),
-            None => form(&web, visitor, StatusCode::FORBIDDEN, Some(UNKNOWN.to_owned())),
+            Some(seconds) => too_many(&web, visitor, seconds).await,
+            None => form(&web, visitor, StatusCode::FORBIDDEN, Some(UNKNOWN.to_owned())).await,
         });
     };
     let mut response = see_other("/subscription");
@@ -118,12 +121,12 @@ fn proven(code: &ActivationCode, found: Option<Subscription>) -> Result<Option<U
     Ok(found.filter(|_| proves).map(|found| found.id))
 }
 
-fn too_many(web: &Web, visitor: Visitor, seconds: u32) -> Response {
+async fn too_many(web: &Web, visitor: Visitor, seconds: u32) -> Response {
     let text = format!(
         "Too many wrong codes came from your address. Try again in {} minutes.",
         seconds.div_ceil(60)
     );
-    let mut response = form(web, visitor, StatusCode::TOO_MANY_REQUESTS, Some(text));
+    let mut response = form(web, visitor, StatusCode::TOO_MANY_REQUESTS, Some(text)).await;
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }

@@ -1,12 +1,25 @@
 //! The subscription at a glance.
 
-use super::super::{
-    PageError, Web,
-    page::{Layout, show},
+use super::{
+    super::{
+        PageError, Web,
+        page::{Layout, day, moment, show},
+    },
+    Customer, Done, SUBSCRIPTION,
+    told::{self, Badge},
 };
-use super::Customer;
+use crate::{
+    license::Purpose,
+    portal::{
+        Portal, PortalError,
+        domain::{Environment, Subscription},
+        store::ReportedUsage,
+    },
+};
 use askama::Template;
 use axum::{extract::State, response::Response};
+use jiff::Timestamp;
+use uuid::Uuid;
 
 #[derive(Template)]
 #[template(path = "customer/subscription.html")]
@@ -14,16 +27,133 @@ struct SubscriptionPage {
     layout: Layout,
     customer: String,
     edition: String,
+    support_level: String,
+    trial: bool,
     masked: String,
+    standing: Badge,
+    text: String,
+    starts: String,
+    ends: String,
+    grace_ends: String,
+    slots: Vec<Slots>,
+    limits: Vec<LimitRow>,
+    features: Vec<(String, String)>,
+    environments: Vec<EnvironmentRow>,
 }
 
-pub(super) async fn page(State(web): State<Web>, who: Customer) -> Result<Response, PageError> {
-    let (portal, id) = (who.portal.clone(), who.id);
-    let sold = web.blocking(move || portal.subscription(id)).await?;
-    Ok(show(&SubscriptionPage {
-        layout: who.layout(&web, "/subscription"),
+/// Environments of one purpose.
+struct Slots {
+    purpose: String,
+    total: u32,
+    used: u32,
+    free: u32,
+}
+
+struct LimitRow {
+    name: String,
+    number: String,
+    kind: &'static str,
+    used: Vec<String>,
+}
+
+struct EnvironmentRow {
+    id: Uuid,
+    name: String,
+    purpose: String,
+    serial_number: String,
+    standing: Badge,
+    seen: String,
+    sequence: String,
+}
+
+/// All that the page is made from, of one moment.
+struct Read {
+    sold: Subscription,
+    environments: Vec<Environment>,
+    slots: Vec<Slots>,
+    usage: Vec<ReportedUsage>,
+}
+
+pub(super) async fn page(
+    State(web): State<Web>,
+    who: Customer,
+    done: Done,
+) -> Result<Response, PageError> {
+    let (portal, id, now) = (who.portal.clone(), who.id, web.portal.now());
+    let read = web.blocking(move || read(&portal, id, now)).await?;
+    let layout = Layout { notice: done.notice(), ..who.layout(&web, SUBSCRIPTION) };
+    Ok(show(&view(&read, layout, now)))
+}
+
+fn read(portal: &Portal, id: Uuid, now: Timestamp) -> Result<Read, PortalError> {
+    portal.store().read(|view| {
+        let sold = view.subscription(id)?.ok_or(PortalError::NoSubscription { id })?;
+        let mut slots = Vec::new();
+        for purpose in Purpose::ALL {
+            let (total, used) =
+                (sold.terms.slots_for(purpose), view.slots_in_use(id, purpose, now)?);
+            if total > 0 || used > 0 {
+                let free = total.saturating_sub(used);
+                slots.push(Slots { purpose: told::purpose(purpose), total, used, free });
+            }
+        }
+        let (environments, usage) = (view.environments(Some(id))?, view.reported_usage(id)?);
+        Ok(Read { sold, environments, slots, usage })
+    })
+}
+
+fn view(read: &Read, layout: Layout, now: Timestamp) -> SubscriptionPage {
+    let Read { sold, environments, slots, .. } = read;
+    let (standing, text) = told::subscription(sold, now);
+    let terms = &sold.terms;
+    SubscriptionPage {
+        layout,
         customer: sold.customer.clone(),
-        edition: sold.terms.edition.clone(),
+        edition: terms.edition.clone(),
+        support_level: terms.support_level.clone(),
+        trial: terms.trial,
         masked: sold.activation_code.masked(),
-    }))
+        standing,
+        text,
+        starts: day(terms.starts_at),
+        ends: moment(terms.ends_at),
+        grace_ends: day(terms.grace_ends_at()),
+        slots: slots.iter().map(|s| Slots { purpose: s.purpose.clone(), ..*s }).collect(),
+        limits: limits(read),
+        features: terms.features.iter().map(|(n, v)| (n.clone(), told::feature(v))).collect(),
+        environments: environments.iter().rev().map(|e| row(e, now)).collect(),
+    }
+}
+
+fn row(environment: &Environment, now: Timestamp) -> EnvironmentRow {
+    let reserved = environment.is_reserved(now);
+    EnvironmentRow {
+        id: environment.id,
+        name: environment.name.clone(),
+        purpose: told::purpose(environment.purpose),
+        serial_number: environment.serial_number.to_string(),
+        standing: told::standing(environment, now),
+        seen: if reserved { "never".to_owned() } else { moment(environment.seen_at) },
+        sequence: environment.sequence.to_string(),
+    }
+}
+
+/// Each limit, with the highest use of its newest day, by environment.
+fn limits(read: &Read) -> Vec<LimitRow> {
+    let name_of = |id: Uuid| {
+        let found = read.environments.iter().find(|environment| environment.id == id);
+        found.map_or_else(String::new, |environment| environment.name.clone())
+    };
+    let row = |(name, limit): (&String, &_)| {
+        let (number, kind) = told::limit(limit);
+        let of = |report: &ReportedUsage| {
+            let newest =
+                report.peaks.iter().filter(|peak| peak.name == *name).max_by_key(|p| p.day)?;
+            let (place, peak, day) = (name_of(report.environment_id), newest.peak, newest.day);
+            Some(format!("{place}: {peak} on {day}"))
+        };
+        let used = read.usage.iter().filter_map(of).collect();
+        LimitRow { name: name.clone(), number, kind, used }
+    };
+    read.sold.terms.limits.iter().map(row).collect()
 }

@@ -1,0 +1,224 @@
+//! One environment: what is known of it, its files, and what may be done to it.
+
+use super::{
+    super::{
+        PageError, Web,
+        form::Posted,
+        page::{Layout, day, download, moment, see_other, show},
+    },
+    Customer, Done, Id, SUBSCRIPTION,
+    told::{self, Badge},
+};
+use crate::{
+    license::MEDIA_TYPE,
+    portal::{
+        AskedRelease, ForkView, PortalError, ReleaseAnswer,
+        domain::{Environment, RebindPolicy},
+    },
+};
+use askama::Template;
+use axum::{extract::State, response::Response};
+use serde::Deserialize;
+use uuid::Uuid;
+
+#[derive(Template)]
+#[template(path = "customer/environment.html")]
+struct EnvironmentPage {
+    layout: Layout,
+    id: Uuid,
+    name: String,
+    purpose: String,
+    standing: Badge,
+    serial_number: String,
+    key: Option<String>,
+    activated: String,
+    seen: String,
+    license: Option<LicenseFacts>,
+    machines: Vec<Machine>,
+    forked: bool,
+    /// Whether a one-time code may be made here.
+    rebinds: bool,
+    released: bool,
+    /// When a release was asked for that waits for the vendor.
+    release_asked: Option<String>,
+}
+
+struct LicenseFacts {
+    sequence: String,
+    issued: String,
+    ends: String,
+    installed: String,
+}
+
+/// One line of requests.
+struct Machine {
+    last_request: String,
+    heard: String,
+    kind: String,
+    hardware: String,
+    survivor: bool,
+}
+
+#[derive(Template)]
+#[template(path = "customer/rebind_code.html")]
+struct RebindCodePage {
+    layout: Layout,
+    id: Uuid,
+    name: String,
+    code: String,
+    until: String,
+}
+
+pub(super) async fn page(
+    State(web): State<Web>,
+    Id(id): Id,
+    who: Customer,
+    done: Done,
+) -> Result<Response, PageError> {
+    let (portal, own) = (who.portal.clone(), who.id);
+    let (environment, forks, policy, asked) = web
+        .blocking(move || {
+            let (environment, forks) = portal.own_environment(own, id)?;
+            let policy = portal.subscription(own)?.terms.rebind;
+            let asked = portal.waiting_releases(Some(id))?.pop();
+            Ok::<_, PortalError>((environment, forks, policy, asked))
+        })
+        .await?;
+    let layout = Layout { notice: done.notice(), ..who.layout(&web, "") };
+    let page = view(&web, layout, &environment, &forks, policy);
+    Ok(show(&EnvironmentPage { release_asked: asked.as_ref().map(asked_at), ..page }))
+}
+
+fn view(
+    web: &Web,
+    layout: Layout,
+    environment: &Environment,
+    forks: &ForkView,
+    policy: RebindPolicy,
+) -> EnvironmentPage {
+    let now = web.portal.now();
+    let never = environment.is_reserved(now);
+    let machines = forks.branches.iter().map(|branch| Machine {
+        last_request: branch.last_request.to_string(),
+        heard: moment(branch.answered_at),
+        kind: told::machine(branch),
+        hardware: told::hardware(branch),
+        survivor: branch.survivor,
+    });
+    let license = told::issued(environment).map(|license| LicenseFacts {
+        sequence: license.seq.to_string(),
+        issued: moment(license.iat),
+        ends: day(license.subscription.ends_at),
+        installed: told::installed(environment, forks),
+    });
+    let bound = environment.key.is_some() && !environment.is_released();
+    EnvironmentPage {
+        layout,
+        id: environment.id,
+        name: environment.name.clone(),
+        purpose: told::purpose(environment.purpose),
+        standing: told::standing(environment, now),
+        serial_number: environment.serial_number.to_string(),
+        key: environment.key.map(|key| key.thumbprint().to_string()),
+        activated: moment(environment.activated_at),
+        seen: if never { "never".to_owned() } else { moment(environment.seen_at) },
+        license,
+        machines: machines.collect(),
+        forked: forks.forked && !environment.is_released(),
+        rebinds: bound && policy != RebindPolicy::Approval,
+        released: environment.is_released() && !never,
+        release_asked: None,
+    }
+}
+
+fn asked_at(asked: &AskedRelease) -> String {
+    moment(asked.asked_at)
+}
+
+pub(super) async fn license(
+    State(web): State<Web>,
+    Id(id): Id,
+    who: Customer,
+) -> Result<Response, PageError> {
+    let (portal, own) = (who.portal.clone(), who.id);
+    let (environment, _) = web.blocking(move || portal.own_environment(own, id)).await?;
+    let current = environment.current.ok_or_else(|| PageError::not_found("license"))?;
+    // With the trust document before it, as a server takes it that has neither.
+    let text = format!("{}\n{}\n", web.portal.keys().trust().text(), current.text());
+    Ok(download("license.jwt", MEDIA_TYPE, text))
+}
+
+pub(super) async fn trust(State(web): State<Web>, _: Customer) -> Response {
+    download("trust.jwt", MEDIA_TYPE, format!("{}\n", web.portal.keys().trust().text()))
+}
+
+pub(super) async fn roots(State(web): State<Web>, who: Customer) -> Result<Response, PageError> {
+    let path = web.portal.directory().roots();
+    let read = move || {
+        std::fs::read_to_string(&path)
+            .map_err(|source| PageError::from(PortalError::File { doing: "read", path, source }))
+    };
+    drop(who);
+    Ok(download("roots.jwks", "application/jwk-set+json", web.blocking(read).await?))
+}
+
+/// A form with nothing in it but its token.
+#[derive(Deserialize)]
+pub(super) struct Nothing {}
+
+pub(super) async fn rebind_code(
+    State(web): State<Web>,
+    Id(id): Id,
+    Posted { who, .. }: Posted<Customer, Nothing>,
+) -> Result<Response, PageError> {
+    let (portal, own) = (who.portal.clone(), who.id);
+    let made = web.blocking(move || portal.make_own_rebind_code(own, id)).await?;
+    // On the page that the form leads to, and nowhere else: it is shown once.
+    Ok(show(&RebindCodePage {
+        layout: who.layout(&web, ""),
+        id,
+        name: made.environment.name,
+        code: made.code.expose().to_string(),
+        until: moment(made.expires_at),
+    }))
+}
+
+#[derive(Deserialize)]
+pub(super) struct SurvivorForm {
+    branch: Uuid,
+}
+
+pub(super) async fn survivor(
+    State(web): State<Web>,
+    Id(id): Id,
+    Posted { who, form }: Posted<Customer, SurvivorForm>,
+) -> Result<Response, PageError> {
+    let (portal, own) = (who.portal, who.id);
+    web.blocking(move || {
+        portal.own_environment(own, id)?;
+        portal.name_survivor(id, form.branch)
+    })
+    .await?;
+    Ok(see_other(&format!("/environments/{id}?done=survivor")))
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReleaseForm {
+    #[serde(default)]
+    reason: String,
+}
+
+pub(super) async fn release(
+    State(web): State<Web>,
+    Id(id): Id,
+    Posted { who, form }: Posted<Customer, ReleaseForm>,
+) -> Result<Response, PageError> {
+    let (portal, own) = (who.portal, who.id);
+    let release = move || portal.release_own_environment(own, id, form.reason.trim());
+    Ok(match web.blocking(release).await? {
+        ReleaseAnswer::Done => see_other(&format!("{SUBSCRIPTION}?done=released")),
+        ReleaseAnswer::AwaitsApproval => {
+            see_other(&format!("/environments/{id}?done=release-asked"))
+        }
+    })
+}
