@@ -61,13 +61,11 @@ impl Dev {
         if !address.ip().to_canonical().is_loopback() {
             return Err(PortalError::PlainHttp { address });
         }
-        match &self.keep {
-            Some(directory) => self.serve(directory, out),
-            None => {
-                let made = Temporary::make()?;
-                self.serve(&made.0, out)
-            }
+        if let Some(directory) = &self.keep {
+            return self.serve(directory, out);
         }
+        let made = Temporary::make()?;
+        self.serve(&made.0, out)
     }
 
     fn serve(&self, directory: &Path, out: &mut Output) -> Result<(), PortalError> {

@@ -143,7 +143,7 @@ fn customer(
         [Purpose::Production, Purpose::Quality, Purpose::Development, Purpose::Management];
     let named = |purpose: Purpose| (format!("{} {}", name, purpose.as_str()), purpose);
     let environments = purposes.into_iter().take(number).map(named).collect();
-    Customer { fate, buys_in, terms, environments, name }
+    Customer { name, fate, buys_in, terms, environments }
 }
 
 /// Numbers that look random, and are the same for the same seed (xorshift64*).

@@ -157,7 +157,7 @@ impl<'a> History<'a> {
         }
         if sold.customer.fate == Fate::Grows && turn == TURNS / 2 {
             let renewed = portal.update_subscription(sold.subscription.id, |terms| {
-                terms.edition = "enterprise".to_owned();
+                "enterprise".clone_into(&mut terms.edition);
             })?;
             sold.subscription = renewed;
         }
