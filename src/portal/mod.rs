@@ -33,8 +33,8 @@ pub use error::PortalError;
 pub use http::{ClientAddress, ForwardedBy, Transport, openapi};
 pub use keys::{KeyRing, TrustChange};
 pub use operating::{
-    Act, AskedRelease, BranchView, ForkView, NewRebindCode, ReleaseAnswer, ReleaseState,
-    SerialOnlyLicense,
+    Act, AskedRelease, BranchView, ForkView, KeyStanding, NewRebindCode, ReleaseAnswer,
+    ReleaseState, SerialOnlyLicense,
 };
 pub use service::{Options, Portal};
 pub use tls::TlsError;

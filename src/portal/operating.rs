@@ -5,6 +5,7 @@ mod act;
 mod customers;
 mod environments;
 mod forks;
+mod keys;
 mod releases;
 mod searching;
 mod serial_only;
@@ -15,6 +16,7 @@ mod usage;
 pub use act::Act;
 pub use environments::NewRebindCode;
 pub use forks::{BranchView, ForkView};
+pub use keys::KeyStanding;
 pub use releases::{AskedRelease, ReleaseAnswer, ReleaseState};
 pub use serial_only::SerialOnlyLicense;
 

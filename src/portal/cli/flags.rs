@@ -1,15 +1,12 @@
 //! The flags that say what is bought.
 
+pub(super) use crate::portal::domain::written::{feature, limit, time};
 use crate::{
-    license::{Enforcement, Limit, Purpose},
+    license::{Limit, Purpose},
     portal::domain::{RebindPolicy, Terms},
 };
 use clap::Args;
-use jiff::{
-    Timestamp,
-    civil::{Date, Time},
-    tz::TimeZone,
-};
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// What is bought; what is not given stays as it is, or as usual.
@@ -117,43 +114,6 @@ fn set<T>(place: &mut T, given: Option<T>) {
     }
 }
 
-pub(super) fn time(text: &str) -> Result<Timestamp, String> {
-    let midnight = |day: Date| TimeZone::UTC.to_timestamp(day.to_datetime(Time::midnight()));
-    let day = || text.parse::<Date>().and_then(midnight);
-    text.parse::<Timestamp>().or_else(|_| day()).map_err(|_| {
-        "expected a day (2026-01-31) or a time with its zone (2026-01-31T12:00:00Z)".to_owned()
-    })
-}
-
-pub(super) fn feature(text: &str) -> Result<(String, Value), String> {
-    let (name, value) = text.split_once('=').unwrap_or((text, "true"));
-    if name.is_empty() {
-        return Err("expected NAME or NAME=VALUE".to_owned());
-    }
-    let value = match serde_json::from_str::<Value>(value) {
-        Ok(value @ (Value::Bool(_) | Value::Number(_) | Value::String(_))) => value,
-        _ => Value::String(value.to_owned()),
-    };
-    Ok((name.to_owned(), value))
-}
-
-pub(super) fn limit(text: &str) -> Result<(String, Limit), String> {
-    let wanted =
-        || "expected NAME=NUMBER or NAME=unlimited, with :soft or :hard after it".to_owned();
-    let (name, value) = text.split_once('=').ok_or_else(wanted)?;
-    let (value, enforcement) = match value.split_once(':') {
-        None => (value, Enforcement::Soft),
-        Some((value, "soft")) => (value, Enforcement::Soft),
-        Some((value, "hard")) => (value, Enforcement::Hard),
-        Some(_) => return Err(wanted()),
-    };
-    let limit = match value {
-        "unlimited" => None,
-        number => Some(number.parse().map_err(|_| wanted())?),
-    };
-    Ok((name.to_owned(), Limit { limit, enforcement }))
-}
-
 pub(super) fn slots(text: &str) -> Result<(Purpose, u32), String> {
     let wanted = || "expected PURPOSE=NUMBER".to_owned();
     let (purpose, number) = text.split_once('=').ok_or_else(wanted)?;
@@ -177,41 +137,5 @@ fn number_or_unlimited(text: &str) -> Result<Releases, String> {
             .parse()
             .map(|number| Releases(Some(number)))
             .map_err(|_| "expected a number, or unlimited".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_feature_is_true_a_number_or_a_text() {
-        for (text, name, value) in [
-            ("sso", "sso", Value::Bool(true)),
-            ("sso=false", "sso", Value::Bool(false)),
-            ("nodes=12", "nodes", Value::from(12)),
-            ("region=eu=west", "region", Value::from("eu=west")),
-            ("odd=[1]", "odd", Value::from("[1]")),
-        ] {
-            assert_eq!(feature(text), Ok((name.to_owned(), value)), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_limit_is_soft_unless_it_says_hard() {
-        let read = |text| limit(text).map(|(_, l)| (l.limit, l.enforcement));
-        assert_eq!(read("users=10"), Ok((Some(10), Enforcement::Soft)));
-        assert_eq!(read("users=10:hard"), Ok((Some(10), Enforcement::Hard)));
-        assert_eq!(read("users=unlimited"), Ok((None, Enforcement::Soft)));
-        for wrong in ["users", "users=", "users=-1", "users=1:firm"] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_time_is_a_day_or_a_second() {
-        assert_eq!(time("2026-01-31"), time("2026-01-31T00:00:00Z"));
-        assert_eq!(time("2026-01-31T01:00:00+01:00"), time("2026-01-31"));
-        assert!(time("31.1.2026").is_err());
     }
 }

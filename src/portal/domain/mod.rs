@@ -14,6 +14,7 @@ mod refusal;
 mod subscription;
 mod succession;
 mod trial;
+pub mod written;
 
 pub use chain::{Branch, Chain, Link, Step};
 pub use decision::{Decision, Holds, decide};

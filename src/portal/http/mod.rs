@@ -15,6 +15,7 @@ pub(super) use monitoring::router as monitoring_router;
 
 pub use client_address::ClientAddress;
 pub use transport::{ForwardedBy, Transport};
+pub(in crate::portal) use vendor::csv;
 
 use super::{
     Portal,

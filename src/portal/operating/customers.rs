@@ -157,7 +157,7 @@ impl Act<'_> {
             match slot {
                 SlotAfter::Free => {}
                 SlotAfter::Counted => {
-                    self.change.add_offline_release(subscription, id, self.now)?
+                    self.change.add_offline_release(subscription, id, self.now)?;
                 }
                 SlotAfter::HeldUntil(until) => environment.slot_held_until = Some(until),
             }

@@ -11,6 +11,7 @@ mod headers;
 pub(in crate::portal) mod page;
 mod refused;
 pub(in crate::portal) mod session;
+mod vendor;
 
 pub(in crate::portal) use headers::harden;
 pub(in crate::portal) use refused::PageError;
@@ -74,6 +75,7 @@ pub(super) fn routes(web: Web) -> Router {
     Router::new()
         .route("/assets/{name}", get(assets::asset))
         .merge(customer::routes())
+        .merge(vendor::routes())
         .layer(middleware::map_response(headers::keep_to_one_reader))
         .with_state(web)
 }

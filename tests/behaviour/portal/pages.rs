@@ -2,13 +2,14 @@
 
 use crate::stage::{Controller, Server, Vendor};
 use entitled::codes::ActivationCode;
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, io::Write, net::TcpStream};
 
 /// A browser: it keeps cookies, and follows nothing by itself.
 struct Browser<'a> {
     server: &'a Server,
     client: reqwest::Client,
     cookies: BTreeMap<String, String>,
+    runtime: tokio::runtime::Runtime,
 }
 
 struct Page {
@@ -20,49 +21,49 @@ struct Page {
 impl<'a> Browser<'a> {
     fn new(server: &'a Server) -> Self {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        Self { server, client: client.build().unwrap(), cookies: BTreeMap::new() }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { server, client: client.build().unwrap(), cookies: BTreeMap::new(), runtime }
     }
 
-    async fn sign_in(&mut self, code: &ActivationCode) {
+    fn sign_in(&mut self, code: &ActivationCode) {
         let form = format!("code={}", code.expose());
-        let page = self.post("/", "/sign-in", &form).await;
+        let page = self.post("/", "/sign-in", &form);
         assert_eq!((page.status, page.location.as_str()), (303, "/subscription"), "{}", page.text);
     }
 
-    async fn get(&mut self, path: &str) -> Page {
+    fn get(&mut self, path: &str) -> Page {
         let request = self.client.get(format!("{}{path}", self.server.url));
-        self.send(request).await
+        self.send(request)
     }
 
-    async fn token(&mut self, page: &str) -> String {
-        let text = self.get(page).await.text;
+    fn token(&mut self, page: &str) -> String {
+        let text = self.get(page).text;
         let (_, rest) = text.split_once("name=\"token\" value=\"").expect(&text);
         rest.split_once('"').unwrap().0.to_owned()
     }
 
     /// Sends a form of `page`.
-    async fn post(&mut self, page: &str, path: &str, form: &str) -> Page {
-        let body = format!("token={}&{form}", self.token(page).await);
+    fn post(&mut self, page: &str, path: &str, form: &str) -> Page {
+        let body = format!("token={}&{form}", self.token(page));
         let request = self.client.post(format!("{}{path}", self.server.url));
         self.send(request.header("content-type", "application/x-www-form-urlencoded").body(body))
-            .await
     }
 
-    async fn upload(&mut self, path: &str, file: &str) -> Page {
-        let token = self.token(path).await;
+    fn upload(&mut self, path: &str, file: &str) -> Page {
+        let token = self.token(path);
         let part = "\r\n--edge\r\nContent-Disposition: form-data; name=";
         let body = format!(
             "{part}\"token\"\r\n\r\n{token}{part}\"file\"; filename=\"request.jws\"\r\n\r\n{file}\r\n--edge--\r\n"
         );
         let request = self.client.post(format!("{}{path}", self.server.url));
         self.send(request.header("content-type", "multipart/form-data; boundary=edge").body(body))
-            .await
     }
 
-    async fn send(&mut self, request: reqwest::RequestBuilder) -> Page {
+    fn send(&mut self, request: reqwest::RequestBuilder) -> Page {
         let cookies: Vec<_> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
         let request = request.header("cookie", cookies.join("; "));
-        let answer = request.header("sec-fetch-site", "same-origin").send().await.unwrap();
+        let request = request.header("sec-fetch-site", "same-origin");
+        let answer = self.runtime.block_on(request.send()).unwrap();
         let text = |name: &str| answer.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
         let location = text("location").unwrap_or_default();
         for cookie in answer.headers().get_all("set-cookie") {
@@ -71,22 +72,22 @@ impl<'a> Browser<'a> {
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
         let status = answer.status().as_u16();
-        Page { status, location, text: answer.text().await.unwrap() }
+        Page { status, location, text: self.runtime.block_on(answer.text()).unwrap() }
     }
 
     /// Carries a request here and its answer back.
-    async fn carry(&mut self, controller: &Controller, arguments: &[&str]) {
+    fn carry(&mut self, controller: &Controller, arguments: &[&str]) {
         let request = controller.ctl.out(&[&["request"], arguments].concat());
-        let page = self.upload("/requests", &request).await;
+        let page = self.upload("/requests", &request);
         assert_eq!(page.status, 303, "{}", page.text);
-        let answer = self.get(&format!("{}/answer.jwt", page.location)).await;
+        let answer = self.get(&format!("{}/answer.jwt", page.location));
         let file = controller.write("answer.jws", &answer.text);
         controller.ctl.out(&["license", "install", file.to_str().unwrap()]);
     }
 }
 
-#[tokio::test]
-async fn a_controller_without_a_network_lives_by_the_pages() {
+#[test]
+fn a_controller_without_a_network_lives_by_the_pages() {
     let vendor = Vendor::new();
     let server = vendor.serve();
     let (id, code) = vendor.sell();
@@ -97,9 +98,9 @@ async fn a_controller_without_a_network_lives_by_the_pages() {
     let activate = ["activate", "--code-file", file.to_str().unwrap()];
 
     let mut browser = Browser::new(&server);
-    assert_eq!(browser.get("/subscription").await.location, "/");
-    browser.sign_in(&code).await;
-    browser.carry(&controller, &activate).await;
+    assert_eq!(browser.get("/subscription").location, "/");
+    browser.sign_in(&code);
+    browser.carry(&controller, &activate);
     let status = controller.socket.status();
     assert_eq!(
         (&status["state"], &status["entitled"]),
@@ -107,55 +108,54 @@ async fn a_controller_without_a_network_lives_by_the_pages() {
         "{status}"
     );
 
-    let page = browser.get("/subscription").await.text;
+    let page = browser.get("/subscription").text;
     let (_, rest) = page.split_once("href=\"/environments/").expect(&page);
     let environment = format!("/environments/{}", rest.split_once('"').unwrap().0);
     assert!(page.contains(status["serial_number"].as_str().unwrap()), "{page}");
-    assert!(browser.get(&environment).await.text.contains("Not confirmed yet"));
-    browser.carry(&controller, &["refresh"]).await;
-    assert!(browser.get(&environment).await.text.contains("Installed: the controller had it"));
+    assert!(browser.get(&environment).text.contains("Not confirmed yet"));
+    browser.carry(&controller, &["refresh"]);
+    assert!(browser.get(&environment).text.contains("Installed: the controller had it"));
 
     vendor.json(&["subscription", "set", &id, "--ends-at", "2199-01-01"]);
-    browser.carry(&controller, &["refresh"]).await;
+    browser.carry(&controller, &["refresh"]);
     assert_eq!(controller.socket.status()["license"]["sequence"], 2);
-    let license = browser.get(&format!("{environment}/license.jwt")).await.text;
+    let license = browser.get(&format!("{environment}/license.jwt")).text;
     let file = controller.write("license.jwt", &license);
     controller.ctl.out(&["license", "install", file.to_str().unwrap()]);
 
-    browser.carry(&controller, &["release"]).await;
+    browser.carry(&controller, &["release"]);
     assert_eq!(controller.socket.status()["state"], "unlicensed");
-    let history = browser.get("/history").await.text;
+    let history = browser.get("/history").text;
     assert!(history.contains("An environment was released"), "{history}");
-    let signed_out = browser.post("/subscription", "/sign-out", "").await;
+    let signed_out = browser.post("/subscription", "/sign-out", "");
     assert_eq!((signed_out.status, signed_out.location.as_str()), (303, "/"));
-    assert_eq!(browser.get("/subscription").await.location, "/");
+    assert_eq!(browser.get("/subscription").location, "/");
     let log = fs::read_to_string(vendor.path("serve.log")).unwrap();
     let token = browser.cookies.values().find(|value| value.len() > 20);
     assert!(!log.contains(&code.expose()) && !token.is_some_and(|token| log.contains(token)));
 }
 
-#[tokio::test]
-async fn a_hundred_uploads_that_never_end_keep_nobody_waiting() {
-    use tokio::{io::AsyncWriteExt, net::TcpStream};
+#[test]
+fn a_hundred_uploads_that_never_end_keep_nobody_waiting() {
     let vendor = Vendor::new();
     let server = vendor.serve();
     let (_, code) = vendor.sell();
     let mut browser = Browser::new(&server);
-    browser.sign_in(&code).await;
+    browser.sign_in(&code);
     let (name, value) =
         browser.cookies.iter().find(|(name, _)| name.ends_with("customer")).unwrap();
     let address = server.url.strip_prefix("http://").unwrap();
     let mut slow = Vec::new();
     for _ in 0..100 {
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
         let head = format!(
             "POST /requests HTTP/1.1\r\nHost: {address}\r\nCookie: {name}={value}\r\n\
              Content-Type: multipart/form-data; boundary=edge\r\nContent-Length: 1000000\r\n\r\n--edge"
         );
-        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
         slow.push(stream);
     }
-    assert_eq!(browser.get("/subscription").await.status, 200);
-    let refused = browser.upload("/requests", "garbage").await;
+    assert_eq!(browser.get("/subscription").status, 200);
+    let refused = browser.upload("/requests", "garbage");
     assert_eq!(refused.status, 400, "{}", refused.text);
 }

@@ -16,6 +16,8 @@ mod shown;
 mod subscriptions;
 mod terms;
 
+pub(in crate::portal) use export::csv;
+
 use super::Access;
 use utoipa::{
     Modify,

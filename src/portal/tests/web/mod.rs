@@ -6,6 +6,8 @@ mod requests;
 mod sign_in;
 mod trial;
 mod usage;
+mod vendor;
+mod vendor_administration;
 
 use super::stage::Stage;
 use crate::portal::{Transport, domain::Subscription};

@@ -1,0 +1,126 @@
+//! The vendor's pages: operators, tokens, webhooks and keys.
+
+use super::{
+    super::{access::PASSWORD, stage::Stage},
+    vendor::signed_in,
+};
+use crate::portal::{KeyRing, TrustChange, access::Role, directory::read_key};
+use axum::{
+    body::Body,
+    http::{Method, StatusCode},
+};
+
+#[tokio::test]
+async fn operators_are_added_and_changed() {
+    let stage = Stage::new();
+    let mut browser = signed_in(&stage, "alice", Role::Admin).await;
+    let page = "/vendor/operators";
+    let add = |name: &'static str, password: &'static str, again: &'static str| {
+        [("name", name), ("role", "support"), ("password", password), ("again", again)]
+    };
+    for (fields, code) in [
+        (add("bob", "short", "short"), "password-short"),
+        (add("bob", PASSWORD, "another long one"), "passwords-differ"),
+        (add("<b>bob", PASSWORD, PASSWORD), "access-name"),
+        (add("alice", PASSWORD, PASSWORD), "operator-exists"),
+    ] {
+        let refused = browser.post_from(page, page, &fields).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        refused.has(&[code]);
+        refused.lacks(&[PASSWORD]);
+    }
+    let done = browser.post_from(page, page, &add("bob", PASSWORD, PASSWORD)).await;
+    assert_eq!(done.location(), "/vendor/operators?done=stored");
+    for fields in [
+        vec![("act", "role"), ("role", "admin")],
+        vec![("act", "password"), ("password", "another long one"), ("again", "another long one")],
+        vec![("act", "disable")],
+    ] {
+        let done = browser.post_from(page, "/vendor/operators/bob", &fields).await;
+        assert_eq!(done.location(), "/vendor/operators?done=stored", "{}", done.text);
+    }
+    let bob = stage.portal.operators().unwrap().remove(1);
+    assert_eq!((bob.role, bob.disabled_at.is_some()), (Role::Admin, true));
+    browser.get(page).await.has(&["bob", "disabled"]);
+}
+
+#[tokio::test]
+async fn tokens_and_webhooks_are_made_and_ended() {
+    let stage = Stage::new();
+    let mut browser = signed_in(&stage, "alice", Role::Admin).await;
+    let fields = [("name", "crm"), ("days", "30"), ("scopes", "audit:read\r\nsubscriptions:read")];
+    let made = browser.post_from("/vendor/tokens", "/vendor/tokens", &fields).await;
+    made.has(&["entp_"]);
+    let page = browser.get("/vendor/tokens").await;
+    page.has(&["crm", "good", "subscriptions:read, audit:read"]);
+    page.lacks(&["entp_"]);
+    let wrong = [("name", "other"), ("scopes", "administer")];
+    let refused = browser.post_from("/vendor/tokens", "/vendor/tokens", &wrong).await;
+    refused.has(&["token-scope"]);
+    browser.post_from("/vendor/tokens", "/vendor/tokens/crm/revoke", &[]).await;
+    browser.get("/vendor/tokens").await.has(&["revoked"]);
+
+    let path = "/vendor/webhooks";
+    let fields = [("url", "https://crm.example/hook?key=q7only"), ("events", "subscription-*")];
+    browser.post_from(path, path, &fields).await.has(&["whsec_"]);
+    let page = browser.get(path).await;
+    page.has(&["https://crm.example", "subscription-*"]);
+    page.lacks(&["whsec_", "q7only"]);
+    let refused = browser.post_from(path, path, &[("url", "http://crm.example/")]).await;
+    refused.has(&["webhook-address"]);
+    let id = stage.portal.webhooks().unwrap().remove(0).id;
+    browser.post_from(path, &format!("{path}/{id}/test"), &[]).await;
+    assert_eq!(stage.portal.webhooks().unwrap().remove(0).messages.waiting, 1);
+    browser.post_from(path, &format!("{path}/{id}/remove"), &[]).await;
+    browser.get(path).await.has(&["There are none."]);
+}
+
+fn signing(stage: &Stage) -> String {
+    let keys = stage.portal.signing_keys().unwrap();
+    keys.into_iter().find(|key| key.signs).unwrap().thumbprint.to_string()
+}
+
+#[tokio::test]
+async fn a_key_is_rotated_by_one_click_or_by_a_document_from_off_line() {
+    let stage = Stage::new();
+    let mut browser = signed_in(&stage, "alice", Role::Admin).await;
+    let first = signing(&stage);
+    let page = browser.get("/vendor/keys").await;
+    page.has(&["version 1", &first, "Rotate now"]);
+    let done = browser.post_with(&page.token(), "/vendor/keys/rotate", &[]).await;
+    assert_eq!(done.location(), "/vendor/keys?done=trust", "{}", done.text);
+    let second = signing(&stage);
+    assert_ne!(second, first);
+    let page = browser.get("/vendor/keys").await;
+    page.has(&["version 2", &first, &second]);
+
+    // The root key leaves; from then on its word comes as a file.
+    let root = read_key(&stage.path("root-key.pem")).unwrap();
+    std::fs::remove_file(stage.path("root-key.pem")).unwrap();
+    browser.get("/vendor/keys").await.lacks(&["Rotate now"]);
+    let refused = browser.post_with(&page.token(), "/vendor/keys/rotate", &[]).await;
+    assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
+    browser.post_with(&page.token(), "/vendor/keys", &[]).await;
+    let keys = stage.portal.signing_keys().unwrap();
+    let made = keys.iter().find(|key| key.status == "not named").unwrap().thumbprint.clone();
+    let public = stage.portal.directory().read_signing_keys().unwrap();
+    let public = public.iter().find(|key| key.thumbprint() == made).unwrap().public();
+    let change = TrustChange { add: vec![public], ..TrustChange::default() };
+    let current = KeyRing::load(stage.portal.directory()).unwrap().trust().text().to_owned();
+    let signed = change.sign(&current, &root, stage.portal.now()).unwrap();
+    for (text, location) in
+        [("nonsense", ""), (current.as_str(), ""), (signed.as_str(), "/vendor/keys?done=trust")]
+    {
+        let token = browser.get("/vendor/keys").await.token();
+        let body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\n{token}\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"t\"\r\n\r\n{text}\r\n--b--\r\n"
+        );
+        let kind = "multipart/form-data; boundary=b";
+        let page = browser.send(Method::POST, "/vendor/keys/trust", kind, Body::from(body)).await;
+        assert_eq!(page.location(), location, "{}", page.text);
+    }
+    assert_eq!(signing(&stage), made.to_string());
+    let events = stage.events();
+    assert_eq!(events.iter().filter(|event| *event == "trust-installed").count(), 2);
+    assert!(!stage.path("trust.jwt.uploaded").exists());
+}

@@ -1,0 +1,89 @@
+//! The audit: what was changed, when, by whom.
+
+use super::{
+    super::{
+        PageError, Web,
+        page::{Layout, moment, show},
+    },
+    Done, SignedIn,
+};
+use crate::portal::{
+    access::Right,
+    store::{AuditEntry, AuditFilter},
+};
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    response::Response,
+};
+use serde::Deserialize;
+
+/// Entries of a page.
+const ROWS: u32 = 100;
+
+/// An entry in a table.
+pub(super) struct EntryRow {
+    pub(super) at: String,
+    pub(super) event: String,
+    pub(super) actor: String,
+    pub(super) subscription: Option<String>,
+    pub(super) environment: Option<String>,
+    pub(super) detail: String,
+}
+
+/// The entries of a table.
+pub(super) fn rows_of(entries: Vec<AuditEntry>) -> Vec<EntryRow> {
+    let row = |entry: AuditEntry| EntryRow {
+        at: moment(entry.at),
+        event: entry.event,
+        actor: entry.actor,
+        subscription: entry.subscription_id,
+        environment: entry.environment_id,
+        detail: entry.detail.to_string(),
+    };
+    entries.into_iter().map(row).collect()
+}
+
+/// Which entries.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Search {
+    event: String,
+    actor: String,
+    subscription: String,
+    before: String,
+}
+
+#[derive(Template)]
+#[template(path = "vendor/audit.html")]
+struct AuditPage {
+    layout: Layout,
+    search: Search,
+    entries: Vec<EntryRow>,
+    next: Option<i64>,
+}
+
+pub(super) async fn page(
+    State(web): State<Web>,
+    who: SignedIn,
+    Query(search): Query<Search>,
+) -> Result<Response, PageError> {
+    who.needs(Right::AuditRead)?;
+    let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let filter = AuditFilter {
+        event: given(&search.event),
+        actor: given(&search.actor),
+        subscription: search.subscription.trim().parse().ok(),
+    };
+    let before = search.before.parse().ok();
+    let mut found =
+        who.ask(&web, move |portal| portal.search_audit(&filter, before, ROWS + 1)).await?;
+    let more = found.len() > ROWS as usize;
+    found.truncate(ROWS as usize);
+    Ok(show(&AuditPage {
+        layout: who.layout(&web, "/vendor/audit", &Done::default()),
+        next: found.last().filter(|_| more).map(|last| last.id),
+        entries: rows_of(found),
+        search,
+    }))
+}

@@ -1,0 +1,168 @@
+//! What takes something from a customer, or gives more: on a page of its own, which says what it does.
+
+use super::{
+    super::{
+        PageError, Web,
+        form::Posted,
+        page::{Layout, day, see_other, show},
+    },
+    Done, SignedIn,
+    reading::read_date,
+};
+use crate::portal::{PortalError, access::Right, domain::Subscription};
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use uuid::Uuid;
+
+#[derive(Template)]
+#[template(path = "vendor/confirm.html")]
+struct ConfirmPage {
+    layout: Layout,
+    title: String,
+    text: &'static str,
+    action: String,
+    back: String,
+    button: &'static str,
+    risky: bool,
+    asks_reason: bool,
+    asks_end: bool,
+    end: String,
+}
+
+/// What is done to a subscription.
+#[derive(Clone, Copy)]
+enum Act {
+    Renew,
+    Suspend,
+    Resume,
+    Revoke,
+}
+
+impl Act {
+    fn of(word: &str) -> Result<Self, PageError> {
+        Ok(match word {
+            "renew" => Self::Renew,
+            "suspend" => Self::Suspend,
+            "resume" => Self::Resume,
+            "revoke" => Self::Revoke,
+            _ => return Err(PageError::not_found("page")),
+        })
+    }
+
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Renew => (
+                "Renew",
+                "The term is lengthened. The Activation Code stays; each environment gets a new license at its next refresh.",
+            ),
+            Self::Suspend => (
+                "Suspend",
+                "Nothing is issued for now. Licenses that were issued stay as they are.",
+            ),
+            Self::Resume => (
+                "Resume",
+                "A suspension or a revocation is taken back. Each environment gets a new license at its next refresh.",
+            ),
+            Self::Revoke => (
+                "Revoke",
+                "All licenses of this subscription are taken back: each environment gets a signed revocation at its next refresh, and refuses new work from then on.",
+            ),
+        }
+    }
+}
+
+pub(super) async fn subscription(
+    State(web): State<Web>,
+    who: SignedIn,
+    Path((id, word)): Path<(Uuid, String)>,
+) -> Result<Response, PageError> {
+    let act = Act::of(&word)?;
+    who.needs(Right::SubscriptionsWrite)?;
+    let sold = who.ask(&web, move |portal| portal.subscription(id)).await?;
+    let (button, text) = act.words();
+    Ok(show(&ConfirmPage {
+        layout: who.layout(&web, "", &Done::default()),
+        title: format!("{button} the subscription of {}", sold.customer),
+        text,
+        action: format!("/vendor/subscriptions/{id}/{word}"),
+        back: format!("/vendor/subscriptions/{id}"),
+        button,
+        risky: matches!(act, Act::Revoke | Act::Suspend),
+        asks_reason: matches!(act, Act::Revoke),
+        asks_end: matches!(act, Act::Renew),
+        end: day(sold.terms.ends_at),
+    }))
+}
+
+/// What was typed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Given {
+    reason: String,
+    ends_at: String,
+}
+
+pub(super) async fn change_subscription(
+    State(web): State<Web>,
+    Path((id, word)): Path<(Uuid, String)>,
+    Posted { who, form }: Posted<SignedIn, Given>,
+) -> Result<Response, PageError> {
+    let act = Act::of(&word)?;
+    let (mut ends_at, mut wrong) = (Timestamp::UNIX_EPOCH, Vec::new());
+    if matches!(act, Act::Renew) {
+        read_date("New end", &form.ends_at, &mut ends_at, &mut wrong);
+    }
+    if let Some(text) = wrong.pop() {
+        let title = "This was not done";
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return Err(
+            PageError::refused(status, "terms-term", title, text).back_to("/vendor/subscriptions")
+        );
+    }
+    let done = move |portal: &crate::portal::Portal| -> Result<Subscription, PortalError> {
+        match act {
+            Act::Renew => portal.renew_subscription(id, ends_at),
+            Act::Suspend => portal.suspend_subscription(id),
+            Act::Resume => portal.resume_subscription(id),
+            Act::Revoke => portal.revoke_subscription(id, form.reason.trim()),
+        }
+    };
+    who.ask(&web, done).await?;
+    Ok(see_other(&format!("/vendor/subscriptions/{id}?done={word}")))
+}
+
+pub(super) async fn environment(
+    State(web): State<Web>,
+    who: SignedIn,
+    Path(id): Path<Uuid>,
+) -> Result<Response, PageError> {
+    who.needs(Right::EnvironmentsWrite)?;
+    let environment = who.ask(&web, move |portal| portal.environment(id)).await?;
+    Ok(show(&ConfirmPage {
+        layout: who.layout(&web, "", &Done::default()),
+        title: format!("Release {}", environment.name),
+        text: "Its slot is free at once, for another machine or the same one. Its agent is told at its next refresh that the license is taken back.",
+        action: format!("/vendor/environments/{id}/release"),
+        back: format!("/vendor/environments/{id}"),
+        button: "Release",
+        risky: true,
+        asks_reason: false,
+        asks_end: false,
+        end: String::new(),
+    }))
+}
+
+pub(super) async fn release_environment(
+    State(web): State<Web>,
+    Path(id): Path<Uuid>,
+    Posted { who, .. }: Posted<SignedIn, Given>,
+) -> Result<Response, PageError> {
+    who.ask(&web, move |portal| portal.release_environment(id)).await?;
+    Ok(see_other(&format!("/vendor/environments/{id}?done=released")))
+}

@@ -1,0 +1,164 @@
+//! One environment: how it stands, and what helps its customer out.
+
+use super::{
+    super::{
+        PageError, Web,
+        form::Posted,
+        page::{Layout, moment, see_other, show},
+    },
+    Done, SignedIn,
+};
+use crate::portal::{
+    AskedRelease, BranchView,
+    access::Right,
+    domain::{Environment, PendingRebind},
+    export::{ENVIRONMENTS, environments_csv},
+    http::csv,
+};
+use askama::Template;
+use axum::{
+    extract::{Path, Query, State},
+    response::Response,
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+/// An environment in a table.
+pub(super) struct EnvironmentRow {
+    pub(super) id: Uuid,
+    pub(super) name: String,
+    pub(super) purpose: String,
+    pub(super) status: &'static str,
+    pub(super) serial: String,
+    pub(super) seen: String,
+}
+
+pub(super) const fn status(environment: &Environment) -> &'static str {
+    if environment.is_released() {
+        "released"
+    } else if environment.key.is_none() {
+        "by Serial Number alone"
+    } else {
+        "activated"
+    }
+}
+
+impl From<&Environment> for EnvironmentRow {
+    fn from(environment: &Environment) -> Self {
+        let forked = environment.chain.is_forked() && !environment.is_released();
+        Self {
+            id: environment.id,
+            name: environment.name.clone(),
+            purpose: environment.purpose.to_string(),
+            status: if forked { "forked" } else { status(environment) },
+            serial: environment.serial_number.to_string(),
+            seen: moment(environment.seen_at),
+        }
+    }
+}
+
+struct Branch {
+    last_request: String,
+    since: String,
+    heard: String,
+    machine: String,
+    score: String,
+    survivor: bool,
+}
+
+impl From<BranchView> for Branch {
+    fn from(branch: BranchView) -> Self {
+        Self {
+            last_request: branch.last_request.to_string(),
+            since: moment(branch.since),
+            heard: moment(branch.answered_at),
+            machine: branch.machine.map(|machine| machine.kind).unwrap_or_default(),
+            score: branch.hardware_score.map(|score| format!("{score} %")).unwrap_or_default(),
+            survivor: branch.survivor,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "vendor/environment.html")]
+struct EnvironmentPage {
+    layout: Layout,
+    row: EnvironmentRow,
+    subscription: Uuid,
+    customer: String,
+    facts: Vec<(&'static str, String)>,
+    forked: bool,
+    branches: Vec<Branch>,
+    rebinds: Vec<PendingRebind>,
+    releases: Vec<AskedRelease>,
+    may_release: bool,
+    may_assist: bool,
+}
+
+pub(super) async fn page(
+    State(web): State<Web>,
+    who: SignedIn,
+    Path(id): Path<Uuid>,
+    Query(done): Query<Done>,
+) -> Result<Response, PageError> {
+    let (environment, sold, forks, mut rebinds, releases) = who
+        .ask(&web, move |portal| {
+            let environment = portal.environment(id)?;
+            let sold = portal.subscription(environment.subscription_id)?;
+            Ok((
+                environment,
+                sold,
+                portal.forks(id)?,
+                portal.pending_rebinds()?,
+                portal.waiting_releases(Some(id))?,
+            ))
+        })
+        .await?;
+    rebinds.retain(|pending| pending.environment_id == id);
+    let now = web.portal.now();
+    let optional = |time: Option<jiff::Timestamp>| time.map(moment).unwrap_or_default();
+    let key = environment.key.map(|key| key.thumbprint().to_string());
+    let facts = [
+        ("Serial Number", environment.serial_number.to_string()),
+        ("Purpose", environment.purpose.to_string()),
+        ("Key", key.unwrap_or_else(|| "none: bound to the Serial Number alone".to_owned())),
+        ("Newest document", format!("sequence {}", environment.sequence.0)),
+        ("Activated", moment(environment.activated_at)),
+        ("Last heard", moment(environment.seen_at)),
+        ("Released", optional(environment.released_at)),
+        ("Slot held until", optional(environment.slot_held_until)),
+    ];
+    Ok(show(&EnvironmentPage {
+        layout: who.layout(&web, "", &done),
+        row: EnvironmentRow::from(&environment),
+        subscription: sold.id,
+        customer: sold.customer,
+        facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+        forked: forks.forked && !environment.is_released(),
+        branches: forks.branches.into_iter().map(Branch::from).collect(),
+        rebinds,
+        releases,
+        may_release: who.may(Right::EnvironmentsWrite) && environment.has_slot(now),
+        may_assist: who.may(Right::EnvironmentsAssist) && !environment.is_released(),
+    }))
+}
+
+/// The branch that is named.
+#[derive(Debug, Deserialize)]
+pub(super) struct Named {
+    branch: Uuid,
+}
+
+pub(super) async fn survivor(
+    State(web): State<Web>,
+    Path(id): Path<Uuid>,
+    Posted { who, form: Named { branch } }: Posted<SignedIn, Named>,
+) -> Result<Response, PageError> {
+    who.ask(&web, move |portal| portal.name_survivor(id, branch)).await?;
+    Ok(see_other(&format!("/vendor/environments/{id}?done=survivor")))
+}
+
+pub(super) async fn export(who: SignedIn) -> Result<Response, PageError> {
+    who.needs(Right::EnvironmentsRead)?;
+    Ok(csv(who.portal, "environments.csv", ENVIRONMENTS, environments_csv))
+}

@@ -1,0 +1,130 @@
+//! Operators sign in, and out.
+
+use super::{
+    super::{
+        PageError, Web,
+        form::{Posted, Visitor},
+        page::{Layout, see_other, show_as},
+        session,
+    },
+    SignedIn, told,
+};
+use crate::portal::{
+    access::{Password, SignInError},
+    store::SessionKind,
+};
+use askama::Template;
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::Response,
+};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+const FIRST: &str = "/vendor/subscriptions";
+
+#[derive(Template)]
+#[template(path = "vendor/sign_in.html")]
+struct SignInPage {
+    layout: Layout,
+    name: String,
+    error: Option<String>,
+}
+
+/// No `Debug`: the password is a secret.
+#[derive(Deserialize)]
+pub(super) struct SignInForm {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    password: Zeroizing<String>,
+}
+
+pub(super) async fn page(
+    State(web): State<Web>,
+    visitor: Visitor,
+    who: Result<SignedIn, PageError>,
+) -> Result<Response, PageError> {
+    // Not only that there is a session: one that is not good any more would lead back and forth.
+    if who.is_ok() {
+        return Ok(see_other(FIRST));
+    }
+    Ok(form(&web, visitor, String::new(), StatusCode::OK, None))
+}
+
+fn form(
+    web: &Web,
+    visitor: Visitor,
+    name: String,
+    status: StatusCode,
+    error: Option<String>,
+) -> Response {
+    let layout = Layout::visitor(web, &visitor.token);
+    let mut response = show_as(status, &SignInPage { layout, name, error });
+    if let Some(cookie) = visitor.cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+pub(super) async fn sign_in(
+    State(web): State<Web>,
+    Posted { who: visitor, form: SignInForm { name, password } }: Posted<Visitor, SignInForm>,
+) -> Result<Response, PageError> {
+    let from = visitor.address;
+    let operator = match web.portal.sign_in(&name, Password::typed(password), from).await {
+        Ok(operator) => operator,
+        Err(SignInError::Portal(error)) => return Err(told(error)),
+        Err(error) => {
+            let status = match error {
+                SignInError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+                SignInError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::FORBIDDEN,
+            };
+            let text = super::sentence(&error.to_string());
+            let mut response = form(&web, visitor, name, status, Some(text));
+            if let Some(seconds) = error.retry_after() {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+            return Ok(response);
+        }
+    };
+    let (portal, is_secure) =
+        (web.portal.acting_as(&format!("{} via {}", operator.actor(), from.0)), web.is_secure);
+    let kind = SessionKind::Operator;
+    let begun = web
+        .blocking(move || session::begin(&portal, is_secure, kind, &operator.name, None))
+        .await
+        .map_err(told)?;
+    let mut response = see_other(FIRST);
+    response.headers_mut().append(header::SET_COOKIE, begun);
+    Ok(response)
+}
+
+/// A form with nothing in it but its token.
+#[derive(Deserialize)]
+pub(super) struct Nothing {}
+
+pub(super) async fn sign_out(
+    State(web): State<Web>,
+    Posted { who, .. }: Posted<SignedIn, Nothing>,
+) -> Result<Response, PageError> {
+    signed_out(&web, who, false).await
+}
+
+pub(super) async fn sign_out_everywhere(
+    State(web): State<Web>,
+    Posted { who, .. }: Posted<SignedIn, Nothing>,
+) -> Result<Response, PageError> {
+    signed_out(&web, who, true).await
+}
+
+async fn signed_out(web: &Web, who: SignedIn, everywhere: bool) -> Result<Response, PageError> {
+    let SignedIn { portal, session, .. } = who;
+    web.blocking(move || session::end(&portal, session, everywhere, None)).await.map_err(told)?;
+    let mut response = see_other(super::SIGN_IN);
+    let cookie = session::end_cookie(SessionKind::Operator, web.is_secure);
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}

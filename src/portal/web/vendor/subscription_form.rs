@@ -1,0 +1,254 @@
+//! Selling a subscription, and changing what was bought, by one form.
+
+use super::{
+    super::{
+        PageError, Web,
+        form::Posted,
+        page::{Layout, see_other, show_as},
+    },
+    Done, SignedIn,
+    reading::{
+        date, read_date, read_features, read_limits, read_number, read_optional, written_features,
+        written_limits,
+    },
+    told,
+};
+use crate::{
+    license::Purpose,
+    portal::{
+        PortalError,
+        access::Right,
+        domain::{Revision, Subscription, Terms},
+    },
+};
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use jiff::SignedDuration;
+use serde::Deserialize;
+use uuid::Uuid;
+
+/// What is in the fields, as it is typed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TermsForm {
+    customer: String,
+    edition: String,
+    support_level: String,
+    starts_at: String,
+    ends_at: String,
+    grace_days: String,
+    trial: String,
+    development: String,
+    quality: String,
+    production: String,
+    management: String,
+    features: String,
+    limits: String,
+    rebind: String,
+    releases_a_year: String,
+    offline_releases_a_year: String,
+    check_in_days: String,
+    refresh_after: String,
+    lease_days: String,
+    hardware_grace_hours: String,
+    allow_override: String,
+    allow_serial_only: String,
+    /// The revision that the form was made from.
+    revision: String,
+}
+
+#[derive(Template)]
+#[template(path = "vendor/subscription_form.html")]
+struct FormPage {
+    layout: Layout,
+    /// None: it is new.
+    id: Option<Uuid>,
+    form: TermsForm,
+    errors: Vec<String>,
+}
+
+fn checkbox(checked: bool) -> String {
+    if checked { "yes" } else { "" }.to_owned()
+}
+
+impl TermsForm {
+    fn of(customer: &str, terms: &Terms, revision: Option<Revision>) -> Self {
+        let slots = |purpose| terms.slots_for(purpose).to_string();
+        let optional = |number: Option<u32>| number.map(|n| n.to_string()).unwrap_or_default();
+        Self {
+            customer: customer.to_owned(),
+            edition: terms.edition.clone(),
+            support_level: terms.support_level.clone(),
+            starts_at: date(terms.starts_at),
+            ends_at: date(terms.ends_at),
+            grace_days: terms.grace_days.to_string(),
+            trial: checkbox(terms.trial),
+            development: slots(Purpose::Development),
+            quality: slots(Purpose::Quality),
+            production: slots(Purpose::Production),
+            management: slots(Purpose::Management),
+            features: written_features(terms),
+            limits: written_limits(terms),
+            rebind: terms.rebind.as_str().to_owned(),
+            releases_a_year: optional(terms.releases_a_year),
+            offline_releases_a_year: terms.offline_releases_a_year.to_string(),
+            check_in_days: optional(terms.check_in_days),
+            refresh_after: terms.refresh_after.to_string(),
+            lease_days: terms.lease_days.to_string(),
+            hardware_grace_hours: terms.hardware_grace_hours.to_string(),
+            allow_override: checkbox(terms.allow_override),
+            allow_serial_only: checkbox(terms.allow_serial_only),
+            revision: revision.map(|revision| revision.to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// What was typed, over `terms`; what is wrong with it, field by field.
+    fn read(&self, mut terms: Terms) -> Result<Terms, Vec<String>> {
+        let mut wrong = Vec::new();
+        self.edition.trim().clone_into(&mut terms.edition);
+        self.support_level.trim().clone_into(&mut terms.support_level);
+        read_date("Start", &self.starts_at, &mut terms.starts_at, &mut wrong);
+        read_date("End", &self.ends_at, &mut terms.ends_at, &mut wrong);
+        read_number("Days of grace", &self.grace_days, &mut terms.grace_days, &mut wrong);
+        for (purpose, typed) in [
+            (Purpose::Development, &self.development),
+            (Purpose::Quality, &self.quality),
+            (Purpose::Production, &self.production),
+            (Purpose::Management, &self.management),
+        ] {
+            let mut number = terms.slots_for(purpose);
+            read_number("Environments", typed, &mut number, &mut wrong);
+            terms.slots.insert(purpose, number);
+        }
+        read_features(&self.features, &mut terms, &mut wrong);
+        read_limits(&self.limits, &mut terms, &mut wrong);
+        match self.rebind.parse() {
+            Ok(policy) => terms.rebind = policy,
+            Err(error) => wrong.push(format!("Rebind: {error}")),
+        }
+        read_optional(
+            "Releases a year",
+            &self.releases_a_year,
+            &mut terms.releases_a_year,
+            &mut wrong,
+        );
+        read_optional(
+            "Days without contact",
+            &self.check_in_days,
+            &mut terms.check_in_days,
+            &mut wrong,
+        );
+        for (name, typed, place) in [
+            (
+                "Off-line releases",
+                &self.offline_releases_a_year,
+                &mut terms.offline_releases_a_year,
+            ),
+            ("Refresh", &self.refresh_after, &mut terms.refresh_after),
+            ("Member lease", &self.lease_days, &mut terms.lease_days),
+            ("Hardware grace", &self.hardware_grace_hours, &mut terms.hardware_grace_hours),
+        ] {
+            read_number(name, typed, place, &mut wrong);
+        }
+        terms.trial = !self.trial.is_empty();
+        terms.allow_override = !self.allow_override.is_empty();
+        terms.allow_serial_only = !self.allow_serial_only.is_empty();
+        if wrong.is_empty() { Ok(terms) } else { Err(wrong) }
+    }
+}
+
+fn form_page(
+    web: &Web,
+    who: &SignedIn,
+    id: Option<Uuid>,
+    form: TermsForm,
+    errors: Vec<String>,
+) -> Response {
+    let layout = who.layout(web, "", &Done::default());
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    show_as(status, &FormPage { layout, id, form, errors })
+}
+
+fn usual(web: &Web) -> Terms {
+    let now = web.portal.now();
+    let a_year = now.checked_add(SignedDuration::from_hours(365 * 24)).unwrap_or(now);
+    Terms::new("standard", "standard", now, a_year)
+}
+
+pub(super) async fn new(State(web): State<Web>, who: SignedIn) -> Result<Response, PageError> {
+    who.needs(Right::SubscriptionsWrite)?;
+    Ok(form_page(&web, &who, None, TermsForm::of("", &usual(&web), None), Vec::new()))
+}
+
+pub(super) async fn create(
+    State(web): State<Web>,
+    Posted { who, form }: Posted<SignedIn, TermsForm>,
+) -> Result<Response, PageError> {
+    who.needs(Right::SubscriptionsWrite)?;
+    let terms = match form.read(usual(&web)) {
+        Ok(terms) => terms,
+        Err(errors) => return Ok(form_page(&web, &who, None, form, errors)),
+    };
+    let (portal, customer) = (who.portal.clone(), form.customer.trim().to_owned());
+    let made = web.blocking(move || portal.create_subscription(&customer, terms)).await;
+    settled(&web, &who, None, form, made, "created")
+}
+
+/// The page of what was stored, or the form again with what is wrong.
+fn settled(
+    web: &Web,
+    who: &SignedIn,
+    id: Option<Uuid>,
+    form: TermsForm,
+    result: Result<Subscription, PortalError>,
+    done: &str,
+) -> Result<Response, PageError> {
+    match result {
+        Ok(stored) => Ok(see_other(&format!("/vendor/subscriptions/{}?done={done}", stored.id))),
+        Err(error @ PortalError::Terms(_)) => {
+            let errors = vec![super::sentence(&error.to_string())];
+            Ok(form_page(web, who, id, form, errors))
+        }
+        Err(error) => Err(told(error)),
+    }
+}
+
+pub(super) async fn edit(
+    State(web): State<Web>,
+    who: SignedIn,
+    Path(id): Path<Uuid>,
+) -> Result<Response, PageError> {
+    who.needs(Right::SubscriptionsWrite)?;
+    let sold = who.ask(&web, move |portal| portal.subscription(id)).await?;
+    let form = TermsForm::of(&sold.customer, &sold.terms, Some(sold.revision));
+    Ok(form_page(&web, &who, Some(id), form, Vec::new()))
+}
+
+pub(super) async fn change(
+    State(web): State<Web>,
+    Path(id): Path<Uuid>,
+    Posted { who, form }: Posted<SignedIn, TermsForm>,
+) -> Result<Response, PageError> {
+    who.needs(Right::SubscriptionsWrite)?;
+    let sold = who.ask(&web, move |portal| portal.subscription(id)).await?;
+    let seen = form.revision.parse().map_or(Revision::NONE, Revision);
+    let terms = match form.read(sold.terms) {
+        Ok(terms) => terms,
+        Err(errors) => return Ok(form_page(&web, &who, Some(id), form, errors)),
+    };
+    let (portal, customer) = (who.portal.clone(), form.customer.trim().to_owned());
+    let changed = web.blocking(move || {
+        portal.act(move |act| {
+            act.check_revision(id, seen)?;
+            act.update_subscription(id, |subscription| {
+                subscription.customer = customer;
+                subscription.terms = terms;
+            })
+        })
+    });
+    settled(&web, &who, Some(id), form, changed.await, "changed")
+}
