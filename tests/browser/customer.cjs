@@ -74,4 +74,77 @@ async function byKeyboard({ vendor }, browser) {
   await page.context().close();
 }
 
-module.exports = { byKeyboard, signingIn };
+/** A server without any way to the portal: request file up, answer down, active; renewed, rebound and released by courier. */
+async function airGapped({ vendor, keep }, browser) {
+  const { id, activation_code: code } = sell(vendor, '--slots', 'production=2', '--slots', 'quality=0');
+  const controller = new Controller(vendor, 'air-gapped', { portal: false });
+  await controller.start();
+  keep(controller.daemon);
+  const page = await browser.visitor({ acceptDownloads: true });
+  await signIn(page, vendor, code);
+  await browser.look(page, 'subscription-new');
+
+  await page.getByRole('link', { name: 'Upload a request', exact: true }).first().click();
+  await browser.look(page, 'requests');
+  await upload(page, 'notes.txt', 'this is no request');
+  await says(page, 'no sound request');
+  await browser.look(page, 'requests-refused');
+  await page.goto(`${vendor.url}/requests`);
+  const request = controller.ctl(code, 'request', 'activate', '--name', 'Düsseldorf & Co', '--purpose', 'production');
+  require_(request.status === 0, request.stderr);
+  await upload(page, 'request.jws', request.stdout);
+  await says(page, 'The request is answered');
+  await browser.look(page, 'answer');
+  const answer = await download(page, 'Download the answer');
+  const file = path.join(controller.folder, 'answer.jws');
+  fs.writeFileSync(file, answer);
+  controller.run('license', 'install', file);
+  require_(controller.status().state === 'active', JSON.stringify(controller.status()));
+
+  // The same file again: the same answer.
+  await page.goto(`${vendor.url}/requests`);
+  await upload(page, 'request.jws', request.stdout);
+  require_((await download(page, 'Download the answer')) === answer, 'a repeated request has another answer');
+
+  await page.goto(`${vendor.url}/subscription`);
+  await browser.look(page, 'subscription');
+  await page.getByRole('link', { name: 'Düsseldorf & Co' }).click();
+  await says(page, controller.run('serial').trim().split(/\s/).find((word) => word.includes('-')) ?? '');
+  await browser.look(page, 'environment');
+
+  // The vendor renews; the file goes the same way.
+  vendor.run('subscription', 'set', id, '--feature', 'reports');
+  const refresh = controller.run('request', 'refresh');
+  await page.goto(`${vendor.url}/requests`);
+  await upload(page, 'refresh.jws', refresh);
+  fs.writeFileSync(file, await download(page, 'Download the answer'));
+  controller.run('license', 'install', file);
+  require_(controller.status().features.reports === true, 'the renewal has not arrived');
+
+  await page.goto(`${vendor.url}/subscription`);
+  await page.getByRole('link', { name: 'Düsseldorf & Co' }).click();
+  await page.getByRole('button', { name: 'Make a one-time code' }).click();
+  await says(page, 'It is shown once');
+  await browser.look(page, 'rebind-code');
+
+  await page.goto(`${vendor.url}/history`);
+  await browser.look(page, 'history');
+  await page.goto(`${vendor.url}/usage-reports`);
+  await browser.look(page, 'usage-report');
+  await upload(page, 'usage.txt', controller.run('usage', 'report'));
+  await browser.look(page, 'usage-report-taken');
+  await page.goto(`${vendor.url}/serial-number`);
+  await browser.look(page, 'serial-number');
+
+  const release = controller.run('request', 'release');
+  await page.goto(`${vendor.url}/requests`);
+  await upload(page, 'release.jws', release);
+  fs.writeFileSync(file, await download(page, 'Download the answer'));
+  controller.run('license', 'install', file);
+  require_(controller.status().state === 'unlicensed', JSON.stringify(controller.status()));
+  await page.goto(`${vendor.url}/subscription`);
+  await browser.look(page, 'subscription-released');
+  await page.context().close();
+}
+
+module.exports = { airGapped, byKeyboard, signingIn };
