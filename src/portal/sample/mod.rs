@@ -150,16 +150,16 @@ impl<'a> History<'a> {
     fn month_of(&mut self, at: usize, turn: u32) -> Result<(), PortalError> {
         let Self { portal, time, roots, sold, .. } = self;
         let sold = &mut sold[at];
-        // A quarter of them is heard of in a month; a fork is two that both are.
-        let is_heard = (at + usize::try_from(turn).unwrap_or(0)).is_multiple_of(4);
-        if !is_heard && turn + 1 != TURNS {
-            return Ok(());
-        }
         if sold.customer.fate == Fate::Grows && turn == TURNS / 2 {
             let renewed = portal.update_subscription(sold.subscription.id, |terms| {
                 "enterprise".clone_into(&mut terms.edition);
             })?;
             sold.subscription = renewed;
+        }
+        // A quarter of them is heard of in a month; a fork is two that both are.
+        let is_heard = (at + usize::try_from(turn).unwrap_or(0)).is_multiple_of(4);
+        if !is_heard && turn + 1 != TURNS {
+            return Ok(());
         }
         for machine in &mut sold.machines {
             time.passes(30);
