@@ -153,6 +153,9 @@ impl<'a> History<'a> {
         if sold.customer.fate == Fate::Grows && turn == TURNS / 2 {
             let renewed = portal.update_subscription(sold.subscription.id, |terms| {
                 "enterprise".clone_into(&mut terms.edition);
+                if let Some(users) = terms.limits.get_mut("users") {
+                    users.limit = users.limit.map(|users| users + 250);
+                }
             })?;
             sold.subscription = renewed;
         }
