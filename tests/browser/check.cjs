@@ -8,6 +8,7 @@ const path = require('node:path');
 const { Browser } = require('./browser.cjs');
 const { onSite } = require('./site.cjs');
 const customer = require('./customer.cjs');
+const vendor = require('./vendor.cjs');
 
 async function main(binaries, shots) {
   await onSite(path.resolve(binaries), async (site) => {
@@ -15,7 +16,7 @@ async function main(binaries, shots) {
     site.keep(site.vendor.server);
     const browser = await Browser.start(path.resolve(shots));
     try {
-      for (const journey of [...Object.values(customer)]) {
+      for (const journey of [...Object.values(customer), ...Object.values(vendor)]) {
         console.log(`browser: ${journey.name}`);
         await journey(site, browser);
       }

@@ -18,6 +18,7 @@ use crate::{
     portal::{
         PortalError,
         access::Right,
+        clock::whole_second,
         domain::{Revision, Subscription, Terms},
     },
 };
@@ -173,10 +174,14 @@ fn form_page(
     show_as(status, &FormPage { layout, id, form, errors })
 }
 
+/// A year from today on.
 fn usual(web: &Web) -> Terms {
+    const DAY: i64 = 86_400;
     let now = web.portal.now();
-    let a_year = now.checked_add(SignedDuration::from_hours(365 * 24)).unwrap_or(now);
-    Terms::new("standard", "standard", now, a_year)
+    let passed = SignedDuration::from_secs(now.as_second().rem_euclid(DAY));
+    let today = whole_second(now).checked_sub(passed).unwrap_or(now);
+    let a_year = today.checked_add(SignedDuration::from_secs(365 * DAY)).unwrap_or(today);
+    Terms::new("standard", "standard", today, a_year)
 }
 
 pub(super) async fn new(State(web): State<Web>, who: SignedIn) -> Result<Response, PageError> {
