@@ -94,6 +94,14 @@ impl Attempts {
         if count.wrong > subject.forgiven() { count.left(now) } else { None }
     }
 
+    /// Takes one back that was counted before it was known.
+    pub(super) fn not_wrong(&self, subject: Subject) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&subject) {
+            count.wrong = count.wrong.saturating_sub(1);
+        }
+    }
+
     /// Seconds to wait before another proof is looked at; none where it may come now.
     pub(super) fn wait(&self, subject: Subject, now: Timestamp) -> Option<u32> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

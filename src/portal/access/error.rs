@@ -36,6 +36,10 @@ pub enum AccessError {
         "a token needs at least one scope, and `administer` is none: give --scope, `entitle-portal token create --help` lists them"
     )]
     TokenScope,
+    #[error(
+        "a token is good for a whole number of days, at least 1 and not beyond the year 9999: give such a number, or nothing for a token without an end"
+    )]
+    TokenLifetime,
     #[error("this needs the right `{needs}`, which the caller does not have: ask an administrator")]
     NotAllowed { needs: Right },
 }
@@ -57,6 +61,7 @@ impl AccessError {
             Self::NoToken { .. } => "no-token",
             Self::TokenRevoked { .. } => "token-revoked",
             Self::TokenScope => "token-scope",
+            Self::TokenLifetime => "token-lifetime",
             Self::NotAllowed { .. } => "not-allowed",
         }
     }

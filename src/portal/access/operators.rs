@@ -4,7 +4,7 @@ use super::{
     super::{
         Portal, PortalError,
         clock::whole_second,
-        store::{Change, Event},
+        store::{Change, Event, SessionKind},
     },
     AccessError, Operator, Password, Right, Role,
 };
@@ -126,6 +126,7 @@ impl Portal {
             let mut detail = edit(&mut operator, now)?;
             operator.changed_at = now;
             change.put_operator(&operator)?;
+            change.end_sessions_of(SessionKind::Operator, &operator.name)?;
             detail["operator"] = json!(operator.name);
             told(change, &actor, event, detail, now)?;
             Ok(operator)

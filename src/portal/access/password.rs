@@ -96,13 +96,16 @@ impl fmt::Debug for PasswordDigest {
 
 /// Where passwords are verified: on threads of their own, so that whoever tries many keeps neither pages nor agents waiting.
 pub struct Hashing {
-    at_once: Semaphore,
+    at_once: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
 
 impl Default for Hashing {
     fn default() -> Self {
-        Self { at_once: Semaphore::new(AT_ONCE), waiting: Arc::new(Semaphore::new(WAITING)) }
+        Self {
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            waiting: Arc::new(Semaphore::new(WAITING)),
+        }
     }
 }
 
@@ -113,12 +116,13 @@ impl Hashing {
         password: Password,
         digest: Option<PasswordDigest>,
     ) -> Option<bool> {
-        let _waiting = self.waiting.try_acquire().ok()?;
-        let _one = self.at_once.acquire().await.ok()?;
+        let waiting = self.waiting.clone().try_acquire_owned().ok()?;
+        let one = self.at_once.clone().acquire_owned().await.ok()?;
         let (reply, answer) = oneshot::channel();
         let verify = move || {
             let fits = password.fits(digest.as_ref());
-            // Whoever asked may have gone.
+            // The places are the work's, not the asker's, who may have gone.
+            drop((waiting, one));
             let _ = reply.send(fits);
         };
         thread::Builder::new().name("portal-password".to_owned()).spawn(verify).ok()?;

@@ -74,15 +74,21 @@ impl Portal {
         if let Some(seconds) = wait.or(by_name) {
             return Err(SignInError::TooMany { seconds });
         }
+        // Counted before anybody waits for anything: neither many at once nor one who hangs up is asked more often.
+        let now = self.now();
+        let (by_address, by_name) = (attempts.wrong(address, now), attempts.wrong(account, now));
         let found = self.operator_named(name).await?;
         let enabled = found.filter(|operator| operator.disabled_at.is_none());
         let digest = enabled.as_ref().map(|operator| operator.password.clone());
-        let fits = self.hashing().fits(password, digest).await.ok_or(SignInError::Busy)?;
+        let fits = self.hashing().fits(password, digest).await;
+        if fits != Some(false) {
+            attempts.not_wrong(address);
+            attempts.not_wrong(account);
+        }
+        let fits = fits.ok_or(SignInError::Busy)?;
         if let Some(operator) = enabled.filter(|_| fits) {
             return Ok(operator);
         }
-        let now = self.now();
-        let (by_address, by_name) = (attempts.wrong(address, now), attempts.wrong(account, now));
         tracing::info!(address = %from.0, "a sign-in is refused");
         let seconds = by_address.or(by_name);
         Err(seconds.map_or(SignInError::Refused, |seconds| SignInError::TooMany { seconds }))

@@ -98,6 +98,21 @@ async fn whoever_guesses_waits_and_locks_nobody_out() {
 }
 
 #[tokio::test]
+async fn neither_many_at_once_nor_one_who_hangs_up_has_more_tries() {
+    let stage = Stage::new();
+    let at_once = (0..20).map(|_| sign_in(&stage, "alice", "wrong", address(1)));
+    let answers = futures_util::future::join_all(at_once).await;
+    let refused = answers.iter().filter(|answer| *answer == "sign-in-refused").count();
+    let too_many = answers.iter().filter(|answer| *answer == "too-many-sign-ins").count();
+    assert_eq!((refused, too_many), (10, 10), "{answers:?}");
+    for _ in 0..10 {
+        let asked = sign_in(&stage, "bob", "wrong", address(2));
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, asked).await.is_err());
+    }
+    assert_eq!(sign_in(&stage, "bob", "wrong", address(2)).await, "too-many-sign-ins");
+}
+
+#[tokio::test]
 async fn the_addresses_of_one_network_count_as_one() {
     let stage = Stage::new();
     for n in 0..10_u16 {

@@ -3,6 +3,7 @@
 use super::{PageError, Web};
 use crate::portal::{
     Portal, PortalError,
+    access::Operator,
     clock::whole_second,
     store::{Event, SessionKind, StoredSession},
 };
@@ -93,7 +94,8 @@ pub(in crate::portal) async fn current(
     Ok(web.blocking(move || find(&portal, kind, &token)).await?)
 }
 
-/// Signs in: a new session under a new token, with its audit entry. Returns the value of the `Set-Cookie` header. It blocks.
+/// Signs in: a new session under a new token, with its audit entry. Returns the value of the `Set-Cookie` header; none where
+/// the operator is not as it was when its password was verified. It blocks.
 ///
 /// # Errors
 /// What the store says.
@@ -103,7 +105,8 @@ pub(in crate::portal) fn begin(
     kind: SessionKind,
     subject: &str,
     subscription: Option<Uuid>,
-) -> Result<HeaderValue, PortalError> {
+    verified: Option<Operator>,
+) -> Result<Option<HeaderValue>, PortalError> {
     let now = whole_second(portal.now());
     let token = random_token()?;
     let session = StoredSession {
@@ -116,12 +119,18 @@ pub(in crate::portal) fn begin(
         expires_at: now.checked_add(LONGEST).unwrap_or(Timestamp::MAX),
     };
     let actor = portal.actor().to_owned();
-    portal.store().write(move |change| {
+    let begun = portal.store().write(move |change| {
+        // A password that was replaced while the old one was being verified begins nothing.
+        if let Some(verified) = verified
+            && change.operator(&verified.name)?.as_ref() != Some(&verified)
+        {
+            return Ok(false);
+        }
         change.add_session(&session)?;
         change.audit_event(&told(&actor, "signed-in", subscription, now))?;
-        Ok::<_, PortalError>(())
+        Ok::<_, PortalError>(true)
     })?;
-    Ok(set_cookie(&cookie_name(kind, is_secure), &token, is_secure))
+    Ok(begun.then(|| set_cookie(&cookie_name(kind, is_secure), &token, is_secure)))
 }
 
 /// Signs out: ends this session, or with `everywhere` all of its subject. It blocks.

@@ -9,7 +9,11 @@ use super::{
 };
 use crate::{
     license::Purpose,
-    portal::access::{Password, Role},
+    portal::{
+        access::{Password, Role},
+        store::SessionKind,
+        web::session,
+    },
 };
 use axum::http::StatusCode;
 use uuid::Uuid;
@@ -90,7 +94,7 @@ async fn a_session_ends_with_what_it_rests_on() {
         let name = format!("{change}d");
         let mut browser = signed_in(&stage, &name, Role::Admin).await;
         assert_eq!(browser.get("/vendor/subscriptions").await.status, StatusCode::OK);
-        stage.later(jiff::SignedDuration::from_secs(1));
+        let verified = stage.portal.signed_in(&name).unwrap();
         match change {
             "disable" => drop(stage.portal.disable_operator(&name).unwrap()),
             "role" => drop(stage.portal.set_operator_role(&name, Role::Support).unwrap()),
@@ -100,6 +104,10 @@ async fn a_session_ends_with_what_it_rests_on() {
             }
         }
         assert_eq!(browser.get("/vendor/subscriptions").await.location(), "/vendor/", "{change}");
+        // Nor does one begin whose password was verified before.
+        let kind = SessionKind::Operator;
+        let late = session::begin(&stage.portal, false, kind, &name, None, verified).unwrap();
+        assert_eq!(late, None, "{change}");
         // And not back and forth.
         assert_eq!(browser.get("/vendor/").await.status, StatusCode::OK);
     }

@@ -57,6 +57,12 @@ async fn tokens_and_webhooks_are_made_and_ended() {
     let wrong = [("name", "other"), ("scopes", "administer")];
     let refused = browser.post_from("/vendor/tokens", "/vendor/tokens", &wrong).await;
     refused.has(&["token-scope"]);
+    for days in ["30d", "-5", "0", "1.5", "4294967295"] {
+        let wrong = [("name", "other"), ("days", days), ("scopes", "audit:read")];
+        let refused = browser.post_from("/vendor/tokens", "/vendor/tokens", &wrong).await;
+        refused.has(&["token-lifetime"]);
+    }
+    assert_eq!(stage.portal.tokens().unwrap().len(), 1, "none without an end by mistake");
     browser.post_from("/vendor/tokens", "/vendor/tokens/crm/revoke", &[]).await;
     browser.get("/vendor/tokens").await.has(&["revoked"]);
 

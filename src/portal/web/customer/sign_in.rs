@@ -92,9 +92,8 @@ pub(super) async fn sign_in(
             let Some(id) = proven(&code, found)? else { return Ok(None) };
             let portal = portal.acting_as(&format!("customer {id} via {from}"));
             let subject = id.to_string();
-            let cookie =
-                session::begin(&portal, is_secure, SessionKind::Customer, &subject, Some(id))?;
-            Ok::<_, PortalError>(Some(cookie))
+            let kind = SessionKind::Customer;
+            session::begin(&portal, is_secure, kind, &subject, Some(id), None)
         })
         .await?;
     let Some(cookie) = signed_in else {

@@ -189,9 +189,15 @@ async fn create_token(
         scopes.split([' ', ',', '\r', '\n']).filter(|s| !s.is_empty()).map(str::parse).collect();
     let scopes = scopes.map_err(|_| told(AccessError::TokenScope.into()))?;
     let now = web.portal.now();
-    let lifetime = days.trim().parse::<u32>().ok().filter(|days| *days > 0);
-    let end = lifetime
-        .and_then(|days| now.checked_add(SignedDuration::from_hours(24 * i64::from(days))).ok());
+    let end = match days.trim() {
+        "" => None,
+        days => {
+            let days = days.parse::<u32>().ok().filter(|days| *days > 0);
+            let end = days.map(|days| SignedDuration::from_hours(24 * i64::from(days)));
+            let end = end.and_then(|lifetime| now.checked_add(lifetime).ok());
+            Some(end.ok_or_else(|| told(AccessError::TokenLifetime.into()))?)
+        }
+    };
     let create = move |portal: &Portal| portal.create_token(name.trim(), &scopes, end);
     let (token, secret) = who.ask(&web, create).await?;
     let text = format!(

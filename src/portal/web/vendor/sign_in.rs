@@ -10,13 +10,14 @@ use super::{
     SignedIn, told,
 };
 use crate::portal::{
+    ClientAddress,
     access::{Password, SignInError},
     store::SessionKind,
 };
 use askama::Template;
 use axum::{
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::Response,
 };
 use serde::Deserialize;
@@ -73,9 +74,13 @@ pub(super) async fn sign_in(
     Posted { who: visitor, form: SignInForm { name, password } }: Posted<Visitor, SignInForm>,
 ) -> Result<Response, PageError> {
     let from = visitor.address;
-    let operator = match web.portal.sign_in(&name, Password::typed(password), from).await {
-        Ok(operator) => operator,
-        Err(SignInError::Portal(error)) => return Err(told(error)),
+    match signed_in(&web, &name, Password::typed(password), from).await {
+        Ok(begun) => {
+            let mut response = see_other(FIRST);
+            response.headers_mut().append(header::SET_COOKIE, begun);
+            Ok(response)
+        }
+        Err(SignInError::Portal(error)) => Err(told(error)),
         Err(error) => {
             let status = match error {
                 SignInError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -87,19 +92,26 @@ pub(super) async fn sign_in(
             if let Some(seconds) = error.retry_after() {
                 response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
-            return Ok(response);
+            Ok(response)
         }
-    };
+    }
+}
+
+/// The cookie of the session that begins.
+async fn signed_in(
+    web: &Web,
+    name: &str,
+    password: Password,
+    from: ClientAddress,
+) -> Result<HeaderValue, SignInError> {
+    let operator = web.portal.sign_in(name, password, from).await?;
     let (portal, is_secure) =
         (web.portal.acting_as(&format!("{} via {}", operator.actor(), from.0)), web.is_secure);
-    let kind = SessionKind::Operator;
-    let begun = web
-        .blocking(move || session::begin(&portal, is_secure, kind, &operator.name, None))
-        .await
-        .map_err(told)?;
-    let mut response = see_other(FIRST);
-    response.headers_mut().append(header::SET_COOKIE, begun);
-    Ok(response)
+    let begin = move || {
+        let name = operator.name.clone();
+        session::begin(&portal, is_secure, SessionKind::Operator, &name, None, Some(operator))
+    };
+    web.blocking(begin).await?.ok_or(SignInError::Refused)
 }
 
 /// A form with nothing in it but its token.
