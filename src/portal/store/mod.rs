@@ -45,7 +45,7 @@ pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
 pub use tokens::KeptAnswer;
 pub use trials::StartedTrial;
-pub use usage::ReportedUsage;
+pub use usage::UsageOf;
 pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 

@@ -62,7 +62,7 @@ async fn the_newest_report_stands_beside_the_limit() {
     let older = report(&stage, &agent, &agent.key, at("2026-02-28T00:00:00Z"), 3);
     let page = browser.upload("/usage-reports", older.as_bytes()).await;
     assert_eq!(page.status, StatusCode::CONFLICT);
-    page.has(&["A newer usage report is here"]);
+    page.has(&["Newer figures are here"]);
     assert_eq!(
         browser.upload("/usage-reports", newer.as_bytes()).await.status,
         StatusCode::SEE_OTHER
