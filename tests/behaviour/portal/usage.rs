@@ -16,8 +16,8 @@ fn known(vendor: &Vendor, subscription: &str) -> Value {
     limits.iter().find(|limit| limit["name"] == "users").unwrap().clone()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_programs_use_is_seen_by_customer_and_vendor_once_the_operator_says_so() {
+#[test]
+fn what_programs_use_is_seen_by_customer_and_vendor_once_the_operator_says_so() {
     let vendor = Vendor::new();
     let server = vendor.serve();
     let (id, code) = vendor.sell();
@@ -47,15 +47,16 @@ async fn what_programs_use_is_seen_by_customer_and_vendor_once_the_operator_says
 
     let token = vendor.json(&["token", "create", "crm", "--scope", "environments:read"]);
     let token = token["token"].as_str().unwrap().to_owned();
-    let api = |path: String| {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let api = |path: &str| {
         let url = format!("{}/v1/vendor{path}", server.url);
         let request = reqwest::Client::new().get(url).bearer_auth(&token);
-        async move { request.send().await.unwrap().text().await.unwrap() }
+        runtime.block_on(async { request.send().await.unwrap().text().await.unwrap() })
     };
     let json = |text: String| serde_json::from_str::<Value>(&text).unwrap();
-    assert_eq!(json(api(format!("/subscriptions/{id}/usage")).await)["limits"][0], users);
-    assert_eq!(json(api(format!("/environments/{environment}/usage")).await)["limits"][0], users);
-    let csv = api("/export/usage.csv".to_owned()).await;
+    assert_eq!(json(api(&format!("/subscriptions/{id}/usage")))["limits"][0], users);
+    assert_eq!(json(api(&format!("/environments/{environment}/usage")))["limits"][0], users);
+    let csv = api("/export/usage.csv");
     assert!(
         csv.contains(",users,1000,soft,812,812,") && csv.trim_end().ends_with(",online"),
         "{csv}"
@@ -66,11 +67,9 @@ async fn what_programs_use_is_seen_by_customer_and_vendor_once_the_operator_says
         String::from_utf8(vendor.run(&["environment", "show", environment]).stdout).unwrap();
     assert!(shown.contains("HIGHEST") && shown.contains("812 on "), "{shown}");
 
-    let page = tokio::task::block_in_place(|| {
-        let mut browser = Browser::new(&server);
-        browser.sign_in(&code);
-        browser.get("/subscription").text
-    });
+    let mut browser = Browser::new(&server);
+    browser.sign_in(&code);
+    let page = browser.get("/subscription").text;
     assert!(page.contains("812 on ") && page.contains("the server"), "{page}");
     let audit = controller.events().join("\n");
     assert!(audit.contains("tells what is used"), "{audit}");

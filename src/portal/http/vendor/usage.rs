@@ -5,7 +5,6 @@ use crate::{
     api::Problem,
     portal::{UsageView, access::Right},
 };
-use uuid::Uuid;
 
 /// See what a subscription's environments use of its limits; released ones are left out
 #[utoipa::path(

@@ -8,7 +8,11 @@ thread_local! {
 
 /// Takes note of a statement, where somebody counts them.
 pub(in crate::portal::store) fn note(sql: &str) {
-    SEEN.with_borrow_mut(|seen| seen.as_mut().map(|seen| seen.push(sql.to_owned())));
+    SEEN.with_borrow_mut(|seen| {
+        if let Some(seen) = seen {
+            seen.push(sql.to_owned());
+        }
+    });
 }
 
 /// The statements that `work` takes.
