@@ -175,10 +175,11 @@ fn a_request_names_the_environment_of_a_license() {
     assert_eq!((requested.name, requested.purpose), (environment.name, environment.purpose));
 }
 
-/// A refresh as agents signed it before there was a claim of usage.
-const WITHOUT_USAGE: &str = include_str!("golden/refresh.jws");
-/// One that tells what is used.
-const WITH_USAGE: &str = include_str!("golden/refresh-usage.jws");
+/// A request as it is kept here: `refresh` as agents signed it before there was a claim of usage, `refresh-usage` with one.
+fn golden(name: &str) -> String {
+    let path = format!("{}/src/license/tests/golden/{name}.jws", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap().trim_end().to_owned()
+}
 
 fn usage() -> ToldUsage {
     let peak = Some(ToldPeak { used: 900, at: at("2026-01-01T14:00:00Z") });
@@ -192,16 +193,16 @@ fn usage() -> ToldUsage {
 #[test]
 fn requests_from_before_usage_are_read_and_signed_as_ever() {
     let claims = request_claims(RequestKind::Refresh);
-    assert_eq!(request(&claims), WITHOUT_USAGE.trim_end());
-    let (read, _) = verify(WITHOUT_USAGE.trim_end()).unwrap();
+    assert_eq!(request(&claims), golden("refresh"));
+    let (read, _) = verify(&golden("refresh")).unwrap();
     assert_eq!((read.usage.as_ref(), &read), (None, &claims));
 }
 
 #[test]
 fn what_is_used_travels_in_the_request() {
     let claims = RequestClaims { usage: Some(usage()), ..request_claims(RequestKind::Refresh) };
-    assert_eq!(request(&claims), WITH_USAGE.trim_end());
-    assert_eq!(verify(WITH_USAGE.trim_end()).unwrap().0, claims);
+    assert_eq!(request(&claims), golden("refresh-usage"));
+    assert_eq!(verify(&golden("refresh-usage")).unwrap().0, claims);
     let mut json = serde_json::to_value(&claims).unwrap();
     let told = serde_json::json!({ "measured_at": 1_767_323_040, "limits": {
         "projects": { "used": null, "peak": { "used": 900, "at": 1_767_276_000 } },

@@ -63,9 +63,9 @@ fn a_year_of_forty_customers_is_made_the_same_for_the_same_seed() {
         let figures = limits.iter().flat_map(|limit| &limit.environments);
         let mut figures = figures.peekable();
         if figures.peek().is_some() {
-            told += 1
+            told += 1;
         } else {
-            silent += 1
+            silent += 1;
         }
         assert!(figures.all(|told| told.used.is_some() && told.measured_at <= now));
     }

@@ -146,7 +146,7 @@ async fn what_is_used_is_shown_by_limit_and_environment() {
     let (mut agent, environment, subscription) = vendor.activated();
     let id = subscription.parse().unwrap();
     let limit = Limit { limit: Some(1000), enforcement: Enforcement::Hard };
-    let limited = move |terms: &mut Terms| drop(terms.limits.insert("=users".to_owned(), limit));
+    let limited = move |terms: &mut Terms| terms.limits = [("=users".to_owned(), limit)].into();
     vendor.stage.portal.update_subscription(id, limited).unwrap();
     let of_subscription = format!("/subscriptions/{subscription}/usage");
     let nothing = vendor.get(&of_subscription).await.json();
