@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     api::Problem,
-    portal::{Portal, PortalError, domain::Environment},
+    portal::{
+        Portal, PortalError,
+        domain::{Environment, EnvironmentStanding},
+    },
 };
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -66,8 +69,9 @@ impl Command {
         match self {
             Self::List { subscription, all } => {
                 let mut found = portal.environments(subscription)?;
-                found.retain(|e| all || !e.is_released());
-                list(&found, out)
+                let reserved = |e: &Environment| e.is_reserved(portal.now());
+                found.retain(|e| all || !e.is_released() || reserved(e));
+                list(&found, portal.now(), out)
             }
             Self::Release { id } => release(portal, id, out),
             Self::RebindCode(command) => command.run(portal, out),
@@ -83,7 +87,7 @@ impl Command {
 }
 
 fn release(portal: &Portal, id: Uuid, out: &mut Output) -> Result<(), PortalError> {
-    let shown = Shown::from(&portal.release_environment(id)?);
+    let shown = Shown::of(&portal.release_environment(id)?, portal.now());
     out.show(&shown, || {
         pairs(&[
             ("Environment", shown.id.to_string()),
@@ -132,29 +136,23 @@ struct Shown {
     activated_at: Timestamp,
     seen_at: Timestamp,
     released_at: Option<Timestamp>,
-    /// Until when it keeps its slot after an off-line release.
+    /// Until when it keeps its slot after an off-line release, or is kept one.
     slot_held_until: Option<Timestamp>,
 }
 
-impl From<&Environment> for Shown {
-    fn from(environment: &Environment) -> Self {
-        let status = if environment.is_released() {
-            "released"
-        } else if environment.chain.is_forked() {
-            "forked"
-        } else {
-            "activated"
-        };
+impl Shown {
+    fn of(environment: &Environment, now: Timestamp) -> Self {
+        let standing = environment.standing(now);
         Self {
             id: environment.id,
             subscription_id: environment.subscription_id,
             name: environment.name.clone(),
             purpose: environment.purpose.to_string(),
-            status,
+            status: standing.as_str(),
             serial_number: environment.serial_number.to_string(),
             key: environment.key.map(|key| key.thumbprint().to_string()),
             sequence: environment.sequence.0,
-            forked: environment.chain.is_forked(),
+            forked: standing == EnvironmentStanding::Forked,
             activated_at: environment.activated_at,
             seen_at: environment.seen_at,
             released_at: environment.released_at,
@@ -163,8 +161,8 @@ impl From<&Environment> for Shown {
     }
 }
 
-fn list(found: &[Environment], out: &mut Output) -> Result<(), PortalError> {
-    let shown: Vec<Shown> = found.iter().map(Shown::from).collect();
+fn list(found: &[Environment], now: Timestamp, out: &mut Output) -> Result<(), PortalError> {
+    let shown: Vec<Shown> = found.iter().map(|found| Shown::of(found, now)).collect();
     out.show(&shown, || {
         if shown.is_empty() {
             return "There are no environments; `entitlectl activate` on a server makes one."
