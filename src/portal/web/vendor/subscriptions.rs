@@ -207,11 +207,12 @@ pub(super) async fn page(
             if limit.enforcement == crate::license::Enforcement::Hard { "hard" } else { "soft" };
         (name.clone(), format!("{number} ({kind})"))
     };
+    let now = web.portal.now();
     Ok(show(&SubscriptionPage {
         layout: who.layout(&web, "", &done),
         id,
         customer: sold.customer.clone(),
-        state: state(&sold, web.portal.now()),
+        state: state(&sold, now),
         standing: sold.standing.as_str(),
         reason,
         facts: facts(&sold),
@@ -224,7 +225,7 @@ pub(super) async fn page(
         limits: sold.terms.limits.iter().map(limit).collect(),
         usage: usage::rows(&usage),
         usage_base: "/vendor",
-        environments: environments.iter().map(EnvironmentRow::from).collect(),
+        environments: environments.iter().map(|found| EnvironmentRow::of(found, now)).collect(),
         entries: rows_of(entries),
         may_sell: who.may(Right::SubscriptionsWrite),
         may_reveal: who.may(Right::ActivationCodesRead),
