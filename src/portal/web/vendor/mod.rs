@@ -17,7 +17,7 @@ use super::{
     PageError, Web,
     form::Owner,
     page::{Layout, Link},
-    session,
+    session, target,
 };
 use crate::portal::{
     Portal, PortalError,
@@ -28,7 +28,7 @@ use axum::{
     Router,
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
-    routing::{get, post},
+    routing::get,
 };
 use serde::Deserialize;
 
@@ -47,15 +47,19 @@ const ADMIN: &[Link] = &[
     Link { href: "/vendor/webhooks", label: "Webhooks" },
 ];
 /// Where one signs in.
-const SIGN_IN: &str = "/vendor/";
+pub(super) const SIGN_IN: &str = "/vendor/";
 
 /// The routes of these pages.
 pub(super) fn routes() -> Router<Web> {
     Router::new()
         .route(SIGN_IN, get(sign_in::page))
-        .route("/vendor/sign-in", post(sign_in::sign_in))
-        .route("/vendor/sign-out", post(sign_in::sign_out))
-        .route("/vendor/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .route("/vendor", target::of_form_on(SIGN_IN))
+        .route("/vendor/sign-in", target::of_form_on(SIGN_IN).post(sign_in::sign_in))
+        .route("/vendor/sign-out", target::of_form_on(SIGN_IN).post(sign_in::sign_out))
+        .route(
+            "/vendor/sign-out-everywhere",
+            target::of_form_on(SIGN_IN).post(sign_in::sign_out_everywhere),
+        )
         .route("/vendor/subscriptions", get(subscriptions::list).post(subscriptions::find))
         .route(
             "/vendor/subscriptions/new",
@@ -66,26 +70,38 @@ pub(super) fn routes() -> Router<Web> {
             "/vendor/subscriptions/{id}/edit",
             get(subscription_form::edit).post(subscription_form::change),
         )
-        .route("/vendor/subscriptions/{id}/code", post(secrets::activation_code))
+        .route(
+            "/vendor/subscriptions/{id}/code",
+            target::of_form_above().post(secrets::activation_code),
+        )
         .route(
             "/vendor/subscriptions/{id}/{act}",
             get(confirming::subscription).post(confirming::change_subscription),
         )
         .route("/vendor/environments/{id}", get(environments::page))
-        .route("/vendor/environments/{id}/rebind-code", post(secrets::rebind_code))
-        .route("/vendor/environments/{id}/survivor", post(environments::survivor))
+        .route(
+            "/vendor/environments/{id}/rebind-code",
+            target::of_form_above().post(secrets::rebind_code),
+        )
+        .route(
+            "/vendor/environments/{id}/survivor",
+            target::of_form_above().post(environments::survivor),
+        )
         .route(
             "/vendor/environments/{id}/release",
             get(confirming::environment).post(confirming::release_environment),
         )
         .route("/vendor/approvals", get(approvals::page))
-        .route("/vendor/approvals/rebind", post(approvals::approve_rebind))
-        .route("/vendor/approvals/{id}/{decision}", post(approvals::decide_release))
+        .route("/vendor/approvals/rebind", target::of_form_above().post(approvals::approve_rebind))
+        .route(
+            "/vendor/approvals/{id}/{decision}",
+            target::of_form_on("/vendor/approvals").post(approvals::decide_release),
+        )
         .route("/vendor/audit", get(audit::page))
         .route("/vendor/audit/verify", get(audit::verify))
         .route("/vendor/keys", get(keys::page).post(keys::create))
-        .route("/vendor/keys/trust", post(keys::install))
-        .route("/vendor/keys/rotate", post(keys::rotate))
+        .route("/vendor/keys/trust", target::of_form_above().post(keys::install))
+        .route("/vendor/keys/rotate", target::of_form_above().post(keys::rotate))
         .route("/vendor/export/subscriptions.csv", get(subscriptions::export))
         .route("/vendor/export/environments.csv", get(environments::export))
         .merge(administration::routes())
@@ -148,6 +164,12 @@ impl FromRequestParts<Web> for SignedIn {
         let operator = operator.ok_or_else(signed_out)?;
         Ok(Self { portal: web.portal.as_operator(&operator), operator, session })
     }
+}
+
+/// What is around a page for whoever sends that request, where an operator does.
+pub(super) async fn layout_of(web: &Web, request: &mut Parts) -> Option<Layout> {
+    let who = SignedIn::from_request_parts(request, web).await.ok()?;
+    Some(who.layout(web, "", &Done::default()))
 }
 
 /// What was just done, as the address of the next page says it.

@@ -31,8 +31,10 @@ use uuid::Uuid;
 
 /// Subscriptions of a page.
 const ROWS: u32 = 50;
-/// Environments and audit entries of a subscription's page.
-const BELOW: u32 = 100;
+/// Environments of a subscription's page.
+const ENVIRONMENTS: u32 = 100;
+/// Audit entries of it.
+const ENTRIES: u32 = 20;
 
 /// What is searched for.
 #[derive(Debug, Default, Deserialize)]
@@ -171,9 +173,20 @@ struct SubscriptionPage {
     features: Vec<(String, String)>,
     limits: Vec<(String, String)>,
     environments: Vec<EnvironmentRow>,
+    /// Whether they are older ones than the first.
+    are_older: bool,
+    /// From which environment on the next page goes.
+    older: Option<Uuid>,
     entries: Vec<EntryRow>,
     may_sell: bool,
     may_reveal: bool,
+}
+
+/// From which environment on.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Older {
+    #[serde(default)]
+    before: String,
 }
 
 pub(super) async fn page(
@@ -181,18 +194,22 @@ pub(super) async fn page(
     who: SignedIn,
     Path(id): Path<Uuid>,
     Query(done): Query<Done>,
+    Query(Older { before }): Query<Older>,
 ) -> Result<Response, PageError> {
-    let (sold, environments, entries) = who
+    let before = before.parse().ok();
+    let (sold, mut environments, entries) = who
         .ask(&web, move |portal| {
             let of = EnvironmentFilter { subscription: Some(id), ..EnvironmentFilter::default() };
             let told = AuditFilter { subscription: Some(id), ..AuditFilter::default() };
             Ok((
                 portal.subscription(id)?,
-                portal.search_environments(&of, None, BELOW)?,
-                portal.search_audit(&told, None, 20)?,
+                portal.search_environments(&of, before, ENVIRONMENTS + 1)?,
+                portal.search_audit(&told, None, ENTRIES)?,
             ))
         })
         .await?;
+    let more = environments.len() > ENVIRONMENTS as usize;
+    environments.truncate(ENVIRONMENTS as usize);
     let reason = match &sold.standing {
         Standing::Revoked { at, reason } => Some(format!("{reason} ({})", moment(*at))),
         _ => None,
@@ -218,6 +235,8 @@ pub(super) async fn page(
             .map(|(name, v)| (name.clone(), v.to_string()))
             .collect(),
         limits: sold.terms.limits.iter().map(limit).collect(),
+        are_older: before.is_some(),
+        older: environments.last().filter(|_| more).map(|last| last.id),
         environments: environments.iter().map(EnvironmentRow::from).collect(),
         entries: rows_of(entries),
         may_sell: who.may(Right::SubscriptionsWrite),
