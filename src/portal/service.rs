@@ -237,6 +237,11 @@ impl Portal {
         self.parts.clock.now()
     }
 
+    /// The keys that are kept elsewhere.
+    pub(super) fn signers(&self) -> &[Arc<dyn Signer>] {
+        &self.parts.signers
+    }
+
     pub(super) fn store(&self) -> &Store {
         &self.parts.store
     }

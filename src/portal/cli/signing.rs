@@ -2,7 +2,10 @@
 //!
 //! `key create` at the portal, `trust sign` where the root key is, `trust install` at the portal, then SIGHUP to `serve`.
 
-use super::output::{Output, table};
+use super::{
+    Common,
+    output::{Output, table},
+};
 use crate::{
     license::{KeyPair, KeyStatus, PublicKey, Thumbprint},
     portal::{
@@ -10,12 +13,11 @@ use crate::{
         clock::Clock,
         directory::{read_file, read_key, write_file},
         key_set::{add_jwk_members, key_set},
-        keys::install_trust,
     },
 };
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub(super) enum KeyCommand {
@@ -61,15 +63,15 @@ pub(super) struct Sign {
 }
 
 impl KeyCommand {
-    pub(super) fn run(self, dir: &Path, out: &mut Output) -> Result<(), PortalError> {
-        let directory = Directory::new(dir);
-        let keys = KeyRing::load(&directory)?;
+    pub(super) fn run(self, common: &Common, out: &mut Output) -> Result<(), PortalError> {
         match self {
             Self::Create => {
-                let key = directory.create_signing_key()?;
-                out.line(key_set([add_jwk_members(&key.public())?])?)
+                let key = common.portal()?.make_signing_key()?;
+                out.line(key_set([add_jwk_members(&key)?])?)
             }
             Self::List => {
+                let directory = Directory::new(&common.dir);
+                let keys = KeyRing::load(&directory)?;
                 let here = directory.read_signing_keys()?;
                 let here: Vec<Thumbprint> = here.iter().map(KeyPair::thumbprint).collect();
                 list(&keys, &here, out)
@@ -79,16 +81,15 @@ impl KeyCommand {
 }
 
 impl TrustCommand {
-    pub(super) fn run(self, dir: &Path, out: &mut Output) -> Result<(), PortalError> {
-        let directory = Directory::new(dir);
+    pub(super) fn run(self, common: &Common, out: &mut Output) -> Result<(), PortalError> {
         match self {
             Self::Show => {
-                let keys = KeyRing::load(&directory)?;
+                let keys = KeyRing::load(&Directory::new(&common.dir))?;
                 out.show(keys.trust().claims(), || keys.trust().text().to_owned())
             }
             Self::Sign(sign) => sign.run(out),
             Self::Install { file } => {
-                let trust = install_trust(&directory, &file)?;
+                let trust = common.portal()?.install_trust(&read_file(&file)?)?;
                 let version = trust.claims().version;
                 out.show(trust.claims(), || {
                     format!(

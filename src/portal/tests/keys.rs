@@ -3,10 +3,7 @@
 use super::stage::{Agent, PRODUCT, Stage, at};
 use crate::{
     license::{KeyPair, PublicKey, Purpose, Roots, Sequence, Signer, SignerError},
-    portal::{
-        Directory, KeyRing, Options, Portal, TrustChange, Vendor, directory::read_key,
-        keys::install_trust,
-    },
+    portal::{Directory, KeyRing, Options, Portal, TrustChange, Vendor, directory::read_key},
 };
 use std::{
     os::unix::fs::PermissionsExt,
@@ -24,10 +21,7 @@ fn root_key(stage: &Stage) -> KeyPair {
 fn install(stage: &Stage, change: &TrustChange) {
     let current = stage.portal.keys().trust().text().to_owned();
     let next = change.sign(&current, &root_key(stage), stage.portal.now()).unwrap();
-    let file = stage.path("next.jwt");
-    std::fs::write(&file, next).unwrap();
-    install_trust(stage.portal.directory(), &file).unwrap();
-    stage.portal.reload_keys().unwrap();
+    stage.portal.install_trust(&next).unwrap();
 }
 
 #[test]
@@ -141,15 +135,12 @@ fn a_trust_document_that_takes_something_back_is_refused() {
     assert_eq!(signed, Err("document-unknown-key".to_owned()));
 
     // Installing: the same version again, and one whose signing key is not here.
-    let file = stage.path("next.jwt");
-    std::fs::write(&file, &current).unwrap();
-    let install = || install_trust(stage.portal.directory(), &file).map(drop).unwrap_err();
-    assert_eq!(install().code(), "trust-version");
+    let install = |text: &str| stage.portal.install_trust(text).map(drop).unwrap_err();
+    assert_eq!(install(&current).code(), "trust-version");
     let add = vec![stranger.public()];
     let retire = retire.retire.clone();
     let next = sign(&TrustChange { add, retire, ..Default::default() }, &root_key(&stage)).unwrap();
-    std::fs::write(&file, next).unwrap();
-    assert_eq!(install().code(), "no-signing-key");
+    assert_eq!(install(&next).code(), "no-signing-key");
     assert_eq!(std::fs::read_to_string(stage.path("trust.jwt")).unwrap(), current);
 }
 
