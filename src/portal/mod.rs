@@ -31,10 +31,10 @@ pub use clock::{Clock, SystemClock};
 pub use directory::{Directory, Vendor};
 pub use error::PortalError;
 pub use http::{ClientAddress, ForwardedBy, Transport, openapi};
-pub use keys::{KeyRing, TrustChange};
+pub use keys::{KeyRing, KeyStanding, TrustChange};
 pub use operating::{
-    Act, AskedRelease, BranchView, ForkView, KeyStanding, NewRebindCode, ReleaseAnswer,
-    ReleaseState, SerialOnlyLicense,
+    Act, AskedRelease, BranchView, ForkView, NewRebindCode, ReleaseAnswer, ReleaseState,
+    SerialOnlyLicense,
 };
 pub use service::{Options, Portal};
 pub use tls::TlsError;

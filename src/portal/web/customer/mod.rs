@@ -31,6 +31,8 @@ use uuid::Uuid;
 
 /// Where one signs in.
 pub(super) const SIGN_IN: &str = "/";
+/// The same, for whose session has ended.
+const ENDED: &str = "/?done=ended";
 const SUBSCRIPTION: &str = "/subscription";
 const REQUESTS: &str = "/requests";
 const SERIAL_NUMBER: &str = "/serial-number";
@@ -102,7 +104,9 @@ impl FromRequestParts<Web> for Customer {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
         let ClientAddress(address) = ClientAddress::of(parts);
-        let signed_out = || PageError::SignedOut { sign_in: SIGN_IN };
+        let begun = session::was_begun(web, SessionKind::Customer, &parts.headers);
+        let sign_in = if begun { ENDED } else { SIGN_IN };
+        let signed_out = || PageError::SignedOut { sign_in };
         let found = session::current(web, SessionKind::Customer, &parts.headers).await?;
         let session = found.ok_or_else(signed_out)?;
         let id = session.subject.parse().map_err(|_| signed_out())?;

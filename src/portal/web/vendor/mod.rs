@@ -48,6 +48,8 @@ const ADMIN: &[Link] = &[
 ];
 /// Where one signs in.
 pub(super) const SIGN_IN: &str = "/vendor/";
+/// The same, for whose session has ended.
+const ENDED: &str = "/vendor/?done=ended";
 
 /// The routes of these pages.
 pub(super) fn routes() -> Router<Web> {
@@ -100,6 +102,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/vendor/audit", get(audit::page))
         .route("/vendor/audit/verify", get(audit::verify))
         .route("/vendor/keys", get(keys::page).post(keys::create))
+        .route("/vendor/keys/{thumbprint}/new.jwks", get(keys::public))
         .route("/vendor/keys/trust", target::of_form_above().post(keys::install))
         .route("/vendor/keys/rotate", target::of_form_above().post(keys::rotate))
         .route("/vendor/export/subscriptions.csv", get(subscriptions::export))
@@ -154,7 +157,9 @@ impl FromRequestParts<Web> for SignedIn {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
-        let signed_out = || PageError::SignedOut { sign_in: SIGN_IN };
+        let begun = session::was_begun(web, SessionKind::Operator, &parts.headers);
+        let sign_in = if begun { ENDED } else { SIGN_IN };
+        let signed_out = || PageError::SignedOut { sign_in };
         let found = session::current(web, SessionKind::Operator, &parts.headers).await?;
         let session = found.ok_or_else(signed_out)?;
         let (portal, name) = (web.portal.clone(), session.subject.clone());
@@ -201,7 +206,9 @@ impl Done {
             "approved" => "It is approved.",
             "refused" => "It is refused. The customer reads why.",
             "stored" => "It is stored.",
-            "key" => "A signing key is made. It signs once a trust document names it.",
+            "key" => {
+                "A signing key is made. It signs once a trust document names it: download its public half below, and take it to where the root key is."
+            }
             "trust" => {
                 "The trust document is in use. Other processes of this portal take it up at SIGHUP."
             }
