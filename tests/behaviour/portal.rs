@@ -1,6 +1,7 @@
 //! `entitle-portal` as its operator and the agents see it.
 
 mod agent;
+mod database_tls;
 mod databases;
 mod pages;
 mod running;
@@ -9,7 +10,8 @@ mod tls;
 mod vendor;
 
 use crate::stage::{PRODUCT, Vendor};
-use agent::Agent;
+pub(crate) use agent::Agent;
+pub(crate) use databases::Database;
 use entitled::{
     codes::ActivationCode,
     license::{OpenedAnswer, Outcome, RequestKind, Sequence},
@@ -18,6 +20,7 @@ use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use serde_json::Value;
 use std::path::Path;
 use uuid::Uuid;
+pub(crate) use vendor::receiver;
 
 fn sequence(answer: &OpenedAnswer) -> Sequence {
     answer.license.as_ref().unwrap().claims().seq

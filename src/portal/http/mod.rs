@@ -120,18 +120,8 @@ async fn no_such_method(method: Method, headers: HeaderMap, uri: Uri) -> Respons
 
 #[cfg(test)]
 mod tests {
-    /// The contract, checked in: a change of it is a change of the changelog as well.
     #[test]
     fn the_openapi_document_of_the_portal_is_the_one_in_docs() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/portal-openapi.json");
-        let current = serde_json::to_string_pretty(&super::openapi()).unwrap() + "\n";
-        if std::env::var_os("UPDATE_OPENAPI").is_some() {
-            std::fs::write(path, &current).unwrap();
-        }
-        let kept = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            kept == current,
-            "the API changed: if that was meant, run `UPDATE_OPENAPI=1 cargo test --lib openapi_document` and write it into CHANGELOG.md"
-        );
+        crate::api::openapi_tests::assert_checked_in("portal-openapi.json", &super::openapi());
     }
 }

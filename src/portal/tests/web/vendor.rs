@@ -187,7 +187,7 @@ async fn a_subscription_is_sold_changed_and_ended_by_forms() {
     refused.has(&[
         "value=\"Other\"",
         "Customer: ACME is stored now.",
-        "Features: sso=true, nodes=12 is stored now.",
+        "Features: nodes=12, sso=true is stored now.",
         "name=\"revision\" value=\"2\"",
     ]);
     refused.lacks(&["Edition: ", "Start: "]);
