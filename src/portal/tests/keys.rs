@@ -245,8 +245,7 @@ fn of_trust_documents_that_are_installed_at_once_the_newest_stays() {
     let mut text = stage.portal.keys().trust().text().to_owned();
     let mut documents = Vec::new();
     for _ in 0..6 {
-        text =
-            TrustChange::default().sign(&text, &root_key(&stage), stage.portal.now()).unwrap();
+        text = TrustChange::default().sign(&text, &root_key(&stage), stage.portal.now()).unwrap();
         documents.push(text.clone());
     }
     std::thread::scope(|scope| {
@@ -264,8 +263,11 @@ fn of_trust_documents_that_are_installed_at_once_the_newest_stays() {
 #[test]
 fn a_rotation_goes_on_from_what_a_command_has_installed() {
     let stage = Stage::new();
-    let other =
-        Portal::open(stage.folder.path(), Options::default(), Arc::new(|| at("2026-03-01T00:00:00Z")));
+    let other = Portal::open(
+        stage.folder.path(),
+        Options::default(),
+        Arc::new(|| at("2026-03-01T00:00:00Z")),
+    );
     let rotated = other.unwrap().rotate_signing_key().unwrap();
     assert_eq!(rotated.claims().version, 2);
     assert_eq!(stage.portal.keys().trust().claims().version, 1, "it was not told to reload");

@@ -28,19 +28,23 @@ async fn browser(stage: &Stage) -> Browser {
     browser
 }
 
+/// Each template of pages, with its name.
+fn templates() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/portal/web/templates");
+    let files = ["customer", "vendor"].map(|side| std::fs::read_dir(folder.join(side)).unwrap());
+    let paths = files.into_iter().flatten().map(|file| file.unwrap().path());
+    paths.map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
 /// Where the forms of all templates are sent, with an id that nothing has in the place of each.
 fn targets() -> BTreeSet<String> {
-    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/portal/web/templates");
     let mut all: BTreeSet<String> =
         ["/sign-out", "/vendor/sign-out", "/requests", "/usage-reports", "/vendor/keys/trust"]
             .map(str::to_owned)
             .into();
-    for side in ["customer", "vendor"] {
-        for file in std::fs::read_dir(templates.join(side)).unwrap() {
-            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-            let actions = text.split(" action=\"").skip(1).filter_map(|rest| rest.split_once('"'));
-            all.extend(actions.filter_map(|(action, _)| filled_in(action)));
-        }
+    for (_, text) in templates() {
+        let actions = text.split(" action=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+        all.extend(actions.filter_map(|(action, _)| filled_in(action)));
     }
     all
 }
@@ -139,4 +143,23 @@ async fn a_refusal_leads_back_to_the_pages_of_whoever_asked() {
     assert_eq!(page.status, StatusCode::INTERNAL_SERVER_ERROR);
     page.has(&["the portal's log says why", vendor]);
     page.lacks(&["your vendor"]);
+}
+
+/// On a narrow screen a table scrolls, and stays one to who hears it; the keyboard gets at all of it.
+#[test]
+fn each_table_scrolls_in_a_region_that_has_its_name_and_takes_the_focus() {
+    let opens = "<div class=\"scrolls\" role=\"region\" tabindex=\"0\" aria-labelledby=\"";
+    let mut tables = 0;
+    for (name, text) in templates() {
+        for before in text.split("<table>").rev().skip(1) {
+            let (_, region) = before.rsplit_once(opens).expect(&name);
+            let id = region.split_once('"').unwrap().0;
+            assert!(region.ends_with("\">\n"), "{name}: {region}");
+            let caption = format!("<table>\n<caption id=\"{id}\">");
+            assert_eq!(text.matches(&caption).count(), 1, "{name}: {id}");
+            tables += 1;
+        }
+        assert_eq!(text.matches("<table").count(), text.matches(opens).count(), "{name}");
+    }
+    assert!(tables >= 12, "{tables}");
 }

@@ -239,7 +239,12 @@ async fn what_was_typed_for_a_sale_outlives_the_session() {
     stage.later(SignedDuration::from_mins(31));
     let page = browser.post_with(&token, path, &fields).await;
     assert_eq!(page.status, StatusCode::FORBIDDEN);
-    page.has(&["Your session has ended", "value=\"Long &#38; Sons\"", "checked", "href=\"/vendor/\""]);
+    page.has(&[
+        "Your session has ended",
+        "value=\"Long &#38; Sons\"",
+        "checked",
+        "href=\"/vendor/\"",
+    ]);
     page.lacks(&["Sign out", "value=\"alice\""]);
     sign_in(&mut browser, "alice", PASSWORD).await;
     let page = browser.post_with(&token, path, &fields).await;

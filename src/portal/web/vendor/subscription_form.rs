@@ -200,7 +200,8 @@ fn told_apart(typed: &TermsForm, stored: &TermsForm) -> Vec<String> {
         ("Machines without hardware evidence", &typed.allow_override, &stored.allow_override),
         ("A Serial Number alone", &typed.allow_serial_only, &stored.allow_serial_only),
     ];
-    let differing = ticks.into_iter().filter(|(_, typed, stored)| typed.is_empty() != stored.is_empty());
+    let differing =
+        ticks.into_iter().filter(|(_, typed, stored)| typed.is_empty() != stored.is_empty());
     let ticked = differing.map(|(name, _, stored)| {
         format!("{name}: {} is stored now.", if stored.is_empty() { "no" } else { "yes" })
     });
