@@ -133,13 +133,16 @@ struct Shown<'a> {
     key: serde_json::Value,
 }
 
+impl<'a> Shown<'a> {
+    fn of(standing: &'a KeyStanding) -> Result<Self, PortalError> {
+        let KeyStanding { status, here, signs, .. } = *standing;
+        let (thumbprint, key) = (&standing.thumbprint, add_jwk_members(&standing.key)?);
+        Ok(Self { thumbprint, status, here, signs, key })
+    }
+}
+
 fn list(keys: &[KeyStanding], out: &mut Output) -> Result<(), PortalError> {
-    let shown = |key: &KeyStanding| -> Result<Shown<'_>, PortalError> {
-        let KeyStanding { status, here, signs, .. } = *key;
-        let (thumbprint, key) = (&key.thumbprint, add_jwk_members(&key.key)?);
-        Ok(Shown { thumbprint, status, here, signs, key })
-    };
-    let shown: Vec<Shown<'_>> = keys.iter().map(shown).collect::<Result<_, _>>()?;
+    let shown: Vec<Shown<'_>> = keys.iter().map(Shown::of).collect::<Result<_, _>>()?;
     out.show(&shown, || {
         let rows = shown.iter().map(|key| {
             let status =

@@ -34,7 +34,10 @@ async fn a_signing_key_is_replaced_as_the_page_says_and_each_step_is_in_the_audi
     let listed: serde_json::Value = serde_json::from_str(&reader.run(LINES[5], &[])).unwrap();
     let made: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(reader.path("new.jwks")).unwrap()).unwrap();
-    assert_eq!((&listed[1]["status"], &listed[1]["key"]), (&serde_json::Value::Null, &made["keys"][0]));
+    assert_eq!(
+        (&listed[1]["status"], &listed[1]["key"]),
+        (&serde_json::Value::Null, &made["keys"][0])
+    );
     reader.run(LINES[6], &[("THUMBPRINT", &old)]);
     reader.run(LINES[2], &[("THUMBPRINT", &old)]);
     reader.run(LINES[3], &[]);
