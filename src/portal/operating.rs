@@ -18,6 +18,7 @@ pub use environments::NewRebindCode;
 pub use forks::{BranchView, ForkView};
 pub use releases::{AskedRelease, ReleaseAnswer, ReleaseState};
 pub use serial_only::SerialOnlyLicense;
+pub use usage::{EnvironmentUsage, LimitUsage, UsageView, UsedTogether};
 
 use super::{
     Portal, PortalError,

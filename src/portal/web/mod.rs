@@ -12,6 +12,7 @@ pub(in crate::portal) mod page;
 mod refused;
 pub(in crate::portal) mod session;
 mod target;
+mod usage;
 mod vendor;
 
 pub(in crate::portal) use headers::harden;

@@ -31,8 +31,10 @@ async fn browser(stage: &Stage) -> Browser {
 /// Each template of pages, with its name.
 fn templates() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/portal/web/templates");
-    let files = ["customer", "vendor"].map(|side| std::fs::read_dir(folder.join(side)).unwrap());
-    let paths = files.into_iter().flatten().map(|file| file.unwrap().path());
+    let files =
+        ["customer", "vendor", "."].map(|side| std::fs::read_dir(folder.join(side)).unwrap());
+    let paths =
+        files.into_iter().flatten().map(|file| file.unwrap().path()).filter(|p| p.is_file());
     paths.map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap())).collect()
 }
 

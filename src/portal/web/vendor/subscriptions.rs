@@ -5,6 +5,7 @@ use super::{
         PageError, Web,
         form::Posted,
         page::{Layout, day, moment, see_other, show},
+        usage::{self, UsageRow},
     },
     Done, SignedIn,
     audit::{EntryRow, rows_of},
@@ -172,6 +173,8 @@ struct SubscriptionPage {
     facts: Vec<Fact>,
     features: Vec<(String, String)>,
     limits: Vec<(String, String)>,
+    usage: Vec<UsageRow>,
+    usage_base: &'static str,
     environments: Vec<EnvironmentRow>,
     /// Whether they are older ones than the first.
     are_older: bool,
@@ -197,7 +200,7 @@ pub(super) async fn page(
     Query(Older { before }): Query<Older>,
 ) -> Result<Response, PageError> {
     let before = before.parse().ok();
-    let (sold, mut environments, entries) = who
+    let (sold, mut environments, entries, usage) = who
         .ask(&web, move |portal| {
             let of = EnvironmentFilter { subscription: Some(id), ..EnvironmentFilter::default() };
             let told = AuditFilter { subscription: Some(id), ..AuditFilter::default() };
@@ -205,6 +208,7 @@ pub(super) async fn page(
                 portal.subscription(id)?,
                 portal.search_environments(&of, before, ENVIRONMENTS + 1)?,
                 portal.search_audit(&told, None, ENTRIES)?,
+                portal.usage(id)?,
             ))
         })
         .await?;
@@ -237,6 +241,8 @@ pub(super) async fn page(
         limits: sold.terms.limits.iter().map(limit).collect(),
         are_older: before.is_some(),
         older: environments.last().filter(|_| more).map(|last| last.id),
+        usage: usage::rows(&usage),
+        usage_base: "/vendor",
         environments: environments.iter().map(EnvironmentRow::from).collect(),
         entries: rows_of(entries),
         may_sell: who.may(Right::SubscriptionsWrite),
