@@ -206,7 +206,11 @@ async fn a_signing_key_is_replaced_while_it_serves() {
     agent.activate(&server, &vendor, &code).await;
     let old = vendor.json(&["key", "list"])[0]["thumbprint"].as_str().unwrap().to_owned();
     let new = vendor.path("new.jwks");
-    std::fs::write(&new, vendor.run(&["key", "create"]).stdout).unwrap();
+    let created = vendor.run(&["key", "create"]).stdout;
+    let set: Value = serde_json::from_slice(&created).unwrap();
+    let listed = vendor.json(&["key", "list"]);
+    assert_eq!((&listed[1]["status"], &listed[1]["key"]), (&Value::Null, &set["keys"][0]));
+    std::fs::write(&new, created).unwrap();
     let (root, trust, next) =
         (vendor.path("root-key.pem"), vendor.path("trust.jwt"), vendor.path("next.jwt"));
     let signed = vendor
