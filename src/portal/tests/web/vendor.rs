@@ -120,6 +120,28 @@ async fn a_session_ends_with_what_it_rests_on() {
     assert_eq!(customer.get("/vendor/subscriptions").await.location(), "/vendor/");
 }
 
+/// Each field of the form of a subscription.
+fn all_fields<'a>(customer: &'a str, revision: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("customer", customer),
+        ("revision", revision),
+        ("starts_at", "2026-01-01"),
+        ("ends_at", "2027-01-01"),
+        ("edition", "standard"),
+        ("support_level", "gold"),
+        ("grace_days", "30"),
+        ("rebind", "code"),
+        ("development", "1"),
+        ("quality", "1"),
+        ("production", "1"),
+        ("management", "1"),
+        ("offline_releases_a_year", "1"),
+        ("refresh_after", "1"),
+        ("lease_days", "1"),
+        ("hardware_grace_hours", "1"),
+    ]
+}
+
 #[tokio::test]
 async fn a_subscription_is_sold_changed_and_ended_by_forms() {
     let stage = Stage::new();
@@ -155,31 +177,7 @@ async fn a_subscription_is_sold_changed_and_ended_by_forms() {
         "name=\"revision\" value=\"1\"",
     ]);
     stage.portal.suspend_subscription(id).unwrap();
-    let fields = [
-        ("customer", "Other"),
-        ("revision", "1"),
-        ("starts_at", "2026-01-01"),
-        ("ends_at", "2027-01-01"),
-    ];
-    let mut late = fields.to_vec();
-    late.extend([
-        ("edition", "standard"),
-        ("support_level", "gold"),
-        ("grace_days", "30"),
-        ("rebind", "code"),
-    ]);
-    for number in [
-        "development",
-        "quality",
-        "production",
-        "management",
-        "offline_releases_a_year",
-        "refresh_after",
-        "lease_days",
-        "hardware_grace_hours",
-    ] {
-        late.push((number, "1"));
-    }
+    let mut late = all_fields("Other", "1");
     let edit = format!("{path}/edit");
     let refused = browser.post_from(&edit, &edit, &late).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
