@@ -20,6 +20,7 @@ mod key_set;
 mod keys;
 mod metrics;
 mod operating;
+mod pace;
 mod sample;
 mod service;
 pub mod store;

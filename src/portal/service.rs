@@ -2,11 +2,12 @@
 
 use super::{
     Clock, Directory, KeyRing, PortalError, Vendor,
-    access::{AccessError, Hashing, Operator, Right, Rights},
+    access::{AccessError, Hashing, Holder, Operator, Right, Rights},
     answering::{self, AnswerError, Opened, Road},
     attempts::Attempts,
     http::{self, Transport},
     metrics::Metrics,
+    pace::Pace,
     store::{Store, WriterKind},
 };
 use crate::{
@@ -48,6 +49,8 @@ pub struct Portal {
     actor: Arc<str>,
     /// What that may do.
     rights: Rights,
+    /// On whose word, where somebody was let in for it.
+    holder: Option<Arc<Holder>>,
 }
 
 struct Parts {
@@ -58,6 +61,7 @@ struct Parts {
     signers: Vec<Arc<dyn Signer>>,
     clock: Arc<dyn Clock>,
     attempts: Arc<Attempts>,
+    pace: Arc<Pace>,
     metrics: Arc<Metrics>,
     hashing: Hashing,
 }
@@ -110,16 +114,22 @@ impl Portal {
             signers,
             clock,
             attempts: Arc::default(),
+            pace: Arc::default(),
             metrics,
             hashing: Hashing::default(),
         };
-        Ok(Self { parts: Arc::new(parts), actor: options.actor.into(), rights: Rights::ALL })
+        Ok(Self {
+            parts: Arc::new(parts),
+            actor: options.actor.into(),
+            rights: Rights::ALL,
+            holder: None,
+        })
     }
 
     /// The same portal, for changes that `actor` makes.
     #[must_use]
     pub fn acting_as(&self, actor: &str) -> Self {
-        Self { parts: self.parts.clone(), actor: actor.into(), rights: self.rights }
+        Self { actor: actor.into(), ..self.clone() }
     }
 
     /// The same portal, for who may do that alone.
@@ -131,7 +141,20 @@ impl Portal {
     /// The same portal, for an operator who has signed in.
     #[must_use]
     pub fn as_operator(&self, operator: &Operator) -> Self {
-        self.acting_as(&operator.actor()).with_rights(operator.role.rights())
+        self.acting_as(&operator.actor())
+            .with_rights(operator.role.rights())
+            .held_by(Holder::Operator(operator.clone()))
+    }
+
+    /// The same portal, for who must be good still when it changes something.
+    #[must_use]
+    pub(super) fn held_by(&self, holder: Holder) -> Self {
+        Self { holder: Some(Arc::new(holder)), ..self.clone() }
+    }
+
+    /// On whose word changes are made.
+    pub(super) fn holder(&self) -> Option<Arc<Holder>> {
+        self.holder.clone()
     }
 
     /// What may be done through this handle.
@@ -264,6 +287,10 @@ impl Portal {
 
     pub(super) fn attempts(&self) -> Arc<Attempts> {
         self.parts.attempts.clone()
+    }
+
+    pub(super) fn pace(&self) -> Arc<Pace> {
+        self.parts.pace.clone()
     }
 
     pub(super) fn hashing(&self) -> &Hashing {

@@ -76,6 +76,9 @@ fn assert_says_no_secret(vendor: &Vendor, code: &ActivationCode) {
     let id = vendor.json(&["subscription", "list"])[0]["id"].as_str().unwrap().to_owned();
     let revealed = vendor.json(&["subscription", "show", &id, "--reveal"]);
     assert_eq!(revealed["activation_code"], code.expose());
+    let told = vendor.json(&["audit", "--last", "1"]);
+    assert_eq!(told[0]["event"], "activation-code-shown");
+    assert_eq!(told[0]["subscription_id"], id.as_str());
 }
 
 #[tokio::test]

@@ -84,7 +84,8 @@ fn compared(
         }
         found.push((table.name.clone(), rows.number));
     }
-    let audit = View(target).check_audit(None)?;
+    // As a copy says it: before the entry of the migration.
+    let audit = View(source).check_audit(None)?;
     match &audit.fault {
         Some(fault) => Err(StoreError::Tampered { id: fault.id }),
         None => Ok(Some(Copied { tables: found, audit })),

@@ -67,7 +67,8 @@ impl Server {
         let disables_tls = config.get_ssl_mode() == SslMode::Disable;
         let is_elsewhere = config.get_hosts().iter().any(is_elsewhere)
             || config.get_hostaddrs().iter().any(|address| !is_here(address));
-        if (is_elsewhere || roots.is_some()) && !disables_tls {
+        let is_tcp = config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)));
+        if (is_elsewhere || (is_tcp && roots.is_some())) && !disables_tls {
             config.ssl_mode(SslMode::Require);
         }
         let needs_tls = config.get_ssl_mode() == SslMode::Require;

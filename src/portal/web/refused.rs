@@ -289,6 +289,10 @@ fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
             "No environment of this purpose is free",
             "All environments of this purpose are in use. Release one that is not needed any more, or ask your vendor for more.",
         ),
+        "slot-held" => (
+            "Its slot of another purpose is held",
+            "This server was released, and its license may still run until the slot is free. Choose the purpose that it had, or ask your vendor to free the slot.",
+        ),
         "serial-only-not-allowed" => (
             "A request file is needed",
             "Your vendor gives licenses to machines that made a request only. On the server, run `entitlectl request`, and upload the file that it writes.",

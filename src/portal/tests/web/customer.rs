@@ -199,6 +199,9 @@ async fn a_release_that_the_vendor_has_to_approve_waits() {
     let mut browser = Browser::signed_in(&stage, &sold).await;
     let page = format!("/environments/{}", agent.id.unwrap());
     let act = format!("{page}/release");
+    let offered = browser.get(&page).await;
+    offered.has(&["Your vendor approves each one, and until then"]);
+    offered.lacks(&["A few times a year"]);
     let asked = browser.post_from(&page, &act, &[("reason", "sold")]).await;
     assert_eq!(asked.location(), format!("{page}?done=release-asked"));
     let shown = browser.get(asked.location()).await;

@@ -202,6 +202,9 @@ async fn a_subscription_is_sold_changed_and_ended_by_forms() {
         let act_path = format!("{path}/{act}");
         let confirm = browser.get(&act_path).await;
         assert_eq!(confirm.status, StatusCode::OK, "{act}");
+        let revision = stage.portal.subscription(id).unwrap().revision.to_string();
+        let mut fields: Vec<(&str, &str)> = fields;
+        fields.push(("revision", &revision));
         let done = browser.post_with(&confirm.token(), &act_path, &fields).await;
         assert_eq!(done.location(), format!("{path}?done={act}"), "{}", done.text);
         assert_eq!(stage.portal.subscription(id).unwrap().standing.as_str(), word);
@@ -224,6 +227,42 @@ async fn a_subscription_is_sold_changed_and_ended_by_forms() {
     let actors: Vec<String> =
         stage.portal.audit(Some(id), 1).unwrap().into_iter().map(|e| e.actor).collect();
     assert_eq!(actors, ["operator alice"]);
+}
+
+#[tokio::test]
+async fn what_somebody_else_decided_meanwhile_is_not_taken_back() {
+    let stage = Stage::new();
+    let id = stage.sell().id;
+    stage.portal.suspend_subscription(id).unwrap();
+    let mut browser = signed_in(&stage, "alice", Role::Admin).await;
+    let path = format!("/vendor/subscriptions/{id}/resume");
+    let confirm = browser.get(&path).await;
+    confirm.has(&["name=\"revision\" value=\"2\""]);
+    stage.portal.revoke_subscription(id, "fraud").unwrap();
+    let fields = [("revision", "2")];
+    let refused = browser.post_with(&confirm.token(), &path, &fields).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    refused.has(&["other-revision"]);
+    // Nor by a form that says nothing of it.
+    let refused = browser.post_with(&confirm.token(), &path, &[]).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert_eq!(stage.portal.subscription(id).unwrap().standing.as_str(), "revoked");
+    let done = browser.post_with(&confirm.token(), &path, &[("revision", "3")]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+}
+
+#[tokio::test]
+async fn a_slot_that_is_kept_is_not_told_as_released() {
+    let stage = Stage::new();
+    let sold = stage.sell();
+    let serial = Agent::new("a", Purpose::Production).serial;
+    let kept = stage.portal.reserve_slot(sold.id, serial, Purpose::Production, "Site").unwrap();
+    let mut browser = signed_in(&stage, "alice", Role::Admin).await;
+    let page = browser.get(&format!("/vendor/environments/{}", kept.id)).await;
+    page.has(&["reserved until 15 March 2026"]);
+    page.lacks(&["released"]);
+    let list = browser.get(&format!("/vendor/subscriptions/{}", sold.id)).await;
+    list.has(&["reserved until 15 March 2026"]);
 }
 
 #[tokio::test]
@@ -372,5 +411,6 @@ async fn no_form_is_taken_from_elsewhere() {
     assert_eq!(browser.post_with(&token, &path, &[]).await.status, StatusCode::FORBIDDEN);
     browser.headers.clear();
     assert_eq!(stage.portal.subscription(sold.id).unwrap().standing.as_str(), "active");
-    assert_eq!(browser.post_with(&token, &path, &[]).await.status, StatusCode::SEE_OTHER);
+    let fields = [("revision", "1")];
+    assert_eq!(browser.post_with(&token, &path, &fields).await.status, StatusCode::SEE_OTHER);
 }

@@ -108,6 +108,7 @@ fn what(event: &str) -> Option<&'static str> {
         "release-asked" => "The vendor was asked to approve a release",
         "release-approved" => "A release was approved",
         "release-refused" => "A release was refused",
+        "release-overtaken" => "A release that waited was done otherwise",
         "branch-released" => "A copy of an environment gave up",
         "slot-freed" => "A slot was freed",
         "license-issued" => "A license was issued",

@@ -7,6 +7,7 @@ mod audit;
 mod confirming;
 mod environments;
 mod keys;
+mod password;
 mod reading;
 mod secrets;
 mod sign_in;
@@ -20,8 +21,8 @@ use super::{
     session, target,
 };
 use crate::portal::{
-    Portal, PortalError,
-    access::{Operator, Right, Role},
+    ClientAddress, Portal, PortalError,
+    access::{AccessError, Operator, Right, Role},
     store::{SessionKind, StoreError, StoredSession},
 };
 use axum::{
@@ -36,6 +37,7 @@ const SUPPORT: &[Link] = &[
     Link { href: "/vendor/subscriptions", label: "Subscriptions" },
     Link { href: "/vendor/approvals", label: "Approvals" },
     Link { href: "/vendor/audit", label: "Audit" },
+    Link { href: PASSWORD, label: "My password" },
 ];
 const ADMIN: &[Link] = &[
     Link { href: "/vendor/subscriptions", label: "Subscriptions" },
@@ -45,9 +47,12 @@ const ADMIN: &[Link] = &[
     Link { href: "/vendor/operators", label: "Operators" },
     Link { href: "/vendor/tokens", label: "Tokens" },
     Link { href: "/vendor/webhooks", label: "Webhooks" },
+    Link { href: PASSWORD, label: "My password" },
 ];
 /// Where one signs in.
 pub(super) const SIGN_IN: &str = "/vendor/";
+/// Where an operator changes its own password, whatever its role.
+const PASSWORD: &str = "/vendor/password";
 /// The same, for whose session has ended.
 const ENDED: &str = "/vendor/?done=ended";
 
@@ -101,6 +106,7 @@ pub(super) fn routes() -> Router<Web> {
         )
         .route("/vendor/audit", get(audit::page))
         .route("/vendor/audit/verify", get(audit::verify))
+        .route(PASSWORD, get(password::page).post(password::change))
         .route("/vendor/keys", get(keys::page).post(keys::create))
         .route("/vendor/keys/{thumbprint}/new.jwks", get(keys::public))
         .route("/vendor/keys/trust", target::of_form_above().post(keys::install))
@@ -117,6 +123,7 @@ pub(super) struct SignedIn {
     portal: Portal,
     operator: Operator,
     session: StoredSession,
+    address: ClientAddress,
 }
 
 impl SignedIn {
@@ -168,7 +175,12 @@ impl FromRequestParts<Web> for SignedIn {
         // Whose password or role has changed since signs in anew.
         let operator = operator.filter(|operator| operator.changed_at <= session.created_at);
         let operator = operator.ok_or_else(signed_out)?;
-        Ok(Self { portal: web.portal.as_operator(&operator), operator, session })
+        Ok(Self {
+            portal: web.portal.as_operator(&operator),
+            operator,
+            session,
+            address: ClientAddress::of(parts),
+        })
     }
 }
 
@@ -207,6 +219,7 @@ impl Done {
             "approved" => "It is approved.",
             "refused" => "It is refused. The customer reads why.",
             "stored" => "It is stored.",
+            "password" => "Your password is changed. You are signed out everywhere else.",
             "key" => {
                 "A signing key is made. It signs once a trust document names it: download its public half below, and take it to where the root key is."
             }
@@ -223,8 +236,9 @@ fn told(error: PortalError) -> PageError {
     let status = match &error {
         PortalError::NoSubscription { .. } => return PageError::not_found("subscription"),
         PortalError::NoEnvironment { .. } => return PageError::not_found("environment"),
-        PortalError::Access(crate::portal::access::AccessError::NotAllowed { .. }) => {
-            StatusCode::FORBIDDEN
+        PortalError::Access(AccessError::NotAllowed { .. }) => StatusCode::FORBIDDEN,
+        PortalError::Access(AccessError::Ended) => {
+            return PageError::SignedOut { sign_in: SIGN_IN };
         }
         PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => {
             return PageError::busy();

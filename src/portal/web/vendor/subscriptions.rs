@@ -224,11 +224,12 @@ pub(super) async fn page(
             if limit.enforcement == crate::license::Enforcement::Hard { "hard" } else { "soft" };
         (name.clone(), format!("{number} ({kind})"))
     };
+    let now = web.portal.now();
     Ok(show(&SubscriptionPage {
         layout: who.layout(&web, "", &done),
         id,
         customer: sold.customer.clone(),
-        state: state(&sold, web.portal.now()),
+        state: state(&sold, now),
         standing: sold.standing.as_str(),
         reason,
         facts: facts(&sold),
@@ -243,7 +244,7 @@ pub(super) async fn page(
         older: environments.last().filter(|_| more).map(|last| last.id),
         usage: usage::rows(&usage),
         usage_base: "/vendor",
-        environments: environments.iter().map(EnvironmentRow::from).collect(),
+        environments: environments.iter().map(|found| EnvironmentRow::of(found, now)).collect(),
         entries: rows_of(entries),
         may_sell: who.may(Right::SubscriptionsWrite),
         may_reveal: who.may(Right::ActivationCodesRead),
