@@ -23,6 +23,7 @@ mod read;
 mod replayed;
 mod routers;
 mod server;
+mod unread;
 mod usage;
 
 pub use crate::problem::{PROBLEM_MEDIA_TYPE, Problem};
@@ -35,3 +36,4 @@ pub use known::{KnownUsage, Source};
 pub use listener::{Connection, Listener, Peer, Resumed};
 pub use routers::{admin_router, health_router, openapi, read_router, usage_router};
 pub use server::{ServerOptions, serve, serve_status};
+pub use unread::{Unread, throw_away_unread};
