@@ -3,6 +3,7 @@
 use super::{
     super::{
         PageError, Web,
+        address::Asked,
         page::{Layout, day, moment, show},
     },
     Customer, Done, SUBSCRIPTION,
@@ -36,6 +37,8 @@ struct SubscriptionPage {
     ends: String,
     grace_ends: String,
     slots: Vec<Slots>,
+    /// Whether none is free.
+    full: bool,
     limits: Vec<LimitRow>,
     features: Vec<(String, String)>,
     environments: Vec<EnvironmentRow>,
@@ -77,7 +80,7 @@ struct Read {
 pub(super) async fn page(
     State(web): State<Web>,
     who: Customer,
-    done: Done,
+    Asked(done): Asked<Done>,
 ) -> Result<Response, PageError> {
     let (portal, id, now) = (who.portal.clone(), who.id, web.portal.now());
     let read = web.blocking(move || read(&portal, id, now)).await?;
@@ -118,6 +121,7 @@ fn view(read: &Read, layout: Layout, now: Timestamp) -> SubscriptionPage {
         starts: day(terms.starts_at),
         ends: moment(terms.ends_at),
         grace_ends: day(terms.grace_ends_at()),
+        full: slots.iter().all(|slots| slots.free == 0),
         slots: slots.iter().map(|s| Slots { purpose: s.purpose.clone(), ..*s }).collect(),
         limits: limits(read),
         features: terms.features.iter().map(|(n, v)| (n.clone(), told::feature(v))).collect(),

@@ -3,6 +3,7 @@
 use super::{
     super::{
         PageError, Web,
+        address::Asked,
         page::{Layout, moment, show},
     },
     Done, SignedIn,
@@ -12,10 +13,7 @@ use crate::portal::{
     store::{AuditEntry, AuditFilter, AuditTampering},
 };
 use askama::Template;
-use axum::{
-    extract::{Query, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 
 /// Entries of a page.
@@ -66,7 +64,7 @@ struct AuditPage {
 pub(super) async fn page(
     State(web): State<Web>,
     who: SignedIn,
-    Query(search): Query<Search>,
+    Asked(search): Asked<Search>,
 ) -> Result<Response, PageError> {
     who.needs(Right::AuditRead)?;
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());

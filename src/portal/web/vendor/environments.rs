@@ -3,23 +3,23 @@
 use super::{
     super::{
         PageError, Web,
+        address::{Asked, At},
+        faults::Faults,
         form::Posted,
-        page::{Layout, moment, see_other, show},
+        page::{Layout, moment, see_other},
     },
     Done, SignedIn,
+    waiting::Waiting,
 };
 use crate::portal::{
-    AskedRelease, BranchView,
+    BranchView,
     access::Right,
-    domain::{Environment, PendingRebind},
+    domain::Environment,
     export::{ENVIRONMENTS, environments_csv},
     http::csv,
 };
 use askama::Template;
-use axum::{
-    extract::{Path, Query, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -89,8 +89,7 @@ struct EnvironmentPage {
     facts: Vec<(&'static str, String)>,
     forked: bool,
     branches: Vec<Branch>,
-    rebinds: Vec<PendingRebind>,
-    releases: Vec<AskedRelease>,
+    waiting: Waiting,
     may_release: bool,
     may_assist: bool,
 }
@@ -98,23 +97,27 @@ struct EnvironmentPage {
 pub(super) async fn page(
     State(web): State<Web>,
     who: SignedIn,
-    Path(id): Path<Uuid>,
-    Query(done): Query<Done>,
+    At(id): At<Uuid>,
+    Asked(done): Asked<Done>,
 ) -> Result<Response, PageError> {
-    let (environment, sold, forks, mut rebinds, releases) = who
-        .ask(&web, move |portal| {
+    shown(&web, &who, id, &done, None).await
+}
+
+/// The page, or the page again with why a form on it was refused.
+pub(super) async fn shown(
+    web: &Web,
+    who: &SignedIn,
+    id: Uuid,
+    done: &Done,
+    faults: Option<Faults>,
+) -> Result<Response, PageError> {
+    let (environment, sold, forks, waiting) = who
+        .ask(web, move |portal| {
             let environment = portal.environment(id)?;
             let sold = portal.subscription(environment.subscription_id)?;
-            Ok((
-                environment,
-                sold,
-                portal.forks(id)?,
-                portal.pending_rebinds()?,
-                portal.waiting_releases(Some(id))?,
-            ))
+            Ok((environment, sold, portal.forks(id)?, Waiting::of_environment(portal, id)?))
         })
         .await?;
-    rebinds.retain(|pending| pending.environment_id == id);
     let now = web.portal.now();
     let optional = |time: Option<jiff::Timestamp>| time.map(moment).unwrap_or_default();
     let key = environment.key.map(|key| key.thumbprint().to_string());
@@ -128,16 +131,16 @@ pub(super) async fn page(
         ("Released", optional(environment.released_at)),
         ("Slot held until", optional(environment.slot_held_until)),
     ];
-    Ok(show(&EnvironmentPage {
-        layout: who.layout(&web, "", &done),
+    let layout = who.layout(web, "", done).refused(faults);
+    Ok(layout.reply().with(&EnvironmentPage {
+        layout,
         row: EnvironmentRow::from(&environment),
         subscription: sold.id,
         customer: sold.customer,
         facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
         forked: forks.forked && !environment.is_released(),
         branches: forks.branches.into_iter().map(Branch::from).collect(),
-        rebinds,
-        releases,
+        waiting,
         may_release: who.may(Right::EnvironmentsWrite) && environment.has_slot(now),
         may_assist: who.may(Right::EnvironmentsAssist) && !environment.is_released(),
     }))
@@ -151,11 +154,16 @@ pub(super) struct Named {
 
 pub(super) async fn survivor(
     State(web): State<Web>,
-    Path(id): Path<Uuid>,
+    At(id): At<Uuid>,
     Posted { who, form: Named { branch } }: Posted<SignedIn, Named>,
 ) -> Result<Response, PageError> {
-    who.ask(&web, move |portal| portal.name_survivor(id, branch)).await?;
-    Ok(see_other(&format!("/vendor/environments/{id}?done=survivor")))
+    match who.ask(&web, move |portal| portal.name_survivor(id, branch)).await {
+        Ok(_) => Ok(see_other(&format!("/vendor/environments/{id}?done=survivor"))),
+        Err(error) => {
+            let faults = error.on_form("")?;
+            shown(&web, &who, id, &Done::default(), Some(faults)).await
+        }
+    }
 }
 
 pub(super) async fn export(who: SignedIn) -> Result<Response, PageError> {

@@ -3,8 +3,10 @@
 use super::{
     super::{
         PageError, Web,
+        address::At,
+        faults::{Fault, Faults},
         form::Posted,
-        page::{Layout, see_other, show_as},
+        page::{Layout, see_other},
     },
     Done, SignedIn,
     reading::{
@@ -19,15 +21,11 @@ use crate::{
         PortalError,
         access::Right,
         clock::whole_second,
-        domain::{Revision, Subscription, Terms},
+        domain::{Revision, Subscription, Terms, TermsError},
     },
 };
 use askama::Template;
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -69,7 +67,6 @@ struct FormPage {
     /// None: it is new.
     id: Option<Uuid>,
     form: TermsForm,
-    errors: Vec<String>,
 }
 
 fn checkbox(checked: bool) -> String {
@@ -108,52 +105,61 @@ impl TermsForm {
     }
 
     /// What was typed, over `terms`; what is wrong with it, field by field.
-    fn read(&self, mut terms: Terms) -> Result<Terms, Vec<String>> {
+    fn read(&self, mut terms: Terms) -> Result<Terms, Vec<Fault>> {
         let mut wrong = Vec::new();
         self.edition.trim().clone_into(&mut terms.edition);
         self.support_level.trim().clone_into(&mut terms.support_level);
-        read_date("Start", &self.starts_at, &mut terms.starts_at, &mut wrong);
-        read_date("End", &self.ends_at, &mut terms.ends_at, &mut wrong);
-        read_number("Days of grace", &self.grace_days, &mut terms.grace_days, &mut wrong);
-        for (purpose, typed) in [
-            (Purpose::Development, &self.development),
-            (Purpose::Quality, &self.quality),
-            (Purpose::Production, &self.production),
-            (Purpose::Management, &self.management),
+        read_date(("starts_at", "Start"), &self.starts_at, &mut terms.starts_at, &mut wrong);
+        read_date(("ends_at", "End"), &self.ends_at, &mut terms.ends_at, &mut wrong);
+        read_number(
+            ("grace_days", "Days of grace"),
+            &self.grace_days,
+            &mut terms.grace_days,
+            &mut wrong,
+        );
+        for (purpose, field, typed) in [
+            (Purpose::Development, ("development", "Development"), &self.development),
+            (Purpose::Quality, ("quality", "Quality"), &self.quality),
+            (Purpose::Production, ("production", "Production"), &self.production),
+            (Purpose::Management, ("management", "Management"), &self.management),
         ] {
             let mut number = terms.slots_for(purpose);
-            read_number("Environments", typed, &mut number, &mut wrong);
+            read_number(field, typed, &mut number, &mut wrong);
             terms.slots.insert(purpose, number);
         }
         read_features(&self.features, &mut terms, &mut wrong);
         read_limits(&self.limits, &mut terms, &mut wrong);
         match self.rebind.parse() {
             Ok(policy) => terms.rebind = policy,
-            Err(error) => wrong.push(format!("Rebind: {error}")),
+            Err(error) => wrong.push(Fault::new("rebind", format!("Rebind: {error}."))),
         }
         read_optional(
-            "Releases a year",
+            ("releases_a_year", "Releases a year"),
             &self.releases_a_year,
             &mut terms.releases_a_year,
             &mut wrong,
         );
         read_optional(
-            "Days without contact",
+            ("check_in_days", "Days without contact"),
             &self.check_in_days,
             &mut terms.check_in_days,
             &mut wrong,
         );
-        for (name, typed, place) in [
+        for (field, typed, place) in [
             (
-                "Off-line releases",
+                ("offline_releases_a_year", "Off-line releases"),
                 &self.offline_releases_a_year,
                 &mut terms.offline_releases_a_year,
             ),
-            ("Refresh", &self.refresh_after, &mut terms.refresh_after),
-            ("Member lease", &self.lease_days, &mut terms.lease_days),
-            ("Hardware grace", &self.hardware_grace_hours, &mut terms.hardware_grace_hours),
+            (("refresh_after", "Refresh"), &self.refresh_after, &mut terms.refresh_after),
+            (("lease_days", "Member lease"), &self.lease_days, &mut terms.lease_days),
+            (
+                ("hardware_grace_hours", "Hardware grace"),
+                &self.hardware_grace_hours,
+                &mut terms.hardware_grace_hours,
+            ),
         ] {
-            read_number(name, typed, place, &mut wrong);
+            read_number(field, typed, place, &mut wrong);
         }
         terms.trial = !self.trial.is_empty();
         terms.allow_override = !self.allow_override.is_empty();
@@ -167,11 +173,15 @@ fn form_page(
     who: &SignedIn,
     id: Option<Uuid>,
     form: TermsForm,
-    errors: Vec<String>,
+    faults: Option<Faults>,
 ) -> Response {
-    let layout = who.layout(web, "", &Done::default());
-    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    show_as(status, &FormPage { layout, id, form, errors })
+    let layout = who.layout(web, "", &Done::default()).refused(faults);
+    layout.reply().with(&FormPage { layout, id, form })
+}
+
+/// What was typed can't be read.
+fn misread(wrong: Vec<Fault>) -> Faults {
+    Faults::new(StatusCode::UNPROCESSABLE_ENTITY, wrong)
 }
 
 /// A year from today on.
@@ -186,7 +196,7 @@ fn usual(web: &Web) -> Terms {
 
 pub(super) async fn new(State(web): State<Web>, who: SignedIn) -> Result<Response, PageError> {
     who.needs(Right::SubscriptionsWrite)?;
-    Ok(form_page(&web, &who, None, TermsForm::of("", &usual(&web), None), Vec::new()))
+    Ok(form_page(&web, &who, None, TermsForm::of("", &usual(&web), None), None))
 }
 
 pub(super) async fn create(
@@ -196,7 +206,7 @@ pub(super) async fn create(
     who.needs(Right::SubscriptionsWrite)?;
     let terms = match form.read(usual(&web)) {
         Ok(terms) => terms,
-        Err(errors) => return Ok(form_page(&web, &who, None, form, errors)),
+        Err(wrong) => return Ok(form_page(&web, &who, None, form, Some(misread(wrong)))),
     };
     let (portal, customer) = (who.portal.clone(), form.customer.trim().to_owned());
     let made = web.blocking(move || portal.create_subscription(&customer, terms)).await;
@@ -214,28 +224,42 @@ fn settled(
 ) -> Result<Response, PageError> {
     match result {
         Ok(stored) => Ok(see_other(&format!("/vendor/subscriptions/{}?done={done}", stored.id))),
-        Err(error @ PortalError::Terms(_)) => {
-            let errors = vec![super::sentence(&error.to_string())];
-            Ok(form_page(web, who, id, form, errors))
+        Err(error) => {
+            let field = field_of(&error);
+            Ok(form_page(web, who, id, form, Some(told(error).on_form(field)?)))
         }
-        Err(error) => Err(told(error)),
+    }
+}
+
+/// The field that a refusal is about; none where it is about none of them.
+fn field_of(error: &PortalError) -> &'static str {
+    let PortalError::Terms(error) = error else { return "" };
+    match error {
+        TermsError::Name { what: "edition", .. } => "edition",
+        TermsError::Name { what: "support level", .. } => "support_level",
+        TermsError::Name { what: "feature", .. } | TermsError::Feature { .. } => "features",
+        TermsError::Name { what: "limit", .. } => "limits",
+        TermsError::Name { .. } => "customer",
+        TermsError::Term { .. } => "ends_at",
+        TermsError::Grace { .. } => "grace_days",
+        TermsError::CheckIn => "check_in_days",
     }
 }
 
 pub(super) async fn edit(
     State(web): State<Web>,
     who: SignedIn,
-    Path(id): Path<Uuid>,
+    At(id): At<Uuid>,
 ) -> Result<Response, PageError> {
     who.needs(Right::SubscriptionsWrite)?;
     let sold = who.ask(&web, move |portal| portal.subscription(id)).await?;
     let form = TermsForm::of(&sold.customer, &sold.terms, Some(sold.revision));
-    Ok(form_page(&web, &who, Some(id), form, Vec::new()))
+    Ok(form_page(&web, &who, Some(id), form, None))
 }
 
 pub(super) async fn change(
     State(web): State<Web>,
-    Path(id): Path<Uuid>,
+    At(id): At<Uuid>,
     Posted { who, form }: Posted<SignedIn, TermsForm>,
 ) -> Result<Response, PageError> {
     who.needs(Right::SubscriptionsWrite)?;
@@ -243,7 +267,7 @@ pub(super) async fn change(
     let seen = form.revision.parse().map_or(Revision::NONE, Revision);
     let terms = match form.read(sold.terms) {
         Ok(terms) => terms,
-        Err(errors) => return Ok(form_page(&web, &who, Some(id), form, errors)),
+        Err(wrong) => return Ok(form_page(&web, &who, Some(id), form, Some(misread(wrong)))),
     };
     let (portal, customer) = (who.portal.clone(), form.customer.trim().to_owned());
     let changed = web.blocking(move || {
