@@ -359,7 +359,11 @@ async fn support_sees_all_and_changes_what_it_may() {
     code.has(&["class=\"secret\"", "Good until"]);
     let unknown = browser.get(&format!("/vendor/environments/{}", Uuid::nil())).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
-    assert_eq!(browser.get("/vendor/environments/x").await.status, StatusCode::BAD_REQUEST);
+    for path in ["/vendor/environments/x", "/vendor/subscriptions/x/edit"] {
+        let page = browser.get(path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND);
+        page.has(&["<h1>There is nothing here</h1>"]);
+    }
 }
 
 #[tokio::test]
