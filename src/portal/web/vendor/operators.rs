@@ -57,7 +57,7 @@ pub(super) struct NewOperator {
 }
 
 /// A password that was typed twice.
-fn chosen(password: &str, again: &str) -> Result<Password, PageError> {
+pub(super) fn chosen(password: &str, again: &str) -> Result<Password, PageError> {
     let wrong = |error: AccessError| told(error.into());
     let chosen = Password::chosen(password).map_err(wrong)?;
     if password == again { Ok(chosen) } else { Err(wrong(AccessError::PasswordsDiffer)) }
