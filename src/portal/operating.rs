@@ -16,9 +16,9 @@ mod usage;
 pub use act::Act;
 pub use environments::NewRebindCode;
 pub use forks::{BranchView, ForkView};
-pub use keys::KeyStanding;
 pub use releases::{AskedRelease, ReleaseAnswer, ReleaseState};
 pub use serial_only::SerialOnlyLicense;
+pub use usage::{EnvironmentUsage, LimitUsage, UsageView, UsedTogether};
 
 use super::{
     Portal, PortalError,

@@ -16,7 +16,10 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use uuid::Uuid;
 
 /// The kind of a request that could not be read.
@@ -54,6 +57,7 @@ struct Parts {
     directory: Directory,
     store: Store,
     keys: ArcSwap<KeyRing>,
+    keys_change: Mutex<()>,
     signers: Vec<Arc<dyn Signer>>,
     clock: Arc<dyn Clock>,
     attempts: Arc<Attempts>,
@@ -106,6 +110,7 @@ impl Portal {
             directory,
             store,
             keys,
+            keys_change: Mutex::default(),
             signers,
             clock,
             attempts: Arc::default(),
@@ -170,6 +175,17 @@ impl Portal {
     /// # Errors
     /// As [`KeyRing::load`]; the old keys stay in use then.
     pub fn reload_keys(&self) -> Result<(), PortalError> {
+        let _alone = self.alone_with_keys();
+        self.take_up_keys()
+    }
+
+    /// Keeps others in this process from making, installing and reloading keys: whoever read first might be the last to write.
+    pub(super) fn alone_with_keys(&self) -> MutexGuard<'_, ()> {
+        self.parts.keys_change.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`reload_keys`](Self::reload_keys), for who is alone with them.
+    pub(super) fn take_up_keys(&self) -> Result<(), PortalError> {
         let keys = KeyRing::load_with(&self.parts.directory, &self.parts.signers)?;
         self.parts.keys.store(Arc::new(keys));
         Ok(())
@@ -258,6 +274,11 @@ impl Portal {
     /// The portal's time.
     pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// The keys that are kept elsewhere.
+    pub(super) fn signers(&self) -> &[Arc<dyn Signer>] {
+        &self.parts.signers
     }
 
     pub(super) fn store(&self) -> &Store {

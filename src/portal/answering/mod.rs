@@ -13,6 +13,7 @@ mod repeated;
 mod retired;
 mod succession;
 mod telling;
+mod usage;
 
 pub(super) use carried::{Carrier, answer_carried};
 pub(super) use error::AnswerError;
@@ -278,6 +279,7 @@ fn conclude(
         answer: answer.clone(),
     })?;
     recognition::enroll(change, &case, request)?;
+    usage::keep(change, &case, request, context)?;
     telling::audit(change, &case, request, step, event, context)?;
     Ok(answer)
 }

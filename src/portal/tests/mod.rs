@@ -21,6 +21,7 @@ mod routes;
 mod serial_only;
 mod slots;
 pub(in crate::portal) mod stage;
+mod usage;
 mod vendor;
 mod web;
 mod webhooks;

@@ -31,7 +31,7 @@ async fn the_subscription_at_a_glance() {
     let mut browser = Browser::signed_in(&stage, &sold).await;
     let page = browser.get("/subscription").await;
     page.has(&["ACME", "gold", "306 days left", "users", "1000", "not reported", "sso", "Site a"]);
-    page.has(&["data-label=\"Used\">1<", "data-label=\"Free\">0<", "31 January 2027"]);
+    page.has(&["<td class=\"number\">1</td><td class=\"number\">0</td>", "31 January 2027"]);
     page.lacks(&[&sold.activation_code.expose()]);
     stage.days_later(310);
     let mut browser = Browser::signed_in(&stage, &sold).await;

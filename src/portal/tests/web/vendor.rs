@@ -16,6 +16,7 @@ use crate::{
     },
 };
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use uuid::Uuid;
 
 const HOSTILE: &str = "<script>alert(1)</script>'; DROP TABLE subscriptions; --\"&";
@@ -73,11 +74,13 @@ async fn an_operator_signs_in_and_out() {
     let mut other = browser.clone();
     browser.post_from("/vendor/subscriptions", "/vendor/sign-out", &[]).await;
     assert_eq!(browser.get("/vendor/subscriptions").await.location(), "/vendor/");
-    assert_eq!(other.get("/vendor/subscriptions").await.location(), "/vendor/", "the same session");
+    let page = other.get("/vendor/subscriptions").await;
+    assert_eq!(page.location(), "/vendor/?done=ended", "the same session");
+    other.get(page.location()).await.has(&["Your session has ended", "role=\"status\""]);
     sign_in(&mut browser, "alice", PASSWORD).await;
     sign_in(&mut other, "alice", PASSWORD).await;
     browser.post_from("/vendor/subscriptions", "/vendor/sign-out-everywhere", &[]).await;
-    assert_eq!(other.get("/vendor/subscriptions").await.location(), "/vendor/");
+    assert_eq!(other.get("/vendor/subscriptions").await.location(), "/vendor/?done=ended");
     let wrong = sign_in(&mut other, "alice", "wrong").await;
     assert_eq!(wrong.status, StatusCode::FORBIDDEN);
     wrong.has(&["role=\"alert\"", "value=\"alice\""]);
@@ -103,7 +106,8 @@ async fn a_session_ends_with_what_it_rests_on() {
                 stage.portal.set_operator_password(&name, &chosen).unwrap();
             }
         }
-        assert_eq!(browser.get("/vendor/subscriptions").await.location(), "/vendor/", "{change}");
+        let page = browser.get("/vendor/subscriptions").await;
+        assert_eq!(page.location(), "/vendor/?done=ended", "{change}");
         // Nor does one begin whose password was verified before.
         let kind = SessionKind::Operator;
         let late = session::begin(&stage.portal, false, kind, &name, None, verified).unwrap();
@@ -179,7 +183,14 @@ async fn a_subscription_is_sold_changed_and_ended_by_forms() {
     let edit = format!("{path}/edit");
     let refused = browser.post_from(&edit, &edit, &late).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
-    refused.has(&["other-revision"]);
+    // What was typed is there still, what is stored is told, and the next try is over that.
+    refused.has(&[
+        "value=\"Other\"",
+        "Customer: ACME is stored now.",
+        "Features: nodes=12, sso=true is stored now.",
+        "name=\"revision\" value=\"2\"",
+    ]);
+    refused.lacks(&["Edition: ", "Start: "]);
     late.iter_mut().find(|(name, _)| *name == "revision").unwrap().1 = "2";
     let changed = browser.post_from(&edit, &edit, &late).await;
     assert_eq!(changed.location(), format!("{path}?done=changed"), "{}", changed.text);
@@ -258,6 +269,37 @@ async fn a_slot_that_is_kept_is_not_told_as_released() {
 }
 
 #[tokio::test]
+async fn what_was_typed_for_a_sale_outlives_the_session() {
+    let stage = Stage::new();
+    let mut browser = signed_in(&stage, "alice", Role::Admin).await;
+    let path = "/vendor/subscriptions/new";
+    let token = browser.get(path).await.token();
+    let fields = [("customer", "Long & Sons"), ("features", "sso"), ("trial", "yes")];
+    stage.later(SignedDuration::from_mins(31));
+    let page = browser.post_with(&token, path, &fields).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    page.has(&[
+        "Your session has ended",
+        "value=\"Long &#38; Sons\"",
+        "checked",
+        "href=\"/vendor/\"",
+    ]);
+    page.lacks(&["Sign out", "value=\"alice\""]);
+    sign_in(&mut browser, "alice", PASSWORD).await;
+    let page = browser.post_with(&token, path, &fields).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "the form is of the session before");
+    page.has(&["signed in anew", "value=\"Long &#38; Sons\""]);
+    assert!(stage.portal.subscriptions().unwrap().is_empty());
+    let sold = sell(&mut browser, &[("customer", "Long & Sons")]).await;
+    assert_eq!(sold.status, StatusCode::SEE_OTHER, "{}", sold.text);
+    // Of a stranger, and from elsewhere, nothing is shown.
+    let mut stranger = Browser::new(&stage);
+    assert_eq!(stranger.post_with(&token, path, &fields).await.location(), "/vendor/");
+    browser.headers.push(("sec-fetch-site", "cross-site".to_owned()));
+    browser.post_with("x", path, &fields).await.lacks(&["Long"]);
+}
+
+#[tokio::test]
 async fn support_sees_all_and_changes_what_it_may() {
     let stage = Stage::new();
     let sold = stage.sell();
@@ -275,6 +317,7 @@ async fn support_sees_all_and_changes_what_it_may() {
         format!("/vendor/subscriptions/{id}/revoke"),
         format!("/vendor/environments/{environment}/release"),
         "/vendor/keys".to_owned(),
+        "/vendor/keys/x/new.jwks".to_owned(),
         "/vendor/operators".to_owned(),
         "/vendor/tokens".to_owned(),
         "/vendor/webhooks".to_owned(),

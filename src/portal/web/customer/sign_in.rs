@@ -60,7 +60,7 @@ async fn form(web: &Web, visitor: Visitor, status: StatusCode, error: Option<Str
     let portal = web.portal.clone();
     // The page does without the link where the store does not answer.
     let trial = web.blocking(move || portal.trial_terms()).await.is_ok_and(|terms| terms.is_some());
-    let layout = Layout::visitor(web, &visitor.token);
+    let layout = Layout { notice: visitor.notice, ..Layout::visitor(web, &visitor.token) };
     let mut response = show_as(status, &SignInPage { layout, error, trial });
     if let Some(cookie) = visitor.cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);

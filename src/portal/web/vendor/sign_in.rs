@@ -61,7 +61,7 @@ fn form(
     status: StatusCode,
     error: Option<String>,
 ) -> Response {
-    let layout = Layout::visitor(web, &visitor.token);
+    let layout = Layout { notice: visitor.notice, ..Layout::visitor(web, &visitor.token) };
     let mut response = show_as(status, &SignInPage { layout, name, error });
     if let Some(cookie) = visitor.cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
