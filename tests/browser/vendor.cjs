@@ -80,7 +80,7 @@ async function selling({ vendor, keep }, browser) {
   await says(page, 'chargeback <i>');
   await browser.look(page, 'vendor-subscription-revoked');
 
-  for (const name of ['approvals', 'audit', 'keys', 'operators', 'tokens', 'webhooks']) {
+  for (const name of ['approvals', 'audit', 'keys', 'operators', 'tokens', 'webhooks', 'password']) {
     const answer = await page.goto(`${vendor.url}/vendor/${name}`);
     require_(answer.status() === 200, `${name}: ${answer.status()}`);
     await browser.look(page, `vendor-${name}`);
