@@ -16,6 +16,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::{path::Path, sync::Arc};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// The kind of a request that could not be read.
@@ -56,6 +57,8 @@ struct Parts {
     attempts: Arc<Attempts>,
     metrics: Arc<Metrics>,
     hashing: Hashing,
+    /// One walk along the audit at a time.
+    audit_walk: Arc<Semaphore>,
 }
 
 impl Portal {
@@ -107,6 +110,7 @@ impl Portal {
             attempts: Arc::default(),
             metrics,
             hashing: Hashing::default(),
+            audit_walk: Arc::new(Semaphore::new(1)),
         };
         Ok(Self { parts: Arc::new(parts), actor: options.actor.into(), rights: Rights::ALL })
     }
@@ -247,6 +251,10 @@ impl Portal {
 
     pub(super) fn hashing(&self) -> &Hashing {
         &self.parts.hashing
+    }
+
+    pub(super) fn audit_walk(&self) -> Arc<Semaphore> {
+        self.parts.audit_walk.clone()
     }
 
     /// Does what blocks on a thread that may.

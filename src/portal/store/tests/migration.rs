@@ -5,7 +5,7 @@ use crate::{
     license::{KeyPair, RequestId},
     portal::{
         PortalError,
-        store::{Store, WriterKind},
+        store::{Store, SubscriptionFilter, WriterKind},
     },
 };
 use rusqlite::Connection;
@@ -48,6 +48,9 @@ fn the_first_version_is_brought_up_to_date() {
     let path = old_database(&folder);
     let store = Store::open(&path, WriterKind::Inline).unwrap();
     assert_eq!(all_sold(&store).len(), 1);
+    let by_name =
+        SubscriptionFilter { customer: Some("acme".to_owned()), ..SubscriptionFilter::default() };
+    assert_eq!(store.read(|v| v.subscriptions_page(&by_name, None, 9)).unwrap().len(), 1);
     let environments = store.read(|v| Ok::<_, PortalError>(v.environments(None)?)).unwrap();
     let [one] = environments.as_slice() else { panic!("{environments:?}") };
     assert_eq!(one.key, super::environment(&super::subscription(1), 1).key);

@@ -9,6 +9,7 @@ mod copy;
 mod failures;
 mod migration;
 mod postgres;
+mod proxy;
 mod succession;
 mod vendor;
 

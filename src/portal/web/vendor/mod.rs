@@ -22,7 +22,7 @@ use super::{
 use crate::portal::{
     Portal, PortalError,
     access::{Operator, Right, Role},
-    store::{SessionKind, StoreError, StoredSession},
+    store::{SessionKind, StoredSession},
 };
 use axum::{
     Router,
@@ -195,9 +195,6 @@ fn told(error: PortalError) -> PageError {
         PortalError::NoEnvironment { .. } => return PageError::not_found("environment"),
         PortalError::Access(crate::portal::access::AccessError::NotAllowed { .. }) => {
             StatusCode::FORBIDDEN
-        }
-        PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => {
-            return PageError::busy();
         }
         PortalError::Store(_)
         | PortalError::File { .. }
