@@ -6,6 +6,7 @@ mod pages;
 mod running;
 mod succession;
 mod tls;
+mod usage;
 mod vendor;
 
 use crate::stage::{PRODUCT, Vendor};

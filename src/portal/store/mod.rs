@@ -46,7 +46,7 @@ pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
 pub use tokens::KeptAnswer;
 pub use trials::StartedTrial;
-pub use usage::ReportedUsage;
+pub use usage::UsageOf;
 pub use webhooks::{DueWebhook, MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
@@ -102,6 +102,8 @@ impl View<'_> {
         values: &[Value<'_>],
         mut each: impl FnMut(&Row<'_>) -> Result<bool, Fault>,
     ) -> Result<(), StoreError> {
+        #[cfg(test)]
+        tests::statements::note(sql);
         self.0.query(sql, values, &mut each).map_err(StoreError::during(doing))
     }
 
@@ -146,6 +148,8 @@ impl Change<'_> {
         sql: &str,
         values: &[Value<'_>],
     ) -> Result<u64, StoreError> {
+        #[cfg(test)]
+        tests::statements::note(sql);
         self.0.0.execute(sql, values).map_err(StoreError::during(doing))
     }
 }
@@ -265,4 +269,4 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::portal) mod tests;

@@ -26,7 +26,8 @@ pub(super) const STEPS: &[Step] = &[
         .then(audit_chain::chain_all),
     Step::both(include_str!("schema/0005.sql")),
     Step::both(include_str!("schema/0006.sql")),
-    Step::both(include_str!("schema/0007.sql")).then(folding::fold_all),
+    Step::both(include_str!("schema/0007.sql")),
+    Step::both(include_str!("schema/0008.sql")).then(folding::fold_all),
 ];
 
 impl Step {

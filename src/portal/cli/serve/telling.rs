@@ -85,7 +85,7 @@ mod tests {
             async move {
                 assert!(begun.fetch_add(1, Ordering::SeqCst) > 0, "a fault of the program");
                 told.send(()).await.unwrap();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! {

@@ -10,7 +10,9 @@ mod failures;
 mod migration;
 mod postgres;
 mod proxy;
+pub(in crate::portal) mod statements;
 mod succession;
+mod usage;
 mod vendor;
 
 use super::{Change, Event, Location, Server, Store, StoreError, WriterKind};

@@ -91,7 +91,7 @@ fn join(client: &TcpStream, server: &TcpStream, gate: &Arc<Gate>) {
 }
 
 fn each(from: &mut TcpStream, mut take: impl FnMut(&[u8]) -> bool) {
-    let mut buffer = [0; 64 << 10];
+    let mut buffer = [0; 8 << 10];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         if !take(&buffer[..length]) {
             return;

@@ -233,9 +233,13 @@ fn what_was_given_up_is_forgotten(kind: Kind) {
     assert!(!read(&store, |v| v.has_given_up_before(until)));
     assert_eq!(write(&store, move |c| c.forget_given_up(until)), 0);
     assert!(read(&store, |v| v.has_given_up_before(later)));
-    let census = read(&store, |v| v.census());
-    assert_eq!((census.waiting_messages, census.dead_messages), (1, 1));
+    let counted = || {
+        let count = |view: &View<'_>| {
+            view.census().map(|census| (census.waiting_messages, census.dead_messages))
+        };
+        read(&store, count)
+    };
+    assert_eq!(counted(), (1, 1));
     assert_eq!(write(&store, move |c| c.forget_given_up(later)), 1);
-    let census = read(&store, |v| v.census());
-    assert_eq!((census.waiting_messages, census.dead_messages), (1, 0));
+    assert_eq!(counted(), (1, 0));
 }
