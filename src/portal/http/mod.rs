@@ -4,7 +4,7 @@
 
 pub(super) mod body;
 mod client_address;
-mod documents;
+pub(super) mod documents;
 mod monitoring;
 mod observed;
 mod requests;

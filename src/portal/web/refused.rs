@@ -237,7 +237,11 @@ impl From<PortalError> for PageError {
     fn from(error: PortalError) -> Self {
         match error {
             PortalError::Refusal(refusal) => refusal.into(),
-            PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => Self::busy(),
+            PortalError::Store(StoreError::OutcomeUnknown { .. }) => unknown_outcome(&error),
+            PortalError::Store(ref store) if store.is_passing() => {
+                tracing::warn!(%error, code = error.code(), "a page could not be made for now");
+                Self::busy()
+            }
             PortalError::NoTrials => Self::not_found("page"),
             PortalError::NoEnvironment { .. } => Self::not_found("environment"),
             PortalError::NoSubscription { .. } => Self::not_found("subscription"),
@@ -264,6 +268,18 @@ impl From<Refusal> for PageError {
             None => page,
         }
     }
+}
+
+/// The one failure that may have changed something.
+fn unknown_outcome(error: &PortalError) -> PageError {
+    tracing::error!(%error, code = error.code(), "whether a change is stored is not known");
+    let text = "The portal lost its database while it stored this, so it may be done or not. Open the page again and look how it stands before you do it once more.";
+    PageError::refused(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "outcome-unknown",
+        "Whether it was done is not known",
+        text,
+    )
 }
 
 /// What went wrong in the portal itself stands in its log, not on a page.
@@ -361,4 +377,30 @@ fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
         ),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_the_store_is_told_as_what_it_is() {
+        let doing = "commit";
+        let lost = || "connection reset".to_owned();
+        for (error, status, is_passing) in [
+            (StoreError::Busy { doing }, 503, true),
+            (StoreError::Undone, 503, true),
+            (StoreError::Unavailable { doing, reason: lost() }, 503, true),
+            (StoreError::OutcomeUnknown { reason: lost() }, 500, false),
+            (StoreError::Failed, 500, false),
+        ] {
+            let is_unknown = matches!(error, StoreError::OutcomeUnknown { .. });
+            let page = PageError::from(PortalError::Store(error));
+            let PageError::Refused(refused) = &page else { panic!("{page:?}") };
+            assert_eq!(refused.text.contains("may be done or not"), is_unknown, "{page:?}");
+            let response = page.into_response();
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), is_passing);
+        }
+    }
 }

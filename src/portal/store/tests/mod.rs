@@ -10,6 +10,7 @@ mod failures;
 mod migration;
 mod pages;
 mod postgres;
+mod proxy;
 pub(in crate::portal) mod statements;
 mod succession;
 mod usage;

@@ -416,3 +416,17 @@ async fn no_form_is_taken_from_elsewhere() {
     let fields = [("revision", "1")];
     assert_eq!(browser.post_with(&token, &path, &fields).await.status, StatusCode::SEE_OTHER);
 }
+
+#[tokio::test]
+async fn the_audit_is_verified_by_one_at_a_time() {
+    let stage = Stage::new();
+    let mut browser = signed_in(&stage, "alice", Role::Support).await;
+    let walk = stage.portal.audit_walk().try_acquire_owned().unwrap();
+    let second = browser.get("/vendor/audit/verify").await;
+    assert_eq!(second.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(second.headers.contains_key("retry-after"));
+    drop(walk);
+    for _ in 0..2 {
+        assert_eq!(browser.get("/vendor/audit/verify").await.status, StatusCode::OK);
+    }
+}

@@ -7,7 +7,7 @@ use super::{
         faults::Faults,
         page::{Layout, moment, show},
     },
-    Done, SignedIn,
+    Done, SignedIn, told,
 };
 use crate::portal::{
     access::Right,
@@ -107,10 +107,10 @@ struct CheckPage {
     fault: Option<String>,
 }
 
-/// Walks along the whole chain.
+/// Walks along the whole chain, one walk at a time.
 pub(super) async fn verify(State(web): State<Web>, who: SignedIn) -> Result<Response, PageError> {
     who.needs(Right::AuditRead)?;
-    let check = who.ask(&web, |portal| portal.check_audit(None)).await?;
+    let check = who.portal.check_audit_apart().await.map_err(told)?;
     let fault = check.fault.map(|fault| match fault.found {
         AuditTampering::Removed => format!("Entries before entry {} were removed.", fault.id),
         AuditTampering::ChangedOrPutIn => format!("Entry {} was changed or put in.", fault.id),

@@ -28,7 +28,7 @@ use super::{
 use crate::portal::{
     ClientAddress, Portal, PortalError,
     access::{AccessError, Operator, Right, Role},
-    store::{SessionKind, StoreError, StoredSession},
+    store::{SessionKind, StoredSession},
 };
 use axum::{
     Router,
@@ -244,9 +244,6 @@ fn told(error: PortalError) -> PageError {
         PortalError::Access(AccessError::NotAllowed { .. }) => StatusCode::FORBIDDEN,
         PortalError::Access(AccessError::Ended) => {
             return PageError::SignedOut { sign_in: SIGN_IN };
-        }
-        PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => {
-            return PageError::busy();
         }
         PortalError::Store(_)
         | PortalError::File { .. }
