@@ -99,7 +99,7 @@ fn all_sessions_of_one_end_together(kind: Kind) {
 
 fn a_company_and_an_address_have_one_trial(kind: Kind) {
     let (_place, store) = store(kind);
-    assert_eq!(read(&store, |v| v.trial_terms()), None);
+    assert_eq!(read(&store, View::trial_terms), None);
     let mut terms = TrialTerms {
         days: 30,
         edition: "trial".to_owned(),
@@ -112,10 +112,10 @@ fn a_company_and_an_address_have_one_trial(kind: Kind) {
         terms.days = days;
         let put = terms.clone();
         write(&store, move |c| c.put_trial_terms(Some(&put)));
-        assert_eq!(read(&store, |v| v.trial_terms()), Some(terms.clone()), "the last word counts");
+        assert_eq!(read(&store, View::trial_terms), Some(terms.clone()), "the last word counts");
     }
     write(&store, |c| c.put_trial_terms(None));
-    assert_eq!(read(&store, |v| v.trial_terms()), None);
+    assert_eq!(read(&store, View::trial_terms), None);
 
     let sold = subscription(1);
     let start = |company: &str, email: &str| StartedTrial {

@@ -38,8 +38,6 @@ struct EnvironmentPage {
     license: Option<LicenseFacts>,
     machines: Vec<Machine>,
     forked: bool,
-    /// Whether it was said which of the machines goes on.
-    survivor_named: bool,
     /// Whether a one-time code may be made here.
     rebinds: bool,
     released: bool,
@@ -51,6 +49,13 @@ struct EnvironmentPage {
     release_refused: Option<RefusedRelease>,
     /// Why it is to be released, as it was typed.
     reason: String,
+}
+
+impl EnvironmentPage {
+    /// Whether it was said which of the machines goes on.
+    fn survivor_named(&self) -> bool {
+        self.machines.iter().any(|machine| machine.survivor)
+    }
 }
 
 struct RefusedRelease {
@@ -175,7 +180,6 @@ fn view(
         license,
         machines: machines.collect(),
         forked: forks.forked && !environment.is_released(),
-        survivor_named: forks.branches.iter().any(|branch| branch.survivor),
         rebinds: bound && terms.rebind != RebindPolicy::Approval,
         released: environment.is_released() && !never,
         // A slot that is kept is given back without anybody's word.

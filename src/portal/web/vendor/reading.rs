@@ -139,7 +139,7 @@ mod tests {
             let typed = |text: String| text.replace('\n', "\r\n");
             read_features(&typed(written_features(&sold)), &mut read, &mut wrong);
             read_limits(&typed(written_limits(&sold)), &mut read, &mut wrong);
-            prop_assert_eq!(wrong, Vec::<String>::new());
+            prop_assert!(wrong.is_empty(), "{:?}", wrong);
             prop_assert_eq!(read.features, sold.features);
             prop_assert_eq!(read.limits, sold.limits);
         }
