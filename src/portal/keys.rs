@@ -7,7 +7,7 @@ use super::{
     key_set::{add_jwk_members, key_set},
 };
 use crate::license::{
-    KeyPair, KeyStatus, PortalKey, PublicKey, Roots, Signer, TrustClaims, Unverified,
+    KeyPair, KeyStatus, PortalKey, PublicKey, Roots, Signer, Thumbprint, TrustClaims, Unverified,
     VerifiedTrust, sign,
 };
 use jiff::Timestamp;
@@ -16,6 +16,31 @@ use std::{path::Path, sync::Arc};
 
 /// What a trust document is called that was handed over, in a refusal.
 const GIVEN: &str = "the trust document";
+
+/// A signing key, and how it stands.
+#[derive(Debug, Clone)]
+pub struct KeyStanding {
+    /// Its public half.
+    pub key: PublicKey,
+    /// Its name.
+    pub thumbprint: Thumbprint,
+    /// What the trust document says of it; none: it does not name it.
+    pub status: Option<KeyStatus>,
+    /// Whether its private half is in the portal's directory, or handed over by the service manager.
+    pub here: bool,
+    /// Whether this portal signs with it.
+    pub signs: bool,
+}
+
+impl KeyStanding {
+    /// Its public half as a JWK set, which `entitle-portal trust sign --add` takes.
+    ///
+    /// # Errors
+    /// [`PortalError::Json`], which is not known to happen.
+    pub fn key_set(&self) -> Result<String, PortalError> {
+        key_set([add_jwk_members(&self.key)?])
+    }
+}
 
 /// What signs, and why it is believed.
 pub struct KeyRing {
@@ -90,6 +115,32 @@ impl KeyRing {
             .find_map(|named| all.iter().find(|key| key.public() == named.key))
             .cloned()
             .ok_or_else(|| PortalError::NoSigningKey { path: directory.signing_keys() })
+    }
+
+    /// The signing keys that the trust document names, and those besides whose private half is here.
+    ///
+    /// # Errors
+    /// As [`Directory::read_signing_keys`].
+    pub fn standing(&self, directory: &Directory) -> Result<Vec<KeyStanding>, PortalError> {
+        let here: Vec<PublicKey> =
+            directory.read_signing_keys()?.iter().map(KeyPair::public).collect();
+        let named = self.trust.claims().keys.iter();
+        let mut all: Vec<(PublicKey, Option<KeyStatus>)> =
+            named.map(|named| (named.key, Some(named.status))).collect();
+        for key in &here {
+            if !all.iter().any(|(known, _)| known == key) {
+                all.push((*key, None));
+            }
+        }
+        let signing = self.signing.public();
+        let standing = |(key, status): (PublicKey, Option<KeyStatus>)| KeyStanding {
+            key,
+            thumbprint: key.thumbprint(),
+            status,
+            here: here.contains(&key),
+            signs: key == signing,
+        };
+        Ok(all.into_iter().map(standing).collect())
     }
 
     /// The key that signs.

@@ -76,6 +76,9 @@ fn assert_says_no_secret(vendor: &Vendor, code: &ActivationCode) {
     let id = vendor.json(&["subscription", "list"])[0]["id"].as_str().unwrap().to_owned();
     let revealed = vendor.json(&["subscription", "show", &id, "--reveal"]);
     assert_eq!(revealed["activation_code"], code.expose());
+    let told = vendor.json(&["audit", "--last", "1"]);
+    assert_eq!(told[0]["event"], "activation-code-shown");
+    assert_eq!(told[0]["subscription_id"], id.as_str());
 }
 
 #[tokio::test]
@@ -203,7 +206,11 @@ async fn a_signing_key_is_replaced_while_it_serves() {
     agent.activate(&server, &vendor, &code).await;
     let old = vendor.json(&["key", "list"])[0]["thumbprint"].as_str().unwrap().to_owned();
     let new = vendor.path("new.jwks");
-    std::fs::write(&new, vendor.run(&["key", "create"]).stdout).unwrap();
+    let created = vendor.run(&["key", "create"]).stdout;
+    let set: Value = serde_json::from_slice(&created).unwrap();
+    let listed = vendor.json(&["key", "list"]);
+    assert_eq!((&listed[1]["status"], &listed[1]["key"]), (&Value::Null, &set["keys"][0]));
+    std::fs::write(&new, created).unwrap();
     let (root, trust, next) =
         (vendor.path("root-key.pem"), vendor.path("trust.jwt"), vendor.path("next.jwt"));
     let signed = vendor

@@ -4,25 +4,12 @@
 //! crash in between leaves an entry of what never came, which is done again: never a key or a trust document of which the audit knows nothing.
 
 use super::super::{
-    KeyRing, Portal, PortalError, TrustChange,
+    KeyRing, KeyStanding, Portal, PortalError, TrustChange,
     access::Right,
     directory::{Staged, read_key, stage_file},
 };
 use crate::license::{KeyPair, KeyStatus, PublicKey, Thumbprint, TrustClaims, VerifiedTrust};
 use serde_json::{Value, json};
-
-/// A signing key, and how it stands.
-#[derive(Debug, Clone)]
-pub struct KeyStanding {
-    /// Its name.
-    pub thumbprint: Thumbprint,
-    /// What the trust document says of it.
-    pub status: String,
-    /// Whether its private half is here.
-    pub here: bool,
-    /// Whether this portal signs with it.
-    pub signs: bool,
-}
 
 impl Portal {
     /// The signing keys that the trust document names, and those that are here.
@@ -31,23 +18,7 @@ impl Portal {
     /// [`PortalError::Access`], and what the file system says.
     pub fn signing_keys(&self) -> Result<Vec<KeyStanding>, PortalError> {
         self.needs(Right::Administer)?;
-        let keys = self.keys();
-        let here: Vec<Thumbprint> =
-            self.directory().read_signing_keys()?.iter().map(KeyPair::thumbprint).collect();
-        let signing = keys.signing().thumbprint();
-        let named = keys.trust().claims().keys.iter();
-        let named: Vec<(Thumbprint, KeyStatus)> =
-            named.map(|named| (named.key.thumbprint(), named.status)).collect();
-        let unnamed = here.iter().filter(|kid| !named.iter().any(|(known, _)| known == *kid));
-        let unnamed = unnamed.map(|kid| (kid.clone(), "not named".to_owned()));
-        let all = named.iter().map(|(kid, status)| (kid.clone(), status.to_string()));
-        let standing = |(thumbprint, status): (Thumbprint, String)| KeyStanding {
-            here: here.contains(&thumbprint),
-            signs: thumbprint == signing,
-            thumbprint,
-            status,
-        };
-        Ok(all.chain(unnamed).map(standing).collect())
+        self.keys().standing(self.directory())
     }
 
     /// Makes a signing key. Nothing is signed by it before a trust document names it.
@@ -56,9 +27,14 @@ impl Portal {
     /// [`PortalError::Access`], and what the file system and the store say.
     pub fn make_signing_key(&self) -> Result<PublicKey, PortalError> {
         self.needs(Right::Administer)?;
+        let _alone = self.alone_with_keys();
         let (key, staged) = self.directory().stage_signing_key()?;
-        self.place(staged, "signing-key-made", json!({ "key": key.thumbprint() }))?;
+        self.place_key(&key, staged)?;
         Ok(key.public())
+    }
+
+    fn place_key(&self, key: &KeyPair, staged: Staged) -> Result<(), PortalError> {
+        self.place(staged, "signing-key-made", json!({ "key": key.thumbprint() }))
     }
 
     /// Puts a trust document in use that was signed off-line. Other processes that serve this directory take it at SIGHUP.
@@ -68,11 +44,16 @@ impl Portal {
     /// [`PortalError::Access`], and what the file system and the store say; the present one stays in use then.
     pub fn install_trust(&self, text: &str) -> Result<VerifiedTrust, PortalError> {
         self.needs(Right::Administer)?;
+        let _alone = self.alone_with_keys();
+        self.install(text)
+    }
+
+    fn install(&self, text: &str) -> Result<VerifiedTrust, PortalError> {
         let held = KeyRing::load_with(self.directory(), self.signers())?;
         let new = held.successor(text.trim(), self.directory(), self.signers())?;
         let staged = stage_file(&self.directory().trust(), new.text())?;
         self.place(staged, "trust-installed", changes(held.trust().claims(), new.claims()))?;
-        self.reload_keys()?;
+        self.take_up_keys()?;
         Ok(new)
     }
 
@@ -89,15 +70,19 @@ impl Portal {
     /// [`PortalError::File`] where the root key is elsewhere, and what the file system and the store say.
     pub fn rotate_signing_key(&self) -> Result<VerifiedTrust, PortalError> {
         self.needs(Right::Administer)?;
+        let _alone = self.alone_with_keys();
         let root = read_key(&self.directory().root_key())?;
-        let keys = self.keys();
+        // Of the directory, not of this process: a command may have put another trust document in use.
+        let held = KeyRing::load_with(self.directory(), self.signers())?;
+        let (made, staged) = self.directory().stage_signing_key()?;
         let change = TrustChange {
-            retire: vec![keys.signing().thumbprint().to_string()],
-            add: vec![self.make_signing_key()?],
+            add: vec![made.public()],
+            retire: vec![held.signing().thumbprint().to_string()],
             revoke: Vec::new(),
         };
-        let trust = change.sign(keys.trust().text(), &root, self.now())?;
-        self.install_trust(&trust)
+        let trust = change.sign(held.trust().text(), &root, self.now())?;
+        self.place_key(&made, staged)?;
+        self.install(&trust)
     }
 }
 

@@ -111,6 +111,7 @@ impl From<PortalError> for Refused {
             PortalError::Access(AccessError::NotAllowed { needs }) => {
                 return Self::scope(needs.as_str());
             }
+            PortalError::Access(AccessError::Ended) => return Self::unknown(),
             PortalError::Store(
                 StoreError::Busy { .. } | StoreError::Unavailable { .. } | StoreError::Undone,
             ) => {

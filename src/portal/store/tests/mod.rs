@@ -8,6 +8,7 @@ mod contract;
 mod copy;
 mod failures;
 mod migration;
+mod pages;
 mod postgres;
 pub(in crate::portal) mod statements;
 mod succession;

@@ -10,6 +10,8 @@ pub(super) const LINES: &[&str] = &[
     "entitle-portal trust sign --root-key root-key.pem --trust trust.jwt --add new.jwks --retire THUMBPRINT --out next.jwt",
     "entitle-portal trust install next.jwt",
     "shred -u keys/THUMBPRINT.pem",
+    "entitle-portal key list --json",
+    "entitle-portal trust sign --root-key root-key.pem --trust trust.jwt --add new.jwks --revoke THUMBPRINT --out next.jwt",
 ];
 
 async fn trust_of(server: &Server) -> String {
@@ -29,6 +31,14 @@ async fn a_signing_key_is_replaced_as_the_page_says_and_each_step_is_in_the_audi
     for name in ["root-key.pem", "trust.jwt"] {
         fs::copy(vendor.path(name), reader.path(name)).unwrap();
     }
+    let listed: serde_json::Value = serde_json::from_str(&reader.run(LINES[5], &[])).unwrap();
+    let made: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(reader.path("new.jwks")).unwrap()).unwrap();
+    assert_eq!(
+        (&listed[1]["status"], &listed[1]["key"]),
+        (&serde_json::Value::Null, &made["keys"][0])
+    );
+    reader.run(LINES[6], &[("THUMBPRINT", &old)]);
     reader.run(LINES[2], &[("THUMBPRINT", &old)]);
     reader.run(LINES[3], &[]);
     let listed = vendor.json(&["key", "list"]);
