@@ -51,10 +51,10 @@ impl View<'_> {
         subscription: Uuid,
         environment: Uuid,
     ) -> Result<Option<AskedRelease>, StoreError> {
-        // By the subscription first: that is what there is an index for.
+        // By the subscription first: that is what there is an index for. One that waits is the last, for no other is asked for meanwhile.
         let sql = format!(
             "SELECT {COLUMNS} FROM asked_releases WHERE subscription_id = ?1 AND environment_id = ?2 \
-             ORDER BY asked_at DESC, id DESC LIMIT 1"
+             ORDER BY CASE state WHEN 'waits' THEN 0 ELSE 1 END, asked_at DESC, id DESC LIMIT 1"
         );
         self.first("read a release", &sql, values![subscription, environment], asked_release)
     }

@@ -172,6 +172,11 @@ fn the_release_that_was_asked_for_last_is_found(kind: Kind) {
         write(&store, move |c| c.put_asked_release(&put));
     }
     assert_eq!((last(one.id), last(other.id)), (Some(refused), Some(theirs)));
+    // Within the same second, too.
+    let waits = ask(1, one.id, 5, ReleaseState::Waits, None);
+    let put = waits.clone();
+    write(&store, move |c| c.put_asked_release(&put));
+    assert_eq!(last(one.id), Some(waits));
     let elsewhere = read(&store, |v| v.last_asked_release(Uuid::from_u128(9), one.id));
     assert_eq!(elsewhere, None);
 }

@@ -118,12 +118,16 @@ async fn an_operator_s_forms() {
     let own = format!("/vendor/subscriptions/{}", sold.id);
     let renew = format!("{own}/renew");
     for (typed, field) in [("soon", "ends_at"), ("2020-01-01", "ends_at")] {
-        let page = browser.post_from(&renew, &renew, &[("ends_at", typed)]).await;
+        let page =
+            browser.post_from(&renew, &renew, &[("revision", "1"), ("ends_at", typed)]).await;
         page.gives_back(&renew, field);
         page.has(&[&format!("value=\"{typed}\"")]);
     }
     let revoke = format!("{own}/revoke");
-    browser.post_from(&revoke, &revoke, &[("reason", " ")]).await.gives_back(&revoke, "reason");
+    browser
+        .post_from(&revoke, &revoke, &[("revision", "1"), ("reason", " ")])
+        .await
+        .gives_back(&revoke, "reason");
     let list = "/vendor/subscriptions";
     for code in ["nonsense", &crate::codes::ActivationCode::random().unwrap().expose()] {
         let page = browser.post_from(list, list, &[("code", code)]).await;
@@ -132,7 +136,7 @@ async fn an_operator_s_forms() {
         page.lacks(&[&format!("value=\"{code}\"")]);
     }
     let resume = format!("{own}/resume");
-    let page = browser.post_from(&resume, &resume, &[]).await;
+    let page = browser.post_from(&resume, &resume, &[("revision", "1")]).await;
     page.gives_back(&resume, "");
     page.has(&["already-standing"]);
 }
