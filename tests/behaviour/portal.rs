@@ -1,10 +1,12 @@
 //! `entitle-portal` as its operator and the agents see it.
 
 mod agent;
+mod crowded;
 mod databases;
 mod pages;
 mod running;
 mod succession;
+mod texts;
 mod tls;
 mod vendor;
 

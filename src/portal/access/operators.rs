@@ -6,7 +6,7 @@ use super::{
         clock::whole_second,
         store::{Change, Event, SessionKind},
     },
-    AccessError, Operator, Password, Right, Role,
+    AccessError, LastAdmin, Operator, Password, Right, Role,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -57,9 +57,14 @@ impl Portal {
     /// Gives an operator another role; it signs in again.
     ///
     /// # Errors
-    /// [`AccessError::NoOperator`], and what the store says.
-    pub fn set_operator_role(&self, name: &str, role: Role) -> Result<Operator, PortalError> {
-        self.change_operator(name, "operator-role-set", move |operator, _| {
+    /// [`AccessError::NoOperator`], [`AccessError::LastAdmin`], and what the store says.
+    pub fn set_operator_role(
+        &self,
+        name: &str,
+        role: Role,
+        last: LastAdmin,
+    ) -> Result<Operator, PortalError> {
+        self.change_operator(name, "operator-role-set", last, move |operator, _| {
             operator.role = role;
             Ok(json!({ "role": role }))
         })
@@ -75,7 +80,7 @@ impl Portal {
         password: &Password,
     ) -> Result<Operator, PortalError> {
         let digest = password.digest()?;
-        self.change_operator(name, "operator-password-set", move |operator, _| {
+        self.change_operator(name, "operator-password-set", LastAdmin::Stays, move |operator, _| {
             operator.password = digest;
             Ok(json!({}))
         })
@@ -84,9 +89,9 @@ impl Portal {
     /// Lets an operator sign in no more, and ends its sessions.
     ///
     /// # Errors
-    /// [`AccessError::NoOperator`], [`AccessError::OperatorStanding`], and what the store says.
-    pub fn disable_operator(&self, name: &str) -> Result<Operator, PortalError> {
-        self.change_operator(name, "operator-disabled", |operator, now| {
+    /// [`AccessError::NoOperator`], [`AccessError::OperatorStanding`], [`AccessError::LastAdmin`], and what the store says.
+    pub fn disable_operator(&self, name: &str, last: LastAdmin) -> Result<Operator, PortalError> {
+        self.change_operator(name, "operator-disabled", last, |operator, now| {
             if operator.disabled_at.is_some() {
                 let name = operator.name.clone();
                 return Err(AccessError::OperatorStanding { name, found: "disabled" });
@@ -101,7 +106,7 @@ impl Portal {
     /// # Errors
     /// [`AccessError::NoOperator`], [`AccessError::OperatorStanding`], and what the store says.
     pub fn enable_operator(&self, name: &str) -> Result<Operator, PortalError> {
-        self.change_operator(name, "operator-enabled", |operator, _| {
+        self.change_operator(name, "operator-enabled", LastAdmin::Stays, |operator, _| {
             if operator.disabled_at.is_none() {
                 let name = operator.name.clone();
                 return Err(AccessError::OperatorStanding { name, found: "enabled" });
@@ -115,15 +120,24 @@ impl Portal {
         &self,
         name: &str,
         event: &'static str,
+        last: LastAdmin,
         edit: impl FnOnce(&mut Operator, Timestamp) -> Result<Value, AccessError> + Send + 'static,
     ) -> Result<Operator, PortalError> {
         self.needs(Right::Administer)?;
+        // What is no name is nobody's, and may be more than a database takes.
+        Operator::check_name(name)
+            .map_err(|_| AccessError::NoOperator { name: printable(name) })?;
         let (name, actor, now) =
             (name.to_owned(), self.actor().to_owned(), whole_second(self.now()));
         self.store().write(move |change| {
             let found = change.operator(&name)?;
             let mut operator = found.ok_or(AccessError::NoOperator { name })?;
+            let was_admin = operator.is_working_admin();
             let mut detail = edit(&mut operator, now)?;
+            if last == LastAdmin::Stays && was_admin && !operator.is_working_admin() {
+                // In the transaction: two who disable each other at once leave one of them.
+                another_admin(change, &operator.name)?;
+            }
             operator.changed_at = now;
             change.put_operator(&operator)?;
             change.end_sessions_of(SessionKind::Operator, &operator.name)?;
@@ -132,6 +146,20 @@ impl Portal {
             Ok(operator)
         })
     }
+}
+
+/// A name as it can be shown, whatever it is.
+pub(super) fn printable(name: &str) -> String {
+    name.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// Refuses where no administrator but that one could sign in.
+fn another_admin(change: &Change<'_>, name: &str) -> Result<(), PortalError> {
+    let mut others = change.operators()?.into_iter().filter(|other| other.name != name);
+    if others.any(|other| other.is_working_admin()) {
+        return Ok(());
+    }
+    Err(AccessError::LastAdmin { name: name.to_owned() }.into())
 }
 
 /// An audit entry that is of no subscription.

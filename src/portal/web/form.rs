@@ -74,8 +74,9 @@ impl<W: Owner + Send, T: DeserializeOwned> FromRequest<Web> for Posted<W, T> {
 
     async fn from_request(request: Request, web: &Web) -> Result<Self, PageError> {
         let (who, parts, body) = sender::<W>(request, web).await?;
-        let _place = web.place()?;
-        let bytes = body::read_most(body, MOST_FORM).await.map_err(PageError::from)?;
+        let place = web.places.take(&parts).map_err(PageError::no_place)?;
+        let read = place.reading(body::read_most(body, MOST_FORM)).await;
+        let bytes = read.map_err(PageError::no_place)?.map_err(PageError::from)?;
         let Token { token } = read_form(&parts, bytes.clone()).await?;
         check_token(&who, &token)?;
         let form = read_form(&parts, bytes).await?;
@@ -96,8 +97,10 @@ impl<W: Owner + Send> FromRequest<Web> for Uploaded<W> {
 
     async fn from_request(request: Request, web: &Web) -> Result<Self, PageError> {
         let (who, parts, body) = sender::<W>(request, web).await?;
-        let _place = web.place()?;
-        let bytes = body::read_most(body, MOST_UPLOAD).await.map_err(|_| PageError::upload())?;
+        let place = web.places.take(&parts).map_err(PageError::no_place)?;
+        let read = place.reading(body::read_most(body, MOST_UPLOAD)).await;
+        let bytes = read.map_err(PageError::no_place)?.map_err(|_| PageError::upload())?;
+        let _at_work = place.at_work();
         let request = Request::from_parts(parts, Body::from(bytes));
         let mut fields = Multipart::from_request(request, &()).await.map_err(|_| malformed())?;
         let (mut token, mut file) = (String::new(), Vec::new());

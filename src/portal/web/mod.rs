@@ -16,7 +16,7 @@ mod vendor;
 pub(in crate::portal) use headers::harden;
 pub(in crate::portal) use refused::PageError;
 
-use super::{Portal, PortalError, attempts::Attempts};
+use super::{Portal, PortalError, attempts::Attempts, http::Places};
 use axum::{
     Router,
     http::{HeaderMap, header},
@@ -24,10 +24,6 @@ use axum::{
     routing::get,
 };
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// Bodies of forms that are read at once.
-const MOST_AT_ONCE: usize = 256;
 
 /// What the pages share.
 #[derive(Clone)]
@@ -38,13 +34,13 @@ pub(in crate::portal) struct Web {
     pub(in crate::portal) is_secure: bool,
     /// Wrong codes and passwords.
     pub(in crate::portal) attempts: Arc<Attempts>,
-    places: Arc<Semaphore>,
+    /// For the bodies of forms.
+    places: Places,
 }
 
 impl Web {
     pub(in crate::portal) fn new(portal: Portal, is_secure: bool) -> Self {
-        let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
-        Self { portal, is_secure, attempts: Arc::default(), places }
+        Self { portal, is_secure, attempts: Arc::default(), places: Places::default() }
     }
 
     /// Does what reads or writes the store, on a thread that may wait.
@@ -62,11 +58,6 @@ impl Web {
         }
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|error| Err(PortalError::Runtime(error.into()).into()))
-    }
-
-    /// A place for one body.
-    fn place(&self) -> Result<OwnedSemaphorePermit, PageError> {
-        self.places.clone().try_acquire_owned().map_err(|_| PageError::busy())
     }
 }
 

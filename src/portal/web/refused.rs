@@ -3,7 +3,7 @@
 
 use super::page::{Layout, see_other, show_as};
 use crate::{
-    api::Problem,
+    api::{Full, Problem},
     portal::{PortalError, domain::Refusal, store::StoreError},
 };
 use askama::Template;
@@ -89,6 +89,21 @@ impl PageError {
             text,
         )
         .retry_after(BUSY)
+    }
+
+    /// That too many ask at once, of all or from the asker's address.
+    pub(in crate::portal) fn no_place(full: Full) -> Self {
+        let text = "Too many requests from your address are under way at once. Nothing was done; try again in a moment.";
+        match full {
+            Full::All => Self::busy(),
+            Full::Own => Self::refused(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-at-once",
+                "Too many ask from your address",
+                text,
+            )
+            .retry_after(BUSY),
+        }
     }
 
     /// That a file is not one that this page takes.

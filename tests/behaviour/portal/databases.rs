@@ -8,13 +8,13 @@ use std::time::Instant;
 use uuid::Uuid;
 
 /// A database of its own, gone with this.
-struct Database {
+pub(super) struct Database {
     name: String,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Database {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let name = format!("entitled_{}", Uuid::new_v4().simple());
         admin(format!("CREATE DATABASE {name}"));
         let url = admin_url();

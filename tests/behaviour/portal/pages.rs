@@ -5,21 +5,21 @@ use entitled::codes::ActivationCode;
 use std::{collections::BTreeMap, fs, io::Write, net::TcpStream};
 
 /// A browser: it keeps cookies, and follows nothing by itself.
-struct Browser<'a> {
+pub(super) struct Browser<'a> {
     server: &'a Server,
     client: reqwest::Client,
     cookies: BTreeMap<String, String>,
     runtime: tokio::runtime::Runtime,
 }
 
-struct Page {
-    status: u16,
-    location: String,
-    text: String,
+pub(super) struct Page {
+    pub(super) status: u16,
+    pub(super) location: String,
+    pub(super) text: String,
 }
 
 impl<'a> Browser<'a> {
-    fn new(server: &'a Server) -> Self {
+    pub(super) fn new(server: &'a Server) -> Self {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { server, client: client.build().unwrap(), cookies: BTreeMap::new(), runtime }
@@ -31,20 +31,26 @@ impl<'a> Browser<'a> {
         assert_eq!((page.status, page.location.as_str()), (303, "/subscription"), "{}", page.text);
     }
 
-    fn get(&mut self, path: &str) -> Page {
+    pub(super) fn get(&mut self, path: &str) -> Page {
         let request = self.client.get(format!("{}{path}", self.server.url));
         self.send(request)
     }
 
-    fn token(&mut self, page: &str) -> String {
+    pub(super) fn token(&mut self, page: &str) -> String {
         let text = self.get(page).text;
         let (_, rest) = text.split_once("name=\"token\" value=\"").expect(&text);
         rest.split_once('"').unwrap().0.to_owned()
     }
 
     /// Sends a form of `page`.
-    fn post(&mut self, page: &str, path: &str, form: &str) -> Page {
-        let body = format!("token={}&{form}", self.token(page));
+    pub(super) fn post(&mut self, page: &str, path: &str, form: &str) -> Page {
+        let token = self.token(page);
+        self.post_with(&token, path, form)
+    }
+
+    /// The same with a token that was on a page before.
+    pub(super) fn post_with(&mut self, token: &str, path: &str, form: &str) -> Page {
+        let body = format!("token={token}&{form}");
         let request = self.client.post(format!("{}{path}", self.server.url));
         self.send(request.header("content-type", "application/x-www-form-urlencoded").body(body))
     }

@@ -3,7 +3,9 @@
 use super::{Kind, NOW, add, event, on_both, store, subscription};
 use crate::portal::{
     access::{ApiToken, Right, TokenDigest},
-    store::{Change, KeptAnswer, Store, StoreError, StoredWebhook, SubscriptionFilter, View},
+    store::{
+        AuditFilter, Change, KeptAnswer, Store, StoreError, StoredWebhook, SubscriptionFilter, View,
+    },
 };
 use jiff::SignedDuration;
 use uuid::Uuid;
@@ -50,6 +52,14 @@ fn a_search_takes_text_for_text(kind: Kind) {
     assert_eq!(found(edition(HOSTILE), None, 9), [1]);
     assert_eq!(found(edition("standard"), None, 9), [3, 2]);
     assert!(found(edition("standar"), None, 9).is_empty());
+    for hostile in ["\0", "Customer\0", "\u{1}\u{7f}\u{85}"] {
+        assert!(found(customer(hostile), None, 9).is_empty());
+        assert!(found(edition(hostile), None, 9).is_empty());
+        let both = SubscriptionFilter { edition: Some("standard".to_owned()), ..customer(hostile) };
+        assert!(found(both, None, 9).is_empty());
+        let filter = AuditFilter { event: Some(hostile.to_owned()), ..AuditFilter::default() };
+        assert!(read(&store, |v| v.audit_page(&filter, None, 9)).is_empty());
+    }
     let code = subscription(2).activation_code.id();
     let by_code = SubscriptionFilter { activation: Some(code), ..all() };
     assert_eq!(found(by_code, None, 9), [2]);

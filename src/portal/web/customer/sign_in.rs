@@ -77,7 +77,7 @@ pub(super) async fn sign_in(
             return Ok(form(&web, visitor, StatusCode::BAD_REQUEST, Some(error.to_string())).await);
         }
     };
-    let (now, address) = (web.portal.now(), Subject::Address(visitor.address.network()));
+    let (now, address) = (web.portal.now(), Subject::Address(visitor.address.network().link()));
     if let Some(seconds) = web.attempts.wait(address, now) {
         return Ok(too_many(&web, visitor, seconds).await);
     }

@@ -80,8 +80,9 @@ pub(super) async fn start(
     Posted { who: visitor, form: filled }: Posted<Visitor, TrialForm>,
 ) -> Result<Response, PageError> {
     let terms = terms(&web).await?;
-    let (subject, now) = (Subject::Trials(visitor.address.network()), web.portal.now());
-    if let Some(seconds) = web.attempts.wait(subject, now) {
+    let (network, now) = (visitor.address.network(), web.portal.now());
+    let subjects = [Subject::Trials(network.link()), Subject::TrialsFromSite(network.site())];
+    if let Some(seconds) = subjects.iter().find_map(|subject| web.attempts.wait(*subject, now)) {
         let text = format!(
             "Several trials came from your address. Try again in {} minutes.",
             seconds.div_ceil(60)
@@ -92,7 +93,9 @@ pub(super) async fn start(
         return Ok(response);
     }
     // Each counts, the refused ones too: they ask which companies are known.
-    web.attempts.wrong(subject, now);
+    for subject in subjects {
+        web.attempts.wrong(subject, now);
+    }
     let portal = web.portal.acting_as(&format!("visitor via {}", visitor.address.0));
     let (company, email) = (filled.company.clone(), filled.email.clone());
     match web.blocking(move || portal.start_trial(&company, &email)).await {
@@ -109,6 +112,12 @@ pub(super) async fn start(
         Err(PortalError::HadTrial) => {
             let text = "No trial can be started for this company or address. Ask the vendor.";
             Ok(form(&web, visitor, &terms, filled, Some((StatusCode::CONFLICT, text.to_owned()))))
+        }
+        Err(PortalError::TrialsUsed) => {
+            let text =
+                "No more trials can be started for now. Try again tomorrow, or ask the vendor.";
+            let error = Some((StatusCode::TOO_MANY_REQUESTS, text.to_owned()));
+            Ok(form(&web, visitor, &terms, filled, error))
         }
         Err(error) => Err(error.into()),
     }

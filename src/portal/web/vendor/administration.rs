@@ -13,7 +13,7 @@ use super::{
 };
 use crate::portal::{
     Portal, WebhookStanding,
-    access::{AccessError, ApiToken, Operator, Password, Right, Role},
+    access::{AccessError, ApiToken, LastAdmin, Operator, Password, Right, Role},
 };
 use askama::Template;
 use axum::{
@@ -112,13 +112,16 @@ async fn change_operator(
     match act.as_str() {
         "role" => {
             let role = role(&typed)?;
-            who.ask(&web, move |portal| portal.set_operator_role(&name, role)).await?
+            who.ask(&web, move |portal| portal.set_operator_role(&name, role, LastAdmin::Stays))
+                .await?
         }
         "password" => {
             let password = chosen(&password, &again)?;
             who.ask(&web, move |portal| portal.set_operator_password(&name, &password)).await?
         }
-        "disable" => who.ask(&web, move |portal| portal.disable_operator(&name)).await?,
+        "disable" => {
+            who.ask(&web, move |portal| portal.disable_operator(&name, LastAdmin::Stays)).await?
+        }
         "enable" => who.ask(&web, move |portal| portal.enable_operator(&name)).await?,
         _ => return Err(PageError::not_found("page")),
     };

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::portal::{
     Portal, PortalError,
-    access::{Operator, Right, Role},
+    access::{AccessError, Operator, Right, Role},
     store::{SessionKind, StoreError, StoredSession},
 };
 use axum::{
@@ -193,9 +193,8 @@ fn told(error: PortalError) -> PageError {
     let status = match &error {
         PortalError::NoSubscription { .. } => return PageError::not_found("subscription"),
         PortalError::NoEnvironment { .. } => return PageError::not_found("environment"),
-        PortalError::Access(crate::portal::access::AccessError::NotAllowed { .. }) => {
-            StatusCode::FORBIDDEN
-        }
+        PortalError::Access(AccessError::NotAllowed { .. }) => StatusCode::FORBIDDEN,
+        PortalError::Access(AccessError::LastAdmin { .. }) => StatusCode::CONFLICT,
         PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => {
             return PageError::busy();
         }
