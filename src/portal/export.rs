@@ -3,15 +3,19 @@
 use super::{
     Portal, PortalError,
     domain::{Environment, Subscription},
-    store::{EnvironmentFilter, SubscriptionFilter},
+    store::{EnvironmentFilter, SubscriptionFilter, UsageOf},
 };
+use crate::license::Enforcement;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// The first line of the subscriptions. The Activation Code is masked.
 pub(super) const SUBSCRIPTIONS: &str = "id,customer,edition,support_level,standing,revision,trial,starts_at,ends_at,grace_ends_at,created_at,activation_code\r\n";
 /// The first line of the environments.
 pub(super) const ENVIRONMENTS: &str = "id,subscription_id,name,purpose,serial_number,key,sequence,forked,activated_at,seen_at,released_at\r\n";
+/// The first line of what is used: a line for each limit of an environment that it has told of.
+pub(super) const USAGE: &str = "environment_id,subscription_id,environment,purpose,limit_name,limit,enforcement,used,peak,peak_on,measured_at,received_at,road\r\n";
 
 /// At most `most` subscriptions that were made before `before`, and the id that the next ones are before.
 pub(super) fn subscriptions_csv(
@@ -39,6 +43,47 @@ pub(super) fn environments_csv(
         found.iter().map(environment).collect(),
         next.filter(|_| u32::try_from(found.len()) == Ok(most)),
     ))
+}
+
+/// The same for what is used.
+pub(super) fn usage_csv(
+    portal: &Portal,
+    before: Option<Uuid>,
+    most: u32,
+) -> Result<(String, Option<Uuid>), PortalError> {
+    let found = portal.search_usage(before, most)?;
+    let next = found.last().map(|of| of.usage.environment_id);
+    Ok((
+        found.iter().flat_map(usage).collect(),
+        next.filter(|_| u32::try_from(found.len()) == Ok(most)),
+    ))
+}
+
+fn usage(of: &UsageOf) -> Vec<String> {
+    let names: BTreeSet<&str> = of.usage.peaks.iter().map(|peak| peak.name.as_str()).collect();
+    let number = |number: Option<u64>| number.map(|n| n.to_string()).unwrap_or_default();
+    let row = |name: &str| {
+        let peak = of.usage.newest_peak(name)?;
+        Some(line(&[
+            &of.usage.environment_id.to_string(),
+            &of.subscription_id.to_string(),
+            &of.name,
+            of.purpose.as_str(),
+            name,
+            &number(peak.limit),
+            match peak.enforcement {
+                Enforcement::Soft => "soft",
+                Enforcement::Hard => "hard",
+            },
+            &number(of.usage.used.get(name).copied().flatten()),
+            &peak.peak.to_string(),
+            &peak.day.to_string(),
+            &of.usage.measured_at.to_string(),
+            &of.usage.received_at.to_string(),
+            of.usage.road.as_str(),
+        ]))
+    };
+    names.into_iter().filter_map(row).collect()
 }
 
 fn subscription(subscription: &Subscription) -> String {

@@ -29,12 +29,13 @@ mod webhooks;
 
 pub use clock::{Clock, SystemClock};
 pub use directory::{Directory, Vendor};
+pub use domain::UsageRoad;
 pub use error::PortalError;
 pub use http::{ClientAddress, ForwardedBy, Transport, openapi};
 pub use keys::{KeyRing, TrustChange};
 pub use operating::{
-    Act, AskedRelease, BranchView, ForkView, KeyStanding, NewRebindCode, ReleaseAnswer,
-    ReleaseState, SerialOnlyLicense,
+    Act, AskedRelease, BranchView, EnvironmentUsage, ForkView, KeyStanding, LimitUsage,
+    NewRebindCode, ReleaseAnswer, ReleaseState, SerialOnlyLicense, UsageView, UsedTogether,
 };
 pub use service::{Options, Portal};
 pub use tls::TlsError;

@@ -19,6 +19,7 @@ pub use forks::{BranchView, ForkView};
 pub use keys::KeyStanding;
 pub use releases::{AskedRelease, ReleaseAnswer, ReleaseState};
 pub use serial_only::SerialOnlyLicense;
+pub use usage::{EnvironmentUsage, LimitUsage, UsageView, UsedTogether};
 
 use super::{
     Portal, PortalError,

@@ -8,6 +8,7 @@ mod running;
 mod succession;
 mod texts;
 mod tls;
+mod usage;
 mod vendor;
 
 use crate::stage::{PRODUCT, Vendor};

@@ -12,6 +12,7 @@ mod releasing;
 mod repeated;
 mod retired;
 mod succession;
+mod usage;
 
 pub(super) use carried::{Carrier, answer_carried};
 pub(super) use error::AnswerError;
@@ -254,6 +255,7 @@ fn conclude(
         answer: answer.clone(),
     })?;
     recognition::enroll(change, &case, request)?;
+    usage::keep(change, &case, request, context)?;
     audit(change, &case, request, step, event, context)?;
     Ok(answer)
 }

@@ -2,11 +2,11 @@
 
 use super::{
     output::{Output, day, pairs, table},
-    releases, succession,
+    releases, succession, usage,
 };
 use crate::{
     api::Problem,
-    portal::{Portal, PortalError, domain::Environment},
+    portal::{Portal, PortalError, UsageView, domain::Environment},
 };
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -28,6 +28,11 @@ pub(super) enum Command {
         /// Released ones too
         #[arg(long)]
         all: bool,
+    },
+    /// Show an environment, and what it uses
+    Show {
+        /// The environment's id
+        id: Uuid,
     },
     /// Take an environment's slot back; its agent is told at its next refresh
     Release {
@@ -69,6 +74,7 @@ impl Command {
                 found.retain(|e| all || !e.is_released());
                 list(&found, out)
             }
+            Self::Show { id } => show(portal, id, out),
             Self::Release { id } => release(portal, id, out),
             Self::RebindCode(command) => command.run(portal, out),
             Self::Pending => succession::list_pending(portal, out),
@@ -80,6 +86,32 @@ impl Command {
             Self::Survivor(command) => command.run(portal, out),
         }
     }
+}
+
+fn show(portal: &Portal, id: Uuid, out: &mut Output) -> Result<(), PortalError> {
+    let (environment, usage) = (portal.environment(id)?, portal.environment_usage(id)?);
+    let shown = Shown { usage: Some(&usage), ..Shown::from(&environment) };
+    out.show(&shown, || {
+        let optional = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        let key = shown.key.clone().unwrap_or_else(|| "none: by Serial Number alone".to_owned());
+        let lines = [
+            ("Environment", Some(shown.id.to_string())),
+            ("Subscription", Some(shown.subscription_id.to_string())),
+            ("Name", Some(shown.name.clone())),
+            ("Purpose", Some(shown.purpose.clone())),
+            ("Status", Some(shown.status.to_owned())),
+            ("Serial Number", Some(shown.serial_number.clone())),
+            ("Key", Some(key)),
+            ("Sequence", Some(shown.sequence.to_string())),
+            ("Activated", Some(shown.activated_at.to_string())),
+            ("Seen", Some(shown.seen_at.to_string())),
+            ("Released", optional(shown.released_at)),
+            ("Slot held until", optional(shown.slot_held_until)),
+        ];
+        let lines: Vec<_> =
+            lines.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        pairs(&lines) + &usage::below(&usage)
+    })
 }
 
 fn release(portal: &Portal, id: Uuid, out: &mut Output) -> Result<(), PortalError> {
@@ -118,7 +150,7 @@ fn refused(problem: Problem) -> PortalError {
 
 /// An environment as it is printed.
 #[derive(Serialize)]
-struct Shown {
+struct Shown<'a> {
     id: Uuid,
     subscription_id: Uuid,
     name: String,
@@ -134,9 +166,12 @@ struct Shown {
     released_at: Option<Timestamp>,
     /// Until when it keeps its slot after an off-line release.
     slot_held_until: Option<Timestamp>,
+    /// In `show` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<&'a UsageView>,
 }
 
-impl From<&Environment> for Shown {
+impl From<&Environment> for Shown<'_> {
     fn from(environment: &Environment) -> Self {
         let status = if environment.is_released() {
             "released"
@@ -159,12 +194,13 @@ impl From<&Environment> for Shown {
             seen_at: environment.seen_at,
             released_at: environment.released_at,
             slot_held_until: environment.slot_held_until,
+            usage: None,
         }
     }
 }
 
 fn list(found: &[Environment], out: &mut Output) -> Result<(), PortalError> {
-    let shown: Vec<Shown> = found.iter().map(Shown::from).collect();
+    let shown: Vec<Shown<'_>> = found.iter().map(Shown::from).collect();
     out.show(&shown, || {
         if shown.is_empty() {
             return "There are no environments; `entitlectl activate` on a server makes one."

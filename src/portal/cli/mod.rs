@@ -19,6 +19,7 @@ mod subscription;
 mod succession;
 mod token;
 mod trial;
+mod usage;
 mod webhook;
 
 use super::{Options, Portal, PortalError, SystemClock, store::WriterKind};

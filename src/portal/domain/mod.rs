@@ -14,6 +14,7 @@ mod refusal;
 mod subscription;
 mod succession;
 mod trial;
+mod usage;
 pub mod written;
 
 pub use chain::{Branch, Chain, Link, Step};
@@ -28,6 +29,7 @@ pub use succession::{
     moving, rebind, slot_after,
 };
 pub use trial::{TRIALS_A_DAY, TrialTerms, normalised};
+pub use usage::{ReportedUsage, UsageRoad};
 
 #[cfg(test)]
 mod tests;

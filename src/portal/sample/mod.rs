@@ -166,7 +166,11 @@ impl<'a> History<'a> {
         }
         for machine in &mut sold.machines {
             time.passes(30);
-            let request = machine.request(RequestKind::Refresh, portal.now());
+            let mut request = machine.request(RequestKind::Refresh, portal.now());
+            // A third of the customers would rather not tell.
+            if !at.is_multiple_of(3) {
+                request.usage = Some(machine.uses(&sold.subscription.terms, portal.now()));
+            }
             machine.ask(portal, roots, &request);
         }
         Ok(())

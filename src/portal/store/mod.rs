@@ -45,7 +45,7 @@ pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
 pub use tokens::KeptAnswer;
 pub use trials::StartedTrial;
-pub use usage::ReportedUsage;
+pub use usage::UsageOf;
 pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
@@ -101,6 +101,8 @@ impl View<'_> {
         values: &[Value<'_>],
         mut each: impl FnMut(&Row<'_>) -> Result<bool, Fault>,
     ) -> Result<(), StoreError> {
+        #[cfg(test)]
+        tests::statements::note(sql);
         self.0.query(sql, values, &mut each).map_err(StoreError::during(doing))
     }
 
@@ -145,6 +147,8 @@ impl Change<'_> {
         sql: &str,
         values: &[Value<'_>],
     ) -> Result<u64, StoreError> {
+        #[cfg(test)]
+        tests::statements::note(sql);
         self.0.0.execute(sql, values).map_err(StoreError::during(doing))
     }
 }
@@ -263,4 +267,4 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::portal) mod tests;

@@ -27,6 +27,7 @@ pub(super) const STEPS: &[Step] = &[
     Step::both(include_str!("schema/0005.sql")),
     Step::both(include_str!("schema/0006.sql")),
     Step::both(include_str!("schema/0007.sql")),
+    Step::both(include_str!("schema/0008.sql")),
 ];
 
 impl Step {

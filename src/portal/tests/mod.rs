@@ -19,6 +19,7 @@ mod routes;
 mod serial_only;
 mod slots;
 pub(in crate::portal) mod stage;
+mod usage;
 mod vendor;
 mod web;
 mod webhooks;

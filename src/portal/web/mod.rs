@@ -11,6 +11,7 @@ mod headers;
 pub(in crate::portal) mod page;
 mod refused;
 pub(in crate::portal) mod session;
+mod usage;
 mod vendor;
 
 pub(in crate::portal) use headers::harden;

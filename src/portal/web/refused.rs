@@ -279,8 +279,8 @@ fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
             "It was changed on its way, is no usage report, or comes from a server that this portal does not know. Make it anew with `entitlectl usage report` on the server, and upload the file as it is.",
         ),
         "usage-report-old" => (
-            "A newer usage report is here",
-            "A report that the server made later was uploaded before. There is nothing to do; make a new one where the figures have changed.",
+            "Newer figures are here",
+            "What is used is known as of a later time: by a newer report, or as the server told it with a request. There is nothing to do; make a new one where the figures have changed.",
         ),
         "name" => (
             "A name is not taken",

@@ -4,8 +4,8 @@ use crate::stage::{PRODUCT, Server, Vendor};
 use entitled::{
     codes::{ActivationCode, SerialNumber},
     license::{
-        Activation, KeyPair, MachineFacts, OpenedAnswer, Purpose, RebindCode, RequestClaims,
-        RequestId, RequestKind, RequestedEnvironment, open_answer, sign_consent, sign_request,
+        Activation, KeyPair, OpenedAnswer, Purpose, RebindCode, RequestClaims, RequestId,
+        RequestKind, RequestedEnvironment, open_answer, sign_consent, sign_request,
     },
 };
 use jiff::Timestamp;
@@ -73,35 +73,22 @@ impl Agent {
 
     fn claims(&self, request: RequestKind, code: Option<&ActivationCode>) -> RequestClaims {
         let jti = RequestId(Uuid::now_v7());
+        let environment = RequestedEnvironment {
+            id: None,
+            name: "Main site".to_owned(),
+            purpose: Purpose::Production,
+        };
         RequestClaims {
-            aud: PRODUCT.to_owned(),
-            jti,
-            iat: Timestamp::now(),
-            request,
-            sub: self.serial,
             activation: code.map(|code| Activation::new(code, jti, &self.key.public())),
-            rebind_proof: None,
-            consent: None,
-            environment: RequestedEnvironment {
-                id: None,
-                name: "Main site".to_owned(),
-                purpose: Purpose::Production,
-            },
-            candidates: Vec::new(),
-            evidence: Vec::new(),
-            machine: MachineFacts {
-                kind: "bare-metal".to_owned(),
-                overridden: false,
-                virtual_machine: false,
-                agent: "0.1.0".to_owned(),
-            },
             previous: self.previous,
-            unsettled: Vec::new(),
-            reserved: Vec::new(),
             held: self.held.clone(),
-            floor: None,
-            trust_version: 0,
-            ca: None,
+            ..RequestClaims::new(
+                request,
+                self.serial,
+                environment,
+                PRODUCT,
+                (jti, Timestamp::now()),
+            )
         }
     }
 

@@ -25,7 +25,7 @@ impl<'a> Browser<'a> {
         Self { server, client: client.build().unwrap(), cookies: BTreeMap::new(), runtime }
     }
 
-    fn sign_in(&mut self, code: &ActivationCode) {
+    pub(super) fn sign_in(&mut self, code: &ActivationCode) {
         let form = format!("code={}", code.expose());
         let page = self.post("/", "/sign-in", &form);
         assert_eq!((page.status, page.location.as_str()), (303, "/subscription"), "{}", page.text);
@@ -82,7 +82,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Carries a request here and its answer back.
-    fn carry(&mut self, controller: &Controller, arguments: &[&str]) {
+    pub(super) fn carry(&mut self, controller: &Controller, arguments: &[&str]) {
         let request = controller.ctl.out(&[&["request"], arguments].concat());
         let page = self.upload("/requests", &request);
         assert_eq!(page.status, 303, "{}", page.text);

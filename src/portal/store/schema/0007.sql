@@ -1,8 +1,6 @@
--- From where operators have signed in: there they may go on when others guess at their passwords.
-CREATE TABLE operator_networks (
-    operator        TEXT    NOT NULL REFERENCES operators (name),
-    -- An IPv4 address, or the first of an IPv6 /64.
-    network         TEXT    NOT NULL,
-    seen_at         INTEGER NOT NULL,
-    PRIMARY KEY (operator, network)
-) STRICT;
+-- What an environment used, as its requests tell it, beside what is uploaded.
+
+-- By which road the figures came: 'report', 'online', 'courier'.
+ALTER TABLE usage_reports ADD COLUMN road TEXT NOT NULL DEFAULT 'report';
+-- What was used when they were measured, by limit; null in a report, which has peaks alone.
+ALTER TABLE usage_reports ADD COLUMN used TEXT;

@@ -5,6 +5,7 @@ use super::{
         PageError, Web,
         form::Posted,
         page::{Layout, moment, see_other, show},
+        usage::{self, UsageRow},
     },
     Done, SignedIn,
 };
@@ -12,7 +13,7 @@ use crate::portal::{
     AskedRelease, BranchView,
     access::Right,
     domain::{Environment, PendingRebind},
-    export::{ENVIRONMENTS, environments_csv},
+    export::{ENVIRONMENTS, USAGE, environments_csv, usage_csv},
     http::csv,
 };
 use askama::Template;
@@ -87,6 +88,8 @@ struct EnvironmentPage {
     subscription: Uuid,
     customer: String,
     facts: Vec<(&'static str, String)>,
+    usage: Vec<UsageRow>,
+    usage_base: &'static str,
     forked: bool,
     branches: Vec<Branch>,
     rebinds: Vec<PendingRebind>,
@@ -101,7 +104,7 @@ pub(super) async fn page(
     Path(id): Path<Uuid>,
     Query(done): Query<Done>,
 ) -> Result<Response, PageError> {
-    let (environment, sold, forks, mut rebinds, releases) = who
+    let (environment, sold, forks, mut rebinds, releases, usage) = who
         .ask(&web, move |portal| {
             let environment = portal.environment(id)?;
             let sold = portal.subscription(environment.subscription_id)?;
@@ -111,6 +114,7 @@ pub(super) async fn page(
                 portal.forks(id)?,
                 portal.pending_rebinds()?,
                 portal.waiting_releases(Some(id))?,
+                portal.environment_usage(id)?,
             ))
         })
         .await?;
@@ -134,6 +138,8 @@ pub(super) async fn page(
         subscription: sold.id,
         customer: sold.customer,
         facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+        usage: usage::rows(&usage),
+        usage_base: "/vendor",
         forked: forks.forked && !environment.is_released(),
         branches: forks.branches.into_iter().map(Branch::from).collect(),
         rebinds,
@@ -156,6 +162,11 @@ pub(super) async fn survivor(
 ) -> Result<Response, PageError> {
     who.ask(&web, move |portal| portal.name_survivor(id, branch)).await?;
     Ok(see_other(&format!("/vendor/environments/{id}?done=survivor")))
+}
+
+pub(super) async fn export_usage(who: SignedIn) -> Result<Response, PageError> {
+    who.needs(Right::EnvironmentsRead)?;
+    Ok(csv(who.portal, "usage.csv", USAGE, usage_csv))
 }
 
 pub(super) async fn export(who: SignedIn) -> Result<Response, PageError> {

@@ -88,6 +88,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/vendor/keys/rotate", post(keys::rotate))
         .route("/vendor/export/subscriptions.csv", get(subscriptions::export))
         .route("/vendor/export/environments.csv", get(environments::export))
+        .route("/vendor/export/usage.csv", get(environments::export_usage))
         .merge(administration::routes())
 }
 

@@ -5,6 +5,7 @@ use super::{
         PageError, Web,
         form::Posted,
         page::{Layout, day, moment, see_other, show},
+        usage::{self, UsageRow},
     },
     Done, SignedIn,
     audit::{EntryRow, rows_of},
@@ -170,6 +171,8 @@ struct SubscriptionPage {
     facts: Vec<Fact>,
     features: Vec<(String, String)>,
     limits: Vec<(String, String)>,
+    usage: Vec<UsageRow>,
+    usage_base: &'static str,
     environments: Vec<EnvironmentRow>,
     entries: Vec<EntryRow>,
     may_sell: bool,
@@ -182,7 +185,7 @@ pub(super) async fn page(
     Path(id): Path<Uuid>,
     Query(done): Query<Done>,
 ) -> Result<Response, PageError> {
-    let (sold, environments, entries) = who
+    let (sold, environments, entries, usage) = who
         .ask(&web, move |portal| {
             let of = EnvironmentFilter { subscription: Some(id), ..EnvironmentFilter::default() };
             let told = AuditFilter { subscription: Some(id), ..AuditFilter::default() };
@@ -190,6 +193,7 @@ pub(super) async fn page(
                 portal.subscription(id)?,
                 portal.search_environments(&of, None, BELOW)?,
                 portal.search_audit(&told, None, 20)?,
+                portal.usage(id)?,
             ))
         })
         .await?;
@@ -218,6 +222,8 @@ pub(super) async fn page(
             .map(|(name, v)| (name.clone(), v.to_string()))
             .collect(),
         limits: sold.terms.limits.iter().map(limit).collect(),
+        usage: usage::rows(&usage),
+        usage_base: "/vendor",
         environments: environments.iter().map(EnvironmentRow::from).collect(),
         entries: rows_of(entries),
         may_sell: who.may(Right::SubscriptionsWrite),
