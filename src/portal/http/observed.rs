@@ -39,7 +39,11 @@ pub(super) async fn observe(
     let route = parts.extensions.get::<MatchedPath>();
     let route = route.map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
     let client = ClientAddress::of(&parts).0;
-    tell_of_stranger(&parts, &metrics);
+    // Probes come every few seconds, from wherever monitors are, and say nothing.
+    let is_probe = matches!(route.as_str(), "/livez" | "/readyz");
+    if !is_probe {
+        tell_of_stranger(&parts, &metrics);
+    }
     let method = parts.method.clone();
     let id = uuid::Uuid::new_v4().simple().to_string();
     let span = tracing::info_span!("request", id);
@@ -49,8 +53,7 @@ pub(super) async fn observe(
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     // One that nobody knows may be as long as a head, and whatever the client likes.
     let method = known(&method);
-    // Probes come every few seconds, and say nothing.
-    if matches!(route.as_str(), "/livez" | "/readyz") {
+    if is_probe {
         tracing::debug!(target: "access", id, %client, method, route, status, milliseconds, "answered");
     } else {
         tracing::info!(target: "access", id, %client, method, route, status, milliseconds, "answered");

@@ -23,12 +23,12 @@ async fn connect(server: &Server, from: [u8; 4]) -> TcpStream {
     socket.connect(address).await.unwrap()
 }
 
-/// Sends the head of a request and none of its body.
-async fn half(server: &Server, from: [u8; 4], path: &str, client: &str) -> TcpStream {
+/// Sends the head of a request, and what is given of its body.
+async fn sent(server: &Server, from: [u8; 4], path: &str, client: &str, body: &str) -> TcpStream {
     let mut stream = connect(server, from).await;
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/jose\r\nx-forwarded-for: {client}\r\n\
-         content-length: 7\r\n\r\n"
+         content-length: 7\r\n\r\n{body}"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     stream
@@ -46,10 +46,9 @@ async fn answer(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&back).to_lowercase()
 }
 
-/// Sends the rest, or the whole: the status that comes back.
+/// Sends a whole request: the status that comes back.
 async fn whole(server: &Server, from: [u8; 4], path: &str, client: &str) -> String {
-    let mut stream = half(server, from, path, client).await;
-    stream.write_all(b"garbage").await.unwrap();
+    let mut stream = sent(server, from, path, client, "garbage").await;
     answer(&mut stream).await.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
@@ -57,7 +56,7 @@ async fn whole(server: &Server, from: [u8; 4], path: &str, client: &str) -> Stri
 async fn crowd(server: &Server, path: &str, client: &str) -> impl Stream + use<> {
     let mut asked = FuturesUnordered::new();
     for _ in 0..MANY {
-        let mut stream = half(server, ONE, path, client).await;
+        let mut stream = sent(server, ONE, path, client, "").await;
         asked.push(async move { answer(&mut stream).await });
     }
     for _ in SHARE..MANY {

@@ -57,6 +57,27 @@ async fn a_request_is_logged_by_its_route_and_its_client_and_by_nothing_secret()
 }
 
 #[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_told_of_once() {
+    let vendor = Vendor::new();
+    let mut command = vendor.command();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
+    command.args(["--log-format", "json", "--behind-proxy", "--trusted-proxy", "192.0.2.1"]);
+    let mut portal = Running::start(command);
+    let url = line(&mut portal, "listening on http").trim().replace("listening on ", "");
+    let metrics = json(&line(&mut portal, "metrics are served"));
+    let metrics = format!("http://{}", metrics["fields"]["address"].as_str().unwrap());
+    for path in ["/livez", "/v1/trust", "/v1/trust"] {
+        assert_eq!(reqwest::get(format!("{url}{path}")).await.unwrap().status(), 200);
+    }
+    let text = reqwest::get(format!("{metrics}/metrics")).await.unwrap().text().await.unwrap();
+    assert!(text.contains("entitle_portal_past_proxies_total 2\n"), "{text}");
+    let said = portal.stop();
+    let told: Vec<&str> = said.lines().filter(|line| line.contains("--trusted-proxy")).collect();
+    assert_eq!(told.len(), 1, "{said}");
+    assert_eq!(json(told[0])["fields"]["address"], "127.0.0.1");
+}
+
+#[tokio::test]
 async fn a_key_may_come_from_the_service_manager() {
     let vendor = Vendor::new();
     let (_, code) = vendor.sell();
