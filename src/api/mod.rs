@@ -35,6 +35,8 @@ pub use contract_usage::{UsageOverview, UsageReport, UsedBy, UsedLimit, UserName
 pub use crowd::StandsForMany;
 pub use known::{KnownUsage, Source};
 pub use listener::{Connection, Listener, Peer, Resumed};
+#[cfg(test)]
+pub(crate) use routers::tests as openapi_tests;
 pub use routers::{admin_router, health_router, openapi, read_router, usage_router};
 pub use server::{ServerOptions, serve, serve_networks, serve_status};
 pub use shares::{Full, Network, Share, Shares};

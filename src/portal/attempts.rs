@@ -41,6 +41,8 @@ pub(super) enum Subject {
     Trials(IpAddr),
     /// The same from a site of IPv6.
     TrialsFromSite(IpAddr),
+    /// Sign-ins to a subscription from there: each counts, because each is kept.
+    Entries(Uuid, IpAddr),
     /// Where the sender is: the link of its [`Network`](crate::api::Network).
     Address(IpAddr),
     /// The same for operators who sign in.
@@ -62,7 +64,7 @@ impl Subject {
 
     const fn forgiven(self) -> u32 {
         match self {
-            Self::Address(_) => FORGIVEN_ADDRESS,
+            Self::Address(_) | Self::Entries(..) => FORGIVEN_ADDRESS,
             Self::Trials(_) => MOST_TRIALS,
             Self::TrialsFromSite(_) => MOST_TRIALS_OF_SITE,
             Self::SignInFromSite(_) => FORGIVEN_SITE,

@@ -6,9 +6,10 @@
 use super::{
     Fault, StoreError,
     schema::STEPS,
-    server::Server,
+    server::{Server, untrusted},
     session::{Columns, Database, Found, Row, Session, Value, damaged, integer, values},
 };
+use crate::problem::causes;
 use bytes::BytesMut;
 use postgres::{
     Client, Statement,
@@ -32,7 +33,8 @@ const SETTINGS: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session
 impl Database for Server {
     fn connect(&self) -> Result<Box<dyn Session>, StoreError> {
         let client =
-            self.client().map_err(|error| fault(&error)).map_err(StoreError::during("connect"))?;
+            self.client().map_err(|error| untrusted(&error).unwrap_or_else(|| fault(&error)));
+        let client = client.map_err(StoreError::during("connect"))?;
         let session = Connection {
             client: RefCell::new(Some(client)),
             statements: RefCell::default(),
@@ -306,7 +308,7 @@ fn lost(reason: &dyn ToString) -> Fault {
 /// What the server said, without the details in which it repeats the values of a row: an Activation Code may be among them.
 fn fault(error: &postgres::Error) -> Fault {
     let Some(said) = error.as_db_error() else {
-        return lost(error);
+        return lost(&causes(error));
     };
     let (code, message) = (said.code().code().to_owned(), said.message().to_owned());
     // Class 08: the connection; 57P01 to 57P03: the server ends, has crashed, or begins; 25P03: it has closed an idle connection.
