@@ -37,7 +37,7 @@ async function selling({ vendor, keep }, browser) {
   await page.getByLabel('Support level').fill('gold');
   await page.getByLabel('End', { exact: true }).fill('soon');
   await page.getByRole('button', { name: 'Sell' }).click();
-  await says(page, 'Nothing was stored');
+  await says(page, 'There is a problem');
   await browser.look(page, 'vendor-new-refused');
   await page.getByLabel('End', { exact: true }).fill('2198-01-01');
   await page.getByLabel('Production', { exact: true }).fill('1');
