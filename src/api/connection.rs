@@ -6,6 +6,7 @@ use super::{
     plain,
     replayed::Replayed,
     server::Server,
+    shares::AtWork,
 };
 use axum::{
     body::Body,
@@ -113,7 +114,13 @@ pub(super) async fn speak_http<S: Connection>(
         let (router, progress) = (server.router.clone(), progress.clone());
         move |request: Request<Body>| {
             seat.speak();
-            answer(router.clone(), request, peer, progress.clone())
+            answer(
+                router.clone(),
+                request,
+                peer,
+                (progress.begin(), seat.at_work()),
+                progress.clone(),
+            )
         }
     };
     let mut order = server.stopping.subscribe();
@@ -233,14 +240,14 @@ async fn until_stopped<E, C: Future<Output = Result<(), E>>>(
     if progress.is_answering() { connection.await } else { Ok(()) }
 }
 
-/// Answers a request; it counts as begun from now on until its answer was written.
+/// Answers a request, which is under way until its answer was written.
 fn answer(
     router: axum::Router,
     mut request: Request<Body>,
     peer: Peer,
+    begun: (Counted, Option<AtWork>),
     progress: Progress,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send {
-    let begun = progress.begin();
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(progress);
     async move {

@@ -1,8 +1,13 @@
-//! Who holds connections: each user has a share of them, so that none keeps the others out.
+//! Who holds connections: each user has a share of them, and each network that they come from where that is asked for, so that none
+//! keeps the others out.
 
-use super::Peer;
+use super::{
+    Peer,
+    shares::{AtWork, Network, Share, Shares},
+};
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,11 +16,21 @@ use std::{
 use tokio::sync::Notify;
 
 /// The connections of all users.
-#[derive(Debug)]
 pub(super) struct Crowd {
     share: usize,
     users: Mutex<HashMap<u32, Vec<Arc<Place>>>>,
+    /// None where addresses have no share.
+    addresses: Option<Addresses>,
 }
+
+/// What connections of addresses share.
+pub(super) struct Addresses {
+    pub(super) shares: Arc<Shares>,
+    pub(super) stands_for_many: StandsForMany,
+}
+
+/// Whether many clients stand behind an address that is known, such as a proxy's: it has no share of its own.
+pub type StandsForMany = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 #[derive(Debug, Default)]
 struct Place {
@@ -28,26 +43,25 @@ struct Place {
 }
 
 /// A connection's place; given back when dropped.
-#[derive(Debug)]
 pub(super) struct Seat {
     crowd: Arc<Crowd>,
     user: Option<u32>,
     place: Arc<Place>,
+    share: Option<Share>,
 }
 
 impl Crowd {
-    pub(super) fn new(share: usize) -> Arc<Self> {
-        Arc::new(Self { share, users: Mutex::default() })
+    pub(super) fn new(share: usize, addresses: Option<Addresses>) -> Arc<Self> {
+        Arc::new(Self { share, users: Mutex::default(), addresses })
     }
 
     /// A place for a connection of that peer. Where its user's share is used up, the oldest connection of that user on
     /// which nothing was asked yet has to leave; where there is none, there is no place.
     pub(super) fn admit(self: &Arc<Self>, peer: Peer) -> Option<Seat> {
         let place = Arc::<Place>::default();
-        let user = match peer {
-            Peer::Process { uid, .. } => Some(uid),
-            // Many agents may stand behind one address.
-            Peer::Address(_) => None,
+        let (user, share) = match peer {
+            Peer::Process { uid, .. } => (Some(uid), None),
+            Peer::Address(address) => (None, self.share_of(address.ip().to_canonical())?),
         };
         if let Some(user) = user {
             let mut users = self.users();
@@ -58,7 +72,20 @@ impl Crowd {
             }
             places.push(Arc::clone(&place));
         }
-        Some(Seat { crowd: Arc::clone(self), user, place })
+        Some(Seat { crowd: Arc::clone(self), user, place, share })
+    }
+
+    /// What an address takes of the shares, where there are any; nothing where it has its own already.
+    #[expect(
+        clippy::option_option,
+        reason = "whether there is a place, and whether it is one of the shares"
+    )]
+    fn share_of(&self, address: IpAddr) -> Option<Option<Share>> {
+        let Some(Addresses { shares, stands_for_many }) = &self.addresses else {
+            return Some(None);
+        };
+        let network = (!stands_for_many(address)).then(|| Network::of(address));
+        shares.take(network).ok().map(Some)
     }
 
     /// Sends away who has been silent from one sweep to the next.
@@ -96,9 +123,18 @@ impl Seat {
         self.place.sweepable.store(sweepable, Ordering::Relaxed);
     }
 
+    /// A request is under way: the connection makes no room meanwhile.
+    pub(super) fn at_work(&self) -> Option<AtWork> {
+        self.share.as_ref().map(Share::at_work)
+    }
+
     /// Done when the connection has to leave.
     pub(super) async fn left(&self) {
-        self.place.leave.notified().await;
+        let Some(share) = &self.share else { return self.place.leave.notified().await };
+        tokio::select! {
+            () = self.place.leave.notified() => {}
+            () = share.left() => {}
+        }
     }
 }
 
@@ -125,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_oldest_silent_connection_makes_room_for_a_new_one() {
-        let crowd = Crowd::new(3);
+        let crowd = Crowd::new(3, None);
         let seats: Vec<_> = (0..3).map(|_| crowd.admit(user(1)).unwrap()).collect();
         seats[0].speak();
         let fourth = crowd.admit(user(1)).unwrap();
@@ -136,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_user_who_uses_up_the_share_keeps_no_other_out() {
-        let crowd = Crowd::new(2);
+        let crowd = Crowd::new(2, None);
         let seats: Vec<_> = (0..2).map(|_| crowd.admit(user(1)).unwrap()).collect();
         for seat in &seats {
             seat.speak();
@@ -150,7 +186,7 @@ mod tests {
 
     #[test]
     fn silence_from_sweep_to_sweep_ends_what_nobody_else_looks_after() {
-        let crowd = Crowd::new(9);
+        let crowd = Crowd::new(9, None);
         let seats: Vec<_> = (0..3).map(|_| crowd.admit(user(1)).unwrap()).collect();
         seats[0].sweepable(true);
         seats[1].sweepable(true);
@@ -165,10 +201,28 @@ mod tests {
     }
 
     #[test]
-    fn addresses_have_no_share() {
-        let crowd = Crowd::new(1);
+    fn addresses_have_no_share_unless_it_is_asked_for() {
+        let crowd = Crowd::new(1, None);
         let peer = Peer::Address(([127, 0, 0, 1], 1).into());
         let seats: Vec<_> = (0..9).map(|_| crowd.admit(peer)).collect();
         assert!(seats.iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn an_address_has_half_and_a_proxy_what_there_is() {
+        let peer = |last: u8| Peer::Address(([192, 0, 2, last], 1).into());
+        let proxy: IpAddr = [192, 0, 2, 9].into();
+        let stands_for_many: StandsForMany = Arc::new(move |address| address == proxy);
+        let crowd = Crowd::new(1, Some(Addresses { shares: Shares::new(8), stands_for_many }));
+        let mut seats: Vec<_> = std::iter::from_fn(|| crowd.admit(peer(1))).collect();
+        assert_eq!(seats.len(), 4);
+        seats.extend(std::iter::from_fn(|| crowd.admit(peer(9))));
+        assert_eq!(
+            seats.len(),
+            4 + 4 + 3,
+            "the proxy's clients had the rest, and three of the four"
+        );
+        let left = seats.iter().filter(|seat| seat.left().now_or_never().is_some()).count();
+        assert_eq!(left, 3);
     }
 }

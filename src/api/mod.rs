@@ -23,6 +23,7 @@ mod read;
 mod replayed;
 mod routers;
 mod server;
+mod shares;
 mod unread;
 mod usage;
 
@@ -32,10 +33,12 @@ pub use contract::{
     Prover, Published, PublishedLicense, Reply, RequestByHand, TokenOrder,
 };
 pub use contract_usage::{UsageOverview, UsageReport, UsedBy, UsedLimit, UserNames, UsersReport};
+pub use crowd::StandsForMany;
 pub use known::{KnownUsage, Source};
 pub use listener::{Connection, Listener, Peer, Resumed};
 #[cfg(test)]
 pub(crate) use routers::tests as openapi_tests;
 pub use routers::{admin_router, health_router, openapi, read_router, usage_router};
-pub use server::{ServerOptions, serve, serve_status};
+pub use server::{ServerOptions, serve, serve_networks, serve_status};
+pub use shares::{Full, Network, Share, Shares};
 pub use unread::{Unread, throw_away_unread};

@@ -3,9 +3,10 @@
 
 use super::{
     Published, connection,
-    crowd::{Crowd, Seat},
+    crowd::{Addresses, Crowd, Seat, StandsForMany},
     front::{Ended, Front, Talk},
     listener::{Connection, Listener, Peer},
+    shares::Shares,
 };
 use axum::Router;
 use bytes::Bytes;
@@ -74,12 +75,22 @@ pub async fn serve<L: Listener>(
     options: ServerOptions,
     stop: impl Future<Output = ()> + Send,
 ) -> Vec<OwnedFd> {
-    let server = Server::new(router, options);
-    let attend = {
-        let server = server.clone();
-        move |stream, peer, seat| attend_http(server.clone(), stream, Bytes::new(), peer, seat)
-    };
-    server.admit_all(listener, attend, stop).await
+    Server::new(router, options, None).serve(listener, stop).await
+}
+
+/// The same for a listener that the world reaches: each network has a share of the connections, and where all are taken, one on which
+/// nothing is under way makes room. An address that stands for many clients has no share of its own.
+pub async fn serve_networks<L: Listener>(
+    listener: L,
+    router: Router,
+    options: ServerOptions,
+    stands_for_many: StandsForMany,
+    stop: impl Future<Output = ()> + Send,
+) -> Vec<OwnedFd> {
+    // Fewer than are accepted: one that is accepted when all are taken sends another away.
+    let shares = Shares::new(options.connections - options.connections / 16);
+    let addresses = Addresses { shares, stands_for_many };
+    Server::new(router, options, Some(addresses)).serve(listener, stop).await
 }
 
 /// Serves an agent's socket: as [`serve`] does, with the status in front.
@@ -90,7 +101,7 @@ pub async fn serve_status<L: Listener<Stream = UnixStream>>(
     options: ServerOptions,
     stop: impl Future<Output = ()> + Send,
 ) -> Vec<OwnedFd> {
-    let server = Server::new(router, options);
+    let server = Server::new(router, options, None);
     let front = Front::new(published);
     let attend = {
         let server = server.clone();
@@ -164,10 +175,21 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn new(router: Router, options: ServerOptions) -> Self {
-        let crowd = Crowd::new(options.share);
+    fn new(router: Router, options: ServerOptions, addresses: Option<Addresses>) -> Self {
+        let crowd = Crowd::new(options.share, addresses);
         let stopping = watch::Sender::new(false);
         Self { router, options, crowd, stopping, is_stopping: Arc::default() }
+    }
+
+    async fn serve<L: Listener>(
+        self,
+        listener: L,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Vec<OwnedFd> {
+        let server = self.clone();
+        let attend =
+            move |stream, peer, seat| attend_http(server.clone(), stream, Bytes::new(), peer, seat);
+        self.admit_all(listener, attend, stop).await
     }
 
     /// Accepts until `stop` is done, and gives each connection to `attend` in a task of its own.
@@ -196,7 +218,10 @@ impl Server {
             };
             let Some((stream, peer)) = accepted else { continue };
             let Some(seat) = self.crowd.admit(peer) else {
-                tracing::debug!(?peer, "its user has too many connections: it was closed");
+                tracing::debug!(
+                    ?peer,
+                    "its user or its network has too many connections: it was closed"
+                );
                 continue;
             };
             // Those that ended give their memory back.

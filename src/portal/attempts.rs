@@ -14,13 +14,20 @@ use uuid::Uuid;
 
 /// Trials that one address may ask for within [`WINDOW`].
 const MOST_TRIALS: u32 = 5;
+/// The same of a site of IPv6.
+const MOST_TRIALS_OF_SITE: u32 = 20;
 /// Wrong proofs within [`WINDOW`] that are simply refused, of one subject.
 const FORGIVEN: u32 = 10;
 /// The same of one address, behind which there may be a whole company.
 const FORGIVEN_ADDRESS: u32 = 30;
+/// The same of one site of IPv6, which may be another company in each of its links.
+const FORGIVEN_SITE: u32 = 50;
+/// Wrong passwords of one operator from wherever they come: no more than 100 in a row, says NIST SP 800-63B-4, section 3.2.2.
+pub(super) const FORGIVEN_OPERATOR: u32 = 100;
 /// For how long they are counted.
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
-/// Subjects that are counted at once; more push the oldest out.
+/// Subjects that are counted at once; more push out those with the fewest wrong proofs, so that nobody can make a name forgotten
+/// that was guessed at often.
 const MOST_SUBJECTS: usize = 4_096;
 
 /// What wrong proofs are counted for.
@@ -32,12 +39,16 @@ pub(super) enum Subject {
     Environment(Uuid),
     /// Trials from there: each counts, wrong or not.
     Trials(IpAddr),
+    /// The same from a site of IPv6.
+    TrialsFromSite(IpAddr),
     /// Sign-ins to a subscription from there: each counts, because each is kept.
     Entries(Uuid, IpAddr),
-    /// Where the sender is, as [`ClientAddress::network`](super::ClientAddress::network) has it.
+    /// Where the sender is: the link of its [`Network`](crate::api::Network).
     Address(IpAddr),
     /// The same for operators who sign in.
     SignInFrom(IpAddr),
+    /// And the site.
+    SignInFromSite(IpAddr),
     /// An operator, known here or not: a digest of the name.
     Operator([u8; 16]),
 }
@@ -55,6 +66,8 @@ impl Subject {
         match self {
             Self::Address(_) | Self::Entries(..) => FORGIVEN_ADDRESS,
             Self::Trials(_) => MOST_TRIALS,
+            Self::TrialsFromSite(_) => MOST_TRIALS_OF_SITE,
+            Self::SignInFromSite(_) => FORGIVEN_SITE,
             _ => FORGIVEN,
         }
     }
@@ -117,15 +130,15 @@ impl Attempts {
     }
 }
 
-/// Forgets what has ended, or else the oldest.
+/// Forgets what has ended, or else the least: the fewest wrong proofs, the oldest of those.
 fn make_room(counts: &mut HashMap<Subject, Count>, now: Timestamp) {
     counts.retain(|_, count| count.left(now).is_some());
     if counts.len() < MOST_SUBJECTS {
         return;
     }
-    let oldest = counts.iter().min_by_key(|(_, count)| count.since).map(|(subject, _)| *subject);
-    if let Some(oldest) = oldest {
-        counts.remove(&oldest);
+    let least = counts.iter().min_by_key(|(_, count)| (count.wrong, count.since));
+    if let Some(least) = least.map(|(subject, _)| *subject) {
+        counts.remove(&least);
     }
 }
 
@@ -175,6 +188,19 @@ mod tests {
         assert_eq!(attempts.0.lock().unwrap().len(), MOST_SUBJECTS);
         attempts.wrong(environment(u128::MAX), after(900));
         assert_eq!(attempts.0.lock().unwrap().len(), 1, "what has ended goes at once");
+    }
+
+    #[test]
+    fn who_was_guessed_at_often_is_not_pushed_out_by_others() {
+        let attempts = Attempts::default();
+        let operator = Subject::operator("alice@vendor.example");
+        for _ in 0..FORGIVEN_OPERATOR {
+            attempts.wrong(operator, after(0));
+        }
+        for n in 0..3 * 4_096 {
+            attempts.wrong(environment(n), after(1));
+        }
+        assert_eq!(attempts.wrong_so_far(operator, after(2)), FORGIVEN_OPERATOR);
     }
 
     #[test]

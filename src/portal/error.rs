@@ -109,6 +109,10 @@ pub enum PortalError {
         "the company or the address had a trial: `entitle-portal subscription create` sells a subscription"
     )]
     HadTrial,
+    #[error(
+        "as many trials were started in 24 hours as may be: `entitle-portal trial set --most-a-day NUMBER` allows more"
+    )]
+    TrialsUsed,
     #[error(transparent)]
     Refusal(#[from] Refusal),
     #[error("the subscription is {found} already: there is nothing to do")]
@@ -190,6 +194,7 @@ impl PortalError {
             Self::UsageReportOld { .. } => "usage-report-old",
             Self::NoTrials => "no-trials",
             Self::HadTrial => "had-trial",
+            Self::TrialsUsed => "trials-used",
             Self::Refusal(refusal) => refusal.code(),
             Self::AlreadyStanding { .. } => "already-standing",
             Self::Revoked => "revoked",

@@ -91,6 +91,7 @@ pub(super) struct Metrics {
     certificate_end: Family<Unlabelled, Gauge>,
     failed_handshakes: Counter,
     refused_certificates: Counter,
+    past_proxies: Counter,
     certificate: OnceLock<Arc<Certificate>>,
 }
 
@@ -118,6 +119,7 @@ impl Metrics {
             certificate_end: Family::default(),
             failed_handshakes: Counter::default(),
             refused_certificates: Counter::default(),
+            past_proxies: Counter::default(),
             certificate: OnceLock::new(),
         };
         metrics.registered().with_store(store).with_tls()
@@ -136,6 +138,8 @@ impl Metrics {
             Unit::Seconds,
             self.http_latency.clone(),
         );
+        let help = "Requests from an address that is no trusted proxy's, where a proxy is in front";
+        r.register("past_proxies", help, self.past_proxies.clone());
         let help = "Requests of agents by kind and result";
         r.register("requests", help, self.requests.clone());
         let help = "The version of the trust document in use";
@@ -178,6 +182,11 @@ impl Metrics {
         let help = "Replaced certificates that were refused: the one before stays in use";
         r.register("tls_refused_certificates", help, self.refused_certificates.clone());
         self
+    }
+
+    /// Counts a request that came past the proxies: whether it is the first.
+    pub(super) fn came_past_proxies(&self) -> bool {
+        self.past_proxies.inc() == 0
     }
 
     /// An answer over HTTP.
@@ -270,7 +279,7 @@ impl Metrics {
 }
 
 /// A method as a label: a client may send any word.
-fn known(method: &Method) -> &'static str {
+pub(super) fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

@@ -1,11 +1,13 @@
 //! `entitle-portal` as its operator and the agents see it.
 
 mod agent;
+mod crowded;
 mod database_tls;
 mod databases;
 mod pages;
 mod running;
 mod succession;
+mod texts;
 mod tls;
 mod usage;
 mod vendor;

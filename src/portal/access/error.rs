@@ -26,6 +26,10 @@ pub enum AccessError {
     NoOperator { name: String },
     #[error("operator {name} is {found} already: there is nothing to do")]
     OperatorStanding { name: String, found: &'static str },
+    #[error(
+        "operator {name} is the last administrator who can sign in: make another one first, or let whoever owns the portal's directory do this with --yes (`entitle-portal operator disable {name} --yes`)"
+    )]
+    LastAdmin { name: String },
     #[error("there was a token {name} already: names of tokens are used once, choose another one")]
     TokenExists { name: String },
     #[error("no token is named {name}: `entitle-portal token list` shows them")]
@@ -61,6 +65,7 @@ impl AccessError {
             Self::OperatorExists { .. } => "operator-exists",
             Self::NoOperator { .. } => "no-operator",
             Self::OperatorStanding { .. } => "operator-standing",
+            Self::LastAdmin { .. } => "last-admin",
             Self::TokenExists { .. } => "token-exists",
             Self::NoToken { .. } => "no-token",
             Self::TokenRevoked { .. } => "token-revoked",

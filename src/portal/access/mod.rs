@@ -17,8 +17,9 @@ mod tokens;
 
 pub use error::AccessError;
 pub(in crate::portal) use holder::Holder;
-pub use operator::{Operator, Role};
+pub use operator::{LastAdmin, Operator, Role};
 pub use password::{Hashing, Password, PasswordDigest};
 pub use right::{Right, Rights};
+pub(in crate::portal) use sign_in::KNOWN;
 pub use sign_in::SignInError;
 pub use token::{ApiToken, TokenDigest, TokenSecret};

@@ -74,7 +74,21 @@ pub struct Operator {
     pub disabled_at: Option<Timestamp>,
 }
 
+/// Whether the last operator may go who signs in to the pages and may do everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastAdmin {
+    /// One has to be left: by the pages nobody could make another.
+    Stays,
+    /// Whoever owns the portal's directory makes another by the commands.
+    MayGo,
+}
+
 impl Operator {
+    /// Whether it signs in, and may do everything.
+    pub fn is_working_admin(&self) -> bool {
+        self.role == Role::Admin && self.disabled_at.is_none()
+    }
+
     /// Who acts, for the audit.
     pub fn actor(&self) -> String {
         format!("operator {}", self.name)

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Act, Portal, PortalError, clock::whole_second, store::SessionKind},
-    AccessError, Operator, Password, Right, Role,
+    AccessError, LastAdmin, Operator, Password, Right, Role,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -52,9 +52,14 @@ impl Portal {
     /// Gives an operator another role; it signs in again.
     ///
     /// # Errors
-    /// [`AccessError::NoOperator`], and what the store says.
-    pub fn set_operator_role(&self, name: &str, role: Role) -> Result<Operator, PortalError> {
-        self.change_operator(name, "operator-role-set", move |operator, _| {
+    /// [`AccessError::NoOperator`], [`AccessError::LastAdmin`], and what the store says.
+    pub fn set_operator_role(
+        &self,
+        name: &str,
+        role: Role,
+        last: LastAdmin,
+    ) -> Result<Operator, PortalError> {
+        self.change_operator(name, "operator-role-set", last, move |operator, _| {
             operator.role = role;
             Ok(json!({ "role": role }))
         })
@@ -70,7 +75,7 @@ impl Portal {
         password: &Password,
     ) -> Result<Operator, PortalError> {
         let digest = password.digest()?;
-        self.change_operator(name, "operator-password-set", move |operator, _| {
+        self.change_operator(name, "operator-password-set", LastAdmin::Stays, move |operator, _| {
             operator.password = digest;
             Ok(json!({}))
         })
@@ -79,9 +84,9 @@ impl Portal {
     /// Lets an operator sign in no more, and ends its sessions.
     ///
     /// # Errors
-    /// [`AccessError::NoOperator`], [`AccessError::OperatorStanding`], and what the store says.
-    pub fn disable_operator(&self, name: &str) -> Result<Operator, PortalError> {
-        self.change_operator(name, "operator-disabled", |operator, now| {
+    /// [`AccessError::NoOperator`], [`AccessError::OperatorStanding`], [`AccessError::LastAdmin`], and what the store says.
+    pub fn disable_operator(&self, name: &str, last: LastAdmin) -> Result<Operator, PortalError> {
+        self.change_operator(name, "operator-disabled", last, |operator, now| {
             if operator.disabled_at.is_some() {
                 let name = operator.name.clone();
                 return Err(AccessError::OperatorStanding { name, found: "disabled" });
@@ -96,7 +101,7 @@ impl Portal {
     /// # Errors
     /// [`AccessError::NoOperator`], [`AccessError::OperatorStanding`], and what the store says.
     pub fn enable_operator(&self, name: &str) -> Result<Operator, PortalError> {
-        self.change_operator(name, "operator-enabled", |operator, _| {
+        self.change_operator(name, "operator-enabled", LastAdmin::Stays, |operator, _| {
             if operator.disabled_at.is_none() {
                 let name = operator.name.clone();
                 return Err(AccessError::OperatorStanding { name, found: "enabled" });
@@ -110,14 +115,18 @@ impl Portal {
         &self,
         name: &str,
         event: &'static str,
+        last: LastAdmin,
         edit: impl FnOnce(&mut Operator, Timestamp) -> Result<Value, AccessError> + Send + 'static,
     ) -> Result<Operator, PortalError> {
         self.needs(Right::Administer)?;
+        // What is no name is nobody's, and may be more than a database takes.
+        Operator::check_name(name)
+            .map_err(|_| AccessError::NoOperator { name: printable(name) })?;
         let name = name.to_owned();
         self.act(move |act| {
             let found = act.change().operator(&name)?;
             let operator = found.ok_or(AccessError::NoOperator { name })?;
-            changed(act, operator, event, edit)
+            changed(act, operator, event, last, edit)
         })
     }
 
@@ -135,7 +144,8 @@ impl Portal {
             if act.change().operator(&verified.name)?.as_ref() != Some(&verified) {
                 return Err(AccessError::Ended.into());
             }
-            changed(act, verified, "operator-password-set", move |operator, _| {
+            let event = "operator-password-set";
+            changed(act, verified, event, LastAdmin::Stays, move |operator, _| {
                 operator.password = digest;
                 Ok(json!({}))
             })
@@ -143,14 +153,34 @@ impl Portal {
     }
 }
 
+/// A name as it can be shown, whatever it is.
+pub(super) fn printable(name: &str) -> String {
+    name.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// Refuses where no administrator but that one could sign in.
+fn another_admin(act: &Act<'_>, name: &str) -> Result<(), PortalError> {
+    let mut others = act.change().operators()?.into_iter().filter(|other| other.name != name);
+    if others.any(|other| other.is_working_admin()) {
+        return Ok(());
+    }
+    Err(AccessError::LastAdmin { name: name.to_owned() }.into())
+}
+
 /// Changes an operator, ends its sessions, and tells the audit.
 fn changed(
     act: &Act<'_>,
     mut operator: Operator,
     event: &str,
+    last: LastAdmin,
     edit: impl FnOnce(&mut Operator, Timestamp) -> Result<Value, AccessError>,
 ) -> Result<Operator, PortalError> {
+    let was_admin = operator.is_working_admin();
     let mut detail = edit(&mut operator, act.now())?;
+    if last == LastAdmin::Stays && was_admin && !operator.is_working_admin() {
+        // In the transaction: two who disable each other at once leave one of them.
+        another_admin(act, &operator.name)?;
+    }
     operator.changed_at = act.now();
     act.change().put_operator(&operator)?;
     act.change().end_sessions_of(SessionKind::Operator, &operator.name)?;

@@ -3,6 +3,7 @@
 use super::{
     super::{Portal, PortalError, clock::whole_second},
     AccessError, ApiToken, Holder, Operator, Right, Rights, TokenDigest, TokenSecret,
+    operators::printable,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -64,6 +65,7 @@ impl Portal {
     /// [`AccessError::NoToken`], [`AccessError::TokenRevoked`], and what the store says.
     pub fn revoke_token(&self, name: &str) -> Result<ApiToken, PortalError> {
         self.needs(Right::Administer)?;
+        Operator::check_name(name).map_err(|_| AccessError::NoToken { name: printable(name) })?;
         let name = name.to_owned();
         self.act(move |act| {
             let found = act.change().token(&name)?;

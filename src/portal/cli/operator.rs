@@ -6,7 +6,7 @@ use super::{
 };
 use crate::portal::{
     Portal, PortalError,
-    access::{Operator, Role},
+    access::{LastAdmin, Operator, Role},
 };
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -33,6 +33,8 @@ pub(super) enum Command {
         name: String,
         /// admin or support
         role: Role,
+        #[command(flatten)]
+        last: LastFlag,
     },
     /// Give an operator another password; it signs in again, everywhere
     Password {
@@ -45,6 +47,8 @@ pub(super) enum Command {
     Disable {
         /// The operator
         name: String,
+        #[command(flatten)]
+        last: LastFlag,
     },
     /// Let an operator sign in again
     Enable {
@@ -60,6 +64,19 @@ pub(super) struct PasswordFlag {
     password_file: Option<PathBuf>,
 }
 
+#[derive(Args)]
+pub(super) struct LastFlag {
+    /// Also where it is the last administrator who can sign in: another one is made by this command line alone then
+    #[arg(long)]
+    yes: bool,
+}
+
+impl LastFlag {
+    const fn meant(&self) -> LastAdmin {
+        if self.yes { LastAdmin::MayGo } else { LastAdmin::Stays }
+    }
+}
+
 impl Command {
     pub(super) fn run(self, portal: &Portal, out: &mut Output) -> Result<(), PortalError> {
         let changed = match self {
@@ -69,17 +86,22 @@ impl Command {
                 let password = new_password(password.password_file.as_deref())?;
                 portal.add_operator(&name, &password, role)?
             }
-            Self::SetRole { name, role } => portal.set_operator_role(&name, role)?,
+            Self::SetRole { name, role, last } => {
+                portal.set_operator_role(&name, role, last.meant())?
+            }
             Self::Password { name, password } => {
                 let password = new_password(password.password_file.as_deref())?;
                 portal.set_operator_password(&name, &password)?
             }
-            Self::Disable { name } => portal.disable_operator(&name)?,
+            Self::Disable { name, last } => portal.disable_operator(&name, last.meant())?,
             Self::Enable { name } => portal.enable_operator(&name)?,
         };
-        show(&changed, out)
+        let none_left = !portal.operators()?.iter().any(Operator::is_working_admin);
+        show(&changed, none_left, out)
     }
 }
+
+const NONE_LEFT: &str = "No administrator can sign in to the pages now; `entitle-portal operator add NAME --role admin` adds one.";
 
 /// An operator as it is printed.
 #[derive(Serialize)]
@@ -103,14 +125,15 @@ impl<'a> From<&'a Operator> for Shown<'a> {
     }
 }
 
-fn show(operator: &Operator, out: &mut Output) -> Result<(), PortalError> {
+fn show(operator: &Operator, none_left: bool, out: &mut Output) -> Result<(), PortalError> {
     out.show(&Shown::from(operator), || {
-        pairs(&[
+        let shown = pairs(&[
             ("Operator", operator.name.clone()),
             ("Role", operator.role.to_string()),
             ("Status", standing(operator).to_owned()),
             ("Changed", operator.changed_at.to_string()),
-        ])
+        ]);
+        if none_left { format!("{shown}\n\n{NONE_LEFT}") } else { shown }
     })
 }
 

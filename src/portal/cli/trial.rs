@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     license::{Limit, Purpose},
-    portal::{Portal, PortalError, domain::TrialTerms},
+    portal::{
+        Portal, PortalError,
+        domain::{TRIALS_A_DAY, TrialTerms},
+    },
 };
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -41,6 +44,9 @@ pub(super) struct Set {
     /// How many environments of a purpose; one for development unless given; may be repeated
     #[arg(long, value_name = "PURPOSE=NUMBER", value_parser = flags::slots)]
     slots: Vec<(Purpose, u32)>,
+    /// How many trials are started in 24 hours at most, whoever asks
+    #[arg(long, value_name = "NUMBER", default_value_t = TRIALS_A_DAY)]
+    most_a_day: u32,
 }
 
 impl Command {
@@ -67,6 +73,7 @@ impl Set {
             features: self.features.into_iter().collect(),
             limits: self.limits.into_iter().collect(),
             slots: slots.into_iter().collect(),
+            most_a_day: self.most_a_day,
         }
     }
 }
@@ -86,6 +93,7 @@ fn show(terms: Option<&TrialTerms>, out: &mut Output) -> Result<(), PortalError>
                 ("Features", names(terms.features.keys().cloned().collect())),
                 ("Limits", names(terms.limits.keys().cloned().collect())),
                 ("Environments", names(slots.collect())),
+                ("At most a day", terms.most_a_day.to_string()),
             ])
         }
     })

@@ -28,7 +28,7 @@ pub use succession::{
     CODE_ATTEMPTS, Ground, Heir, PendingRebind, Shown, SlotAfter, StoredCode, Warrant, YEAR,
     moving, rebind, slot_after,
 };
-pub use trial::{TrialTerms, normalised};
+pub use trial::{TRIALS_A_DAY, TrialTerms, normalised};
 pub use usage::{ReportedUsage, UsageRoad};
 
 #[cfg(test)]

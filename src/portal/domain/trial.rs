@@ -21,6 +21,16 @@ pub struct TrialTerms {
     pub limits: BTreeMap<String, Limit>,
     /// Environments of each purpose.
     pub slots: BTreeMap<Purpose, u32>,
+    /// Trials that are started in 24 hours at most, whoever asks.
+    #[serde(default = "usual_a_day")]
+    pub most_a_day: u32,
+}
+
+/// Trials a day unless the vendor says.
+pub const TRIALS_A_DAY: u32 = 100;
+
+const fn usual_a_day() -> u32 {
+    TRIALS_A_DAY
 }
 
 impl TrialTerms {

@@ -5,14 +5,14 @@
 //! proxies are trusted.
 
 use super::transport::{ForwardedBy, Transport};
-use crate::api::Peer;
+use crate::api::{Network, Peer};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
 };
 use std::{
     convert::Infallible,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
 /// Entries of a list that are looked at, from the right: more proxies than that stand behind each other nowhere.
@@ -33,15 +33,17 @@ impl ClientAddress {
         Self(forwarded_for(peer, &parts.headers, &Transport::of(parts)))
     }
 
-    /// What shares a limit: the address, or for IPv6 the /64 that one site has all addresses of.
-    pub const fn network(self) -> IpAddr {
-        match self.0 {
-            IpAddr::V4(_) => self.0,
-            IpAddr::V6(address) => {
-                let bits = address.to_bits() & (u128::MAX << 64);
-                IpAddr::V6(Ipv6Addr::from_bits(bits))
-            }
-        }
+    /// The address that a request came from directly, where a proxy should be in front and that is none of those that are trusted.
+    pub(super) fn past_proxies(parts: &Parts) -> Option<IpAddr> {
+        let transport = Transport::of(parts);
+        let Some(Peer::Address(peer)) = parts.extensions.get::<Peer>() else { return None };
+        let peer = peer.ip().to_canonical();
+        (transport.behind_proxy && !transport.trusts(peer)).then_some(peer)
+    }
+
+    /// What shares a limit.
+    pub const fn network(self) -> Network {
+        Network::of(self.0)
     }
 }
 
@@ -163,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_past_the_proxy_is_told_from_it() {
+        let came = |peer: [u8; 4], transport: Transport| {
+            let mut request = Request::new(());
+            request.extensions_mut().insert(Peer::Address((peer, 9).into()));
+            request.extensions_mut().insert(Arc::new(transport));
+            ClientAddress::past_proxies(&request.into_parts().0).is_some()
+        };
+        assert!(!came([10, 0, 0, 1], behind(&["10.0.0.0/8"])));
+        assert!(came([192, 0, 2, 1], behind(&["10.0.0.0/8"])));
+        assert!(!came([192, 0, 2, 1], Transport::default()), "no proxy should be there");
+    }
+
+    #[test]
     fn forwarded_is_read_where_the_proxy_writes_it() {
         for (value, expected) in [
             ("for=203.0.113.9", "203.0.113.9"),
@@ -187,8 +202,12 @@ mod tests {
 
     #[test]
     fn a_limit_is_shared_by_what_one_site_has() {
-        let network = |text: &str| ClientAddress(text.parse().unwrap()).network().to_string();
-        assert_eq!(network("203.0.113.9"), "203.0.113.9");
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        let network = |text: &str| {
+            let network = ClientAddress(text.parse().unwrap()).network();
+            (network.link().to_string(), network.site().to_string())
+        };
+        let both = |link: &str, site: &str| (link.to_owned(), site.to_owned());
+        assert_eq!(network("203.0.113.9"), both("203.0.113.9", "203.0.113.9"));
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), both("2001:db8:1:2::", "2001:db8:1::"));
     }
 }

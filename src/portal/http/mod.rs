@@ -7,6 +7,7 @@ mod client_address;
 pub(super) mod documents;
 mod monitoring;
 mod observed;
+mod places;
 mod requests;
 mod transport;
 mod vendor;
@@ -14,6 +15,7 @@ mod vendor;
 pub(super) use monitoring::router as monitoring_router;
 
 pub use client_address::ClientAddress;
+pub(in crate::portal) use places::Places;
 pub use transport::{ForwardedBy, Transport};
 pub(in crate::portal) use vendor::csv;
 
@@ -30,13 +32,9 @@ use axum::{
     routing::get,
 };
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use utoipa::OpenApi as _;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use vendor::BearerToken;
-
-/// Requests that are read and answered at once; more are asked to come again, so that their bodies fill no memory.
-const MOST_AT_ONCE: usize = 256;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -52,13 +50,13 @@ struct Description;
 #[derive(Clone)]
 struct Access {
     portal: Portal,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 /// The routes of a portal that is reached so.
 pub(super) fn router(portal: Portal, transport: Transport) -> Router {
     let metrics = portal.metrics().clone();
-    let access = Access { portal: portal.clone(), places: Arc::new(Semaphore::new(MOST_AT_ONCE)) };
+    let access = Access { portal: portal.clone(), places: Places::default() };
     let (router, description) = described(Some(&access)).split_for_parts();
     let is_secure = transport.is_secure();
     let web = Web::new(portal, is_secure);
@@ -68,7 +66,7 @@ pub(super) fn router(portal: Portal, transport: Transport) -> Router {
         .with_state(access)
         .merge(pages)
         .fallback(no_such_route)
-        .method_not_allowed_fallback(no_such_method)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(web, web::lay_out))
         .layer(middleware::map_response(move |response: Response| async move {
             web::harden(response, is_secure)
@@ -105,15 +103,15 @@ async fn no_such_route(headers: HeaderMap, uri: Uri) -> Response {
         .into_response()
 }
 
-async fn no_such_method(method: Method, headers: HeaderMap, uri: Uri) -> Response {
+async fn method_not_allowed(method: Method, headers: HeaderMap, uri: Uri) -> Response {
     if web::wants_page(&headers) {
         return web::no_such_method().into_response();
     }
     let path: String = uri.path().chars().take(80).collect();
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        "no-such-method",
-        "The method does not fit",
+        "method-not-allowed",
+        "The method is not allowed",
         format!("{path} does not take {method}: `/v1/openapi.json` lists what it takes"),
     )
     .into_response()

@@ -1,13 +1,18 @@
 //! `POST /v1/requests`.
 
 use super::{Access, body};
-use crate::{api::Problem, license::MEDIA_TYPE};
+use crate::{
+    api::{Full, Problem},
+    license::MEDIA_TYPE,
+};
 use axum::{
-    body::Body,
-    extract::State,
+    extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+
+/// Seconds after which a portal that was busy may be asked again.
+const BUSY: u32 = 5;
 
 /// Answer a request
 ///
@@ -25,18 +30,19 @@ use axum::{
         (status = 409, description = "things stand otherwise than the asker takes them to: no free slot, another key, other hardware, two that ask as one", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "more than 256 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "not application/jose", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "too many wrong proofs, or too many requests; see Retry-After", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "too many wrong proofs, too many requests, or too many at once from this address; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "busy; see Retry-After", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn request(
     State(access): State<Access>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let _place = access.places.clone().try_acquire_owned().map_err(|_| busy())?;
-    check_media_type(&headers)?;
-    let bytes = body::read(body).await?;
+    let (parts, body) = request.into_parts();
+    let place = access.places.take(&parts).map_err(no_place)?;
+    check_media_type(&parts.headers)?;
+    let bytes = place.reading(body::read(body)).await.map_err(no_place)??;
+    let _at_work = place.at_work();
     let answer = answer(access, bytes).await?;
     let headers = [(header::CONTENT_TYPE, MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, answer).into_response())
@@ -81,12 +87,21 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-fn busy() -> Problem {
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "portal-unavailable",
-        "The portal is not available",
-        "the portal answers as many requests as it can: the same request may be sent again",
-    )
-    .retry_after(5)
+/// That the request was not taken, because too many are under way.
+pub(super) fn no_place(full: Full) -> Problem {
+    let problem = match full {
+        Full::All => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "portal-unavailable",
+            "The portal is not available",
+            "the portal answers as many requests as it can: the same request may be sent again",
+        ),
+        Full::Own => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-at-once",
+            "Too many requests at once",
+            "your address has as many requests under way as it may have at once: the same request may be sent again, once others have their answers",
+        ),
+    };
+    problem.retry_after(BUSY)
 }

@@ -35,7 +35,7 @@ impl Transport {
     }
 
     /// Whether what comes from `address` is believed about who asked.
-    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+    pub(in crate::portal) fn trusts(&self, address: IpAddr) -> bool {
         self.proxies.iter().any(|range| range.contains(address))
     }
 

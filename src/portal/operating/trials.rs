@@ -9,7 +9,11 @@ use super::super::{
     store::{Event, StartedTrial},
 };
 use crate::codes::ActivationCode;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+
+/// In which so many trials may be started.
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 impl Portal {
     /// What a trial is; none where there are none.
@@ -50,7 +54,13 @@ impl Portal {
         let (customer, email) = (company.trim().to_owned(), email.trim().to_owned());
         let (id, activation_code) = (Self::new_id(now)?, ActivationCode::random()?);
         self.store().write(move |change| {
-            let terms = change.trial_terms()?.ok_or(PortalError::NoTrials)?.begun(now);
+            let offered = change.trial_terms()?.ok_or(PortalError::NoTrials)?;
+            let yesterday = now.checked_sub(A_DAY).unwrap_or(Timestamp::MIN);
+            // Before anything else: when no trial can be had, nothing is told of who had one.
+            if change.trials_since(yesterday)? >= offered.most_a_day {
+                return Err(PortalError::TrialsUsed);
+            }
+            let terms = offered.begun(now);
             if change.had_trial(&normal_company, &normal_email)? {
                 return Err(PortalError::HadTrial);
             }

@@ -2,6 +2,7 @@
 
 use super::super::{
     Portal, PortalError,
+    access::Right,
     clock::whole_second,
     directory::read_file,
     domain::{Environment, Refusal, ReportedUsage, Terms, UsageRoad},
@@ -125,6 +126,7 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoSubscription`], and what the store says.
     pub fn usage(&self, subscription: Uuid) -> Result<UsageView, PortalError> {
+        self.needs(Right::EnvironmentsRead)?;
         let id = subscription;
         self.store().read(|view| {
             let sold = view.subscription(id)?.ok_or(PortalError::NoSubscription { id })?;
@@ -139,6 +141,7 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoEnvironment`], and what the store says.
     pub fn environment_usage(&self, id: Uuid) -> Result<UsageView, PortalError> {
+        self.needs(Right::EnvironmentsRead)?;
         self.store().read(|view| {
             let environment = view.environment(id)?.ok_or(PortalError::NoEnvironment { id })?;
             let subscription = environment.subscription_id;
@@ -158,6 +161,7 @@ impl Portal {
         before: Option<Uuid>,
         most: u32,
     ) -> Result<Vec<UsageOf>, PortalError> {
+        self.needs(Right::EnvironmentsRead)?;
         Ok(self.store().read(|view| view.usage_page(before, most))?)
     }
 

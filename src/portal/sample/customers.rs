@@ -165,6 +165,7 @@ pub(super) fn trial() -> TrialTerms {
         features: BTreeMap::from([("reports".to_owned(), json!(true))]),
         limits: BTreeMap::from([("users".to_owned(), users)]),
         slots: BTreeMap::from([(Purpose::Development, 1)]),
+        most_a_day: 100,
     }
 }
 

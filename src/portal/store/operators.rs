@@ -5,6 +5,8 @@ use super::{
     session::{Row, values},
 };
 use crate::portal::access::{Operator, PasswordDigest};
+use jiff::Timestamp;
+use std::net::IpAddr;
 
 const COLUMNS: &str = "name, password, role, created_at, changed_at, disabled_at";
 
@@ -25,6 +27,22 @@ impl View<'_> {
     pub fn operators(&self) -> Result<Vec<Operator>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM operators ORDER BY name");
         self.all("list operators", &sql, &[], operator)
+    }
+
+    /// Whether that operator has signed in from `network` after `since`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn knows_network(
+        &self,
+        operator: &str,
+        network: IpAddr,
+        since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT seen_at FROM operator_networks \
+                   WHERE operator = ?1 AND network = ?2 AND seen_at > ?3";
+        let values = values![operator, network.to_string(), since];
+        Ok(self.first("look for a network", sql, values, |_| Ok(()))?.is_some())
     }
 }
 
@@ -47,6 +65,25 @@ impl Change<'_> {
             put.disabled_at,
         ];
         self.execute("store an operator", sql, values).map(drop)
+    }
+
+    /// Notes that an operator has signed in from `network`, and forgets from where it has not since `forgotten`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn know_network(
+        &self,
+        operator: &str,
+        network: IpAddr,
+        now: Timestamp,
+        forgotten: Timestamp,
+    ) -> Result<(), StoreError> {
+        let forget = "DELETE FROM operator_networks WHERE operator = ?1 AND seen_at <= ?2";
+        self.execute("forget networks", forget, values![operator, forgotten])?;
+        let sql = "INSERT INTO operator_networks (operator, network, seen_at) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT (operator, network) DO UPDATE SET seen_at = excluded.seen_at";
+        let values = values![operator, network.to_string(), now];
+        self.execute("note a network", sql, values).map(drop)
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) const STEPS: &[Step] = &[
     Step::both(include_str!("schema/0006.sql")),
     Step::both(include_str!("schema/0007.sql")),
     Step::both(include_str!("schema/0008.sql")).then(folding::fold_all),
+    Step::both(include_str!("schema/0009.sql")),
 ];
 
 impl Step {

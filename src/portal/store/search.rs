@@ -62,8 +62,14 @@ struct Conditions<'a> {
 impl<'a> Conditions<'a> {
     /// That what `condition` says of the value `?` holds, where there is one.
     fn with(mut self, condition: &str, value: Option<impl Into<Value<'a>>>) -> Self {
+        let value = value.map(Into::into);
+        // No text that is stored has a NUL in it, and PostgreSQL takes none to compare with.
+        if matches!(&value, Some(Value::Text(Some(text))) if text.contains('\0')) {
+            self.text.push("1 = 0".to_owned());
+            return self;
+        }
         if let Some(value) = value {
-            self.values.push(value.into());
+            self.values.push(value);
             self.text.push(condition.replace('?', &format!("?{}", self.values.len())));
         }
         self

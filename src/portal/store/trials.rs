@@ -42,6 +42,18 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// Trials that were started after that.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn trials_since(&self, since: Timestamp) -> Result<u32, StoreError> {
+        let sql = "SELECT count(*) AS started FROM trials WHERE started_at > ?1";
+        let found = self.first("count trials", sql, values![since], |row| row.count("started"))?;
+        Ok(found.unwrap_or_default())
+    }
+}
+
 impl Change<'_> {
     /// Says what a trial is from now on; none: there are none.
     ///

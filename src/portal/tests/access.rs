@@ -3,9 +3,11 @@
 use super::stage::{Stage, at};
 use crate::portal::{
     ClientAddress, PortalError,
-    access::{AccessError, Operator, Password, Right, Rights, Role, SignInError},
+    access::{AccessError, LastAdmin, Operator, Password, Right, Rights, Role, SignInError},
+    attempts::{FORGIVEN_OPERATOR, Subject},
     domain::Terms,
-    store::{AuditFilter, EnvironmentFilter, SubscriptionFilter},
+    store::{AuditFilter, EnvironmentFilter, SessionKind, SubscriptionFilter},
+    web::session,
 };
 use jiff::SignedDuration;
 use std::net::IpAddr;
@@ -58,10 +60,10 @@ async fn an_operator_signs_in_until_it_is_disabled() {
     for (name, text) in [("alice", "wrong"), ("bob", PASSWORD), ("' OR 1=1 --", PASSWORD)] {
         assert_eq!(sign_in(&stage, name, text, address(1)).await, "sign-in-refused");
     }
-    stage.portal.disable_operator("alice").unwrap();
+    stage.portal.disable_operator("alice", LastAdmin::Stays).unwrap();
     assert_eq!(sign_in(&stage, "alice", PASSWORD, address(1)).await, "sign-in-refused");
     assert!(stage.portal.signed_in("alice").unwrap().is_none());
-    let twice = stage.portal.disable_operator("alice").unwrap_err();
+    let twice = stage.portal.disable_operator("alice", LastAdmin::Stays).unwrap_err();
     assert_eq!(twice.code(), "operator-standing");
     stage.later(SignedDuration::from_secs(1));
     let enabled = stage.portal.enable_operator("alice").unwrap();
@@ -126,6 +128,98 @@ async fn the_addresses_of_one_network_count_as_one() {
     assert_eq!(sign_in(&stage, "alice", "wrong", from).await, "sign-in-refused");
 }
 
+/// Counts so many wrong passwords, without the work of verifying them.
+fn guessed(stage: &Stage, subject: Subject, times: u32) {
+    for _ in 0..times {
+        stage.portal.attempts().wrong(subject, stage.portal.now());
+    }
+}
+
+/// Notes that an operator has signed in from there.
+fn was_at(stage: &Stage, operator: &Operator, from: ClientAddress) {
+    let (kind, verified) = (SessionKind::Operator, Some((operator.clone(), from.network())));
+    session::begin(&stage.portal, false, kind, &operator.name, None, verified).unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn guesses_from_many_networks_end_and_the_operator_gets_in_from_where_it_was() {
+    let stage = Stage::new();
+    let alice = operator(&stage, "alice", Role::Admin);
+    was_at(&stage, &alice, address(1));
+    guessed(&stage, Subject::operator("alice"), FORGIVEN_OPERATOR - 1);
+    assert_eq!(sign_in(&stage, "alice", PASSWORD, address(2)).await, "alice", "not yet");
+    guessed(&stage, Subject::operator("alice"), 1);
+    for n in 2..5 {
+        // Not even the right one: whoever guesses is told nothing.
+        let waiting = stage.portal.sign_in("alice", password(PASSWORD), address(n)).await;
+        assert!(matches!(waiting, Err(SignInError::TooMany { seconds: 900 })), "{waiting:?}");
+    }
+    assert_eq!(sign_in(&stage, "alice", "mistyped", address(1)).await, "sign-in-refused");
+    assert_eq!(sign_in(&stage, "alice", PASSWORD, address(1)).await, "alice");
+    assert_eq!(
+        sign_in(&stage, "bob", "wrong", address(1)).await,
+        "sign-in-refused",
+        "a name of its own"
+    );
+    stage.later(SignedDuration::from_mins(15));
+    assert_eq!(sign_in(&stage, "alice", PASSWORD, address(2)).await, "alice");
+    stage.days_later(90);
+    guessed(&stage, Subject::operator("alice"), FORGIVEN_OPERATOR);
+    assert_eq!(
+        sign_in(&stage, "alice", PASSWORD, address(1)).await,
+        "too-many-sign-ins",
+        "forgotten"
+    );
+}
+
+#[tokio::test]
+async fn a_site_has_fifty_guesses_however_many_links_it_has() {
+    let stage = Stage::new();
+    let alice = operator(&stage, "alice", Role::Admin);
+    let link =
+        |site: u16, link: u16| ClientAddress(IpAddr::from([0x2001, 0xdb8, site, link, 0, 0, 0, 1]));
+    was_at(&stage, &alice, link(1, 7));
+    guessed(&stage, Subject::SignInFromSite(link(1, 0).network().site()), 50);
+    assert_eq!(sign_in(&stage, "alice", PASSWORD, link(1, 1)).await, "too-many-sign-ins");
+    assert_eq!(sign_in(&stage, "alice", PASSWORD, link(1, 7)).await, "alice", "known there");
+    assert_eq!(sign_in(&stage, "alice", PASSWORD, link(2, 1)).await, "alice");
+}
+
+#[test]
+fn the_last_administrator_stays_unless_its_end_is_meant() {
+    let stage = Stage::new();
+    let portal = &stage.portal;
+    let alice = operator(&stage, "alice", Role::Admin);
+    operator(&stage, "bob", Role::Support);
+    let refused = [
+        portal.disable_operator("alice", LastAdmin::Stays).unwrap_err(),
+        portal.set_operator_role("alice", Role::Support, LastAdmin::Stays).unwrap_err(),
+    ];
+    assert!(refused.iter().all(|error| error.code() == "last-admin"), "{refused:?}");
+    portal.disable_operator("bob", LastAdmin::Stays).unwrap();
+    portal.set_operator_role("alice", Role::Admin, LastAdmin::Stays).unwrap();
+    let carol = operator(&stage, "carol", Role::Admin);
+    // Each sees the other, until the one that is first.
+    let at_once = std::thread::scope(|scope| {
+        let disable = |own: &Operator, other: &'static str| {
+            let own = portal.as_operator(own);
+            scope.spawn(move || own.disable_operator(other, LastAdmin::Stays).is_ok())
+        };
+        let both = [disable(&alice, "carol"), disable(&carol, "alice")];
+        both.map(|thread| thread.join().unwrap())
+    });
+    assert_eq!(at_once.iter().filter(|done| **done).count(), 1, "{at_once:?}");
+    let left = portal.operators().unwrap().into_iter().find(Operator::is_working_admin).unwrap();
+    portal.disable_operator(&left.name, LastAdmin::MayGo).unwrap();
+    assert!(!portal.operators().unwrap().iter().any(Operator::is_working_admin));
+    portal.enable_operator(&left.name).unwrap();
+    for name in ["\0", "a\0b", "Alice", "\u{7f}"] {
+        let nobody = portal.disable_operator(name, LastAdmin::Stays).unwrap_err();
+        assert_eq!(nobody.code(), "no-operator");
+        assert!(!nobody.to_string().contains(char::is_control));
+    }
+}
+
 #[test]
 fn names_are_plain_and_taken_once() {
     let stage = Stage::new();
@@ -136,7 +230,8 @@ fn names_are_plain_and_taken_once() {
     for name in ["", "Alice", ".alice", "<b>", "a b", "a'b", &"a".repeat(65)] {
         assert_eq!(add(name).unwrap_err().code(), "access-name", "{name:?}");
     }
-    let nobody = stage.portal.set_operator_role("nobody", Role::Admin).unwrap_err();
+    let nobody =
+        stage.portal.set_operator_role("nobody", Role::Admin, LastAdmin::Stays).unwrap_err();
     assert_eq!(nobody.code(), "no-operator");
 }
 
@@ -157,7 +252,7 @@ fn what_support_may_not_do_is_refused_where_it_is_done() {
         support.revoke_subscription(id, "why").unwrap_err(),
         support.release_environment(Uuid::nil()).unwrap_err(),
         support.add_operator("eve", &chosen, Role::Admin).unwrap_err(),
-        support.set_operator_role("bob", Role::Admin).unwrap_err(),
+        support.set_operator_role("bob", Role::Admin, LastAdmin::Stays).unwrap_err(),
         support.operators().unwrap_err(),
     ];
     for refusal in refusals {
@@ -215,8 +310,11 @@ fn what_was_begun_before_a_revocation_is_not_done_after_it() {
         let name = format!("{change}d");
         let admin = stage.portal.as_operator(&operator(&stage, &name, Role::Admin));
         match change {
-            "role" => drop(stage.portal.set_operator_role(&name, Role::Support).unwrap()),
-            "disable" => drop(stage.portal.disable_operator(&name).unwrap()),
+            "role" => {
+                let last = LastAdmin::MayGo;
+                drop(stage.portal.set_operator_role(&name, Role::Support, last).unwrap());
+            }
+            "disable" => drop(stage.portal.disable_operator(&name, LastAdmin::MayGo).unwrap()),
             _ => {
                 let chosen = Password::chosen("another long one").unwrap();
                 stage.portal.set_operator_password(&name, &chosen).unwrap();
@@ -253,6 +351,9 @@ fn nothing_is_read_without_the_right_to() {
         nobody.environments(None).unwrap_err(),
         nobody.search_environments(&EnvironmentFilter::default(), None, all).unwrap_err(),
         nobody.forks(id).unwrap_err(),
+        nobody.usage(id).unwrap_err(),
+        nobody.environment_usage(id).unwrap_err(),
+        nobody.search_usage(None, all).unwrap_err(),
         nobody.pending_rebinds().unwrap_err(),
         nobody.waiting_releases(None).unwrap_err(),
         nobody.set_trial_terms(None).unwrap_err(),

@@ -55,7 +55,7 @@ async fn each_refusal_is_a_problem_document() {
         (Request::post("/v1/requests").body(Body::empty()).unwrap(), 415, "media-type"),
         (post(MEDIA_TYPE, large), 413, "document-too-large"),
         (post(MEDIA_TYPE, huge), 413, "document-too-large"),
-        (get("/v1/requests"), 405, "no-such-method"),
+        (get("/v1/requests"), 405, "method-not-allowed"),
         (get("/nothing/here"), 404, "no-such-route"),
     ] {
         let (response, body) = call(&stage, request).await;

@@ -3,7 +3,7 @@
 //! Handshakes go on beside each other, and apart from the server: one who never finishes theirs keeps nobody out.
 
 use crate::{
-    api::{Listener, Peer},
+    api::{Listener, Network, Peer},
     members::{Handshake, Handshakes},
 };
 use prometheus_client::metrics::counter::Counter;
@@ -78,7 +78,7 @@ async fn accept_all(
             }
         };
         while tasks.try_join_next().is_some() {}
-        let handshake = handshakes.begin(address.ip().to_canonical()).await;
+        let handshake = handshakes.begin(Network::of(address.ip()).site()).await;
         let (acceptor, sender, failed) = (acceptor.clone(), sender.clone(), failed.clone());
         tasks.spawn(async move {
             match greet(&acceptor, stream, &handshake).await {

@@ -91,8 +91,9 @@ impl<W: Owner + Send, T: DeserializeOwned> FromRequest<Web> for Posted<W, T> {
 
     async fn from_request(request: Request, web: &Web) -> Result<Self, PageError> {
         let (who, parts, body) = sender::<W>(request, web).await?;
-        let _place = web.place()?;
-        let bytes = body::read_most(body, MOST_FORM).await.map_err(PageError::from)?;
+        let place = web.places.take(&parts).map_err(PageError::no_place)?;
+        let read = place.reading(body::read_most(body, MOST_FORM)).await;
+        let bytes = read.map_err(PageError::no_place)?.map_err(PageError::from)?;
         let Token { token } = read_form(&parts, bytes.clone()).await?;
         check_token(&who, &token)?;
         let form = read_form(&parts, bytes).await?;
@@ -130,8 +131,9 @@ impl<W: Owner + Send, T: DeserializeOwned> FromRequest<Web> for Typed<W, T> {
             Err(PageError::SignedOut { .. }) if parts.headers.contains_key(header::COOKIE) => None,
             Err(error) => return Err(error),
         };
-        let _place = web.place()?;
-        let bytes = body::read_most(body, MOST_FORM).await.map_err(PageError::from)?;
+        let place = web.places.take(&parts).map_err(PageError::no_place)?;
+        let read = place.reading(body::read_most(body, MOST_FORM)).await;
+        let bytes = read.map_err(PageError::no_place)?.map_err(PageError::from)?;
         let Token { token } = read_form(&parts, bytes.clone()).await?;
         let form = read_form(&parts, bytes).await?;
         let by = match who {
@@ -156,12 +158,14 @@ impl<W: Owner + Send> FromRequest<Web> for Uploaded<W> {
 
     async fn from_request(request: Request, web: &Web) -> Result<Self, PageError> {
         let (who, parts, body) = sender::<W>(request, web).await?;
-        let _place = web.place()?;
-        let bytes = match body::read_most(body, MOST_UPLOAD).await {
+        let place = web.places.take(&parts).map_err(PageError::no_place)?;
+        let read = place.reading(body::read_most(body, MOST_UPLOAD)).await;
+        let bytes = match read.map_err(PageError::no_place)? {
             Ok(bytes) => bytes,
             // Its token is somewhere in what was not kept; all that comes of it is the form.
             Err(problem) => return Ok(Self { who, file: Err(not_read(problem)) }),
         };
+        let _at_work = place.at_work();
         let request = Request::from_parts(parts, Body::from(bytes));
         let mut fields = Multipart::from_request(request, &()).await.map_err(|_| malformed())?;
         let (mut token, mut file) = (String::new(), Vec::new());

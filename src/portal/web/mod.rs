@@ -20,7 +20,7 @@ mod vendor;
 pub(in crate::portal) use headers::harden;
 pub(in crate::portal) use refused::{PageError, lay_out};
 
-use super::{Portal, PortalError, attempts::Attempts};
+use super::{Portal, PortalError, attempts::Attempts, http::Places};
 use axum::{
     Router,
     http::{HeaderMap, StatusCode, header},
@@ -28,10 +28,6 @@ use axum::{
     routing::get,
 };
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// Bodies of forms that are read at once.
-const MOST_AT_ONCE: usize = 256;
 
 /// What the pages share.
 #[derive(Clone)]
@@ -42,13 +38,13 @@ pub(in crate::portal) struct Web {
     pub(in crate::portal) is_secure: bool,
     /// Wrong codes and passwords.
     pub(in crate::portal) attempts: Arc<Attempts>,
-    places: Arc<Semaphore>,
+    /// For the bodies of forms.
+    places: Places,
 }
 
 impl Web {
     pub(in crate::portal) fn new(portal: Portal, is_secure: bool) -> Self {
-        let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
-        Self { portal, is_secure, attempts: Arc::default(), places }
+        Self { portal, is_secure, attempts: Arc::default(), places: Places::default() }
     }
 
     /// Does what reads or writes the store, on a thread that may wait.
@@ -66,11 +62,6 @@ impl Web {
         }
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|error| Err(PortalError::Runtime(error.into()).into()))
-    }
-
-    /// A place for one body.
-    fn place(&self) -> Result<OwnedSemaphorePermit, PageError> {
-        self.places.clone().try_acquire_owned().map_err(|_| PageError::busy())
     }
 }
 
@@ -99,7 +90,7 @@ pub(super) fn nothing_here() -> PageError {
 pub(super) fn no_such_method() -> PageError {
     PageError::refused(
         StatusCode::METHOD_NOT_ALLOWED,
-        "no-such-method",
+        "method-not-allowed",
         "Nothing can be sent here",
         "This address takes no such request, and nothing was done. Go back, load the page again, and use what is on it.",
     )

@@ -8,7 +8,7 @@ use super::{
     vendor,
 };
 use crate::{
-    api::Problem,
+    api::{Full, Problem},
     portal::{PortalError, domain::Refusal, store::StoreError},
 };
 use askama::Template;
@@ -137,6 +137,21 @@ impl PageError {
         match self {
             Self::SignedOut { .. } => "",
             Self::Refused(refused) => &refused.code,
+        }
+    }
+
+    /// That too many ask at once, of all or from the asker's address.
+    pub(in crate::portal) fn no_place(full: Full) -> Self {
+        let text = "Too many requests from your address are under way at once. Nothing was done; try again in a moment.";
+        match full {
+            Full::All => Self::busy(),
+            Full::Own => Self::refused(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-at-once",
+                "Too many ask from your address",
+                text,
+            )
+            .retry_after(BUSY),
         }
     }
 

@@ -1,11 +1,14 @@
 //! Who is signed in. The cookie holds a random token, the store its digest; nothing else about a session is kept by the browser.
 
 use super::{PageError, Web};
-use crate::portal::{
-    Portal, PortalError,
-    access::Operator,
-    clock::whole_second,
-    store::{Event, SessionKind, StoredSession},
+use crate::{
+    api::Network,
+    portal::{
+        Portal, PortalError,
+        access::{KNOWN, Operator},
+        clock::whole_second,
+        store::{Event, SessionKind, StoredSession},
+    },
 };
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -101,8 +104,8 @@ pub(in crate::portal) fn was_begun(web: &Web, kind: SessionKind, headers: &Heade
     cookie_of(headers, &cookie_name(kind, web.is_secure)).is_some_and(|token| !token.is_empty())
 }
 
-/// Signs in: a new session under a new token, with its audit entry. Returns the value of the `Set-Cookie` header; none where
-/// the operator is not as it was when its password was verified. It blocks.
+/// Signs in: a new session under a new token, with its audit entry, and for an operator a note from where. Returns the value of the
+/// `Set-Cookie` header; none where the operator is not as it was when its password was verified. It blocks.
 ///
 /// # Errors
 /// What the store says.
@@ -112,7 +115,7 @@ pub(in crate::portal) fn begin(
     kind: SessionKind,
     subject: &str,
     subscription: Option<Uuid>,
-    verified: Option<Operator>,
+    verified: Option<(Operator, Network)>,
 ) -> Result<Option<HeaderValue>, PortalError> {
     let now = whole_second(portal.now());
     let token = random_token()?;
@@ -128,10 +131,12 @@ pub(in crate::portal) fn begin(
     let actor = portal.actor().to_owned();
     let begun = portal.store().write(move |change| {
         // A password that was replaced while the old one was being verified begins nothing.
-        if let Some(verified) = verified
-            && change.operator(&verified.name)?.as_ref() != Some(&verified)
-        {
-            return Ok(false);
+        if let Some((verified, network)) = verified {
+            if change.operator(&verified.name)?.as_ref() != Some(&verified) {
+                return Ok(false);
+            }
+            let forgotten = now.checked_sub(KNOWN).unwrap_or(Timestamp::MIN);
+            change.know_network(&verified.name, network.link(), now, forgotten)?;
         }
         change.add_session(&session)?;
         change.audit_event(&told(&actor, "signed-in", subscription, now))?;

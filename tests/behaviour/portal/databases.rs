@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// A database of its own, gone with this.
 pub(crate) struct Database {
     name: String,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Database {

@@ -41,15 +41,21 @@ impl<'a> Browser<'a> {
         self.send(request)
     }
 
-    fn token(&mut self, page: &str) -> String {
+    pub(super) fn token(&mut self, page: &str) -> String {
         let text = self.get(page).text;
         let (_, rest) = text.split_once("name=\"token\" value=\"").expect(&text);
         rest.split_once('"').unwrap().0.to_owned()
     }
 
     /// Sends a form of `page`.
-    fn post(&mut self, page: &str, path: &str, form: &str) -> Page {
-        let body = format!("token={}&{form}", self.token(page));
+    pub(super) fn post(&mut self, page: &str, path: &str, form: &str) -> Page {
+        let token = self.token(page);
+        self.post_with(&token, path, form)
+    }
+
+    /// The same with a token that was on a page before.
+    pub(super) fn post_with(&mut self, token: &str, path: &str, form: &str) -> Page {
+        let body = format!("token={token}&{form}");
         let request = self.client.post(format!("{}{path}", self.server.url));
         self.send(request.header("content-type", "application/x-www-form-urlencoded").body(body))
     }

@@ -30,6 +30,10 @@ async fn a_request_is_logged_by_its_route_and_its_client_and_by_nothing_secret()
         .get(format!("{url}/v1/trust?code=hunter2"))
         .header("cookie", "session=hunter2")
         .header("x-forwarded-for", "198.51.100.1, 203.0.113.9");
+    let odd = reqwest::Client::new().request("HUNTER2".parse().unwrap(), format!("{url}/v1/trust"));
+    assert_eq!(odd.send().await.unwrap().status(), 405);
+    let logged = json(&portal.await_line("\"answered\""));
+    assert_eq!(logged["fields"]["method"], "other", "{logged}");
     let answer = request.send().await.unwrap();
     let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
     let logged = json(&portal.await_line("\"answered\""));
@@ -49,7 +53,28 @@ async fn a_request_is_logged_by_its_route_and_its_client_and_by_nothing_secret()
     assert!(text.ends_with("# EOF\n"), "{text}");
     assert_eq!(reqwest::get(format!("{url}/metrics")).await.unwrap().status(), 404);
     let said = portal.stop();
-    assert!(!said.contains("hunter2"), "{said}");
+    assert!(!said.to_lowercase().contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_told_of_once() {
+    let vendor = Vendor::new();
+    let mut command = vendor.command();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
+    command.args(["--log-format", "json", "--behind-proxy", "--trusted-proxy", "192.0.2.1"]);
+    let mut portal = Running::start(command);
+    let url = line(&mut portal, "listening on http").trim().replace("listening on ", "");
+    let metrics = json(&line(&mut portal, "metrics are served"));
+    let metrics = format!("http://{}", metrics["fields"]["address"].as_str().unwrap());
+    for path in ["/livez", "/v1/trust", "/v1/trust"] {
+        assert_eq!(reqwest::get(format!("{url}{path}")).await.unwrap().status(), 200);
+    }
+    let text = reqwest::get(format!("{metrics}/metrics")).await.unwrap().text().await.unwrap();
+    assert!(text.contains("entitle_portal_past_proxies_total 2\n"), "{text}");
+    let said = portal.stop();
+    let told: Vec<&str> = said.lines().filter(|line| line.contains("--trusted-proxy")).collect();
+    assert_eq!(told.len(), 1, "{said}");
+    assert_eq!(json(told[0])["fields"]["address"], "127.0.0.1");
 }
 
 #[tokio::test]

@@ -35,7 +35,12 @@ fn an_operator_is_added_changed_and_disabled() {
     std::fs::write(&file, "another long password\n").unwrap();
     let file = file.to_str().unwrap();
     vendor.json(&["operator", "password", "alice", "--password-file", file]);
-    assert_eq!(vendor.json(&["operator", "set-role", "alice", "support"])["role"], "support");
+    let refused = vendor.run(&["operator", "set-role", "alice", "support"]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(1) && told.contains("--yes"), "{told}");
+    let set = vendor.run(&["operator", "set-role", "alice", "support", "--yes"]);
+    let said = String::from_utf8(set.stdout).unwrap();
+    assert!(said.contains("support") && said.contains("No administrator can sign in"), "{said}");
     vendor.json(&["operator", "disable", "alice"]);
     let listed = vendor.json(&["operator", "list"]);
     assert_eq!(listed[0]["name"], "alice");

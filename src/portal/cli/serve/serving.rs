@@ -2,7 +2,7 @@
 
 use super::telling::Telling;
 use crate::{
-    api::{Resumed, ServerOptions, serve},
+    api::{Resumed, ServerOptions, serve, serve_networks},
     health::{Inherited, ServiceManager},
     portal::{
         Portal, PortalError, Transport,
@@ -10,6 +10,7 @@ use crate::{
         tls::{Certificate, TlsListener},
     },
 };
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{
     future::Future,
     io,
@@ -104,10 +105,13 @@ impl Serving {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<Vec<OwnedFd>, PortalError> {
         let router = self.portal.router_over(self.transport.clone());
-        let options = ServerOptions::default();
+        open_more_files();
+        let options = ServerOptions::within_limits();
+        let transport = self.transport.clone();
+        let proxies = Arc::new(move |address| transport.trusts(address));
         let Some(certificate) = &self.certificate else {
             let options = ServerOptions { hand_over: manager.keeps_connections(), ..options };
-            return Ok(serve(listener, router, options, stop).await);
+            return Ok(serve_networks(listener, router, options, proxies, stop).await);
         };
         // What a process without TLS left is not spoken on any more.
         let (listener, left) = listener.into_parts();
@@ -115,7 +119,7 @@ impl Serving {
         let config = certificate.server_config()?;
         let listener =
             TlsListener::new(listener, config, self.portal.metrics().failed_handshakes().clone());
-        Ok(serve(listener, router, options, stop).await)
+        Ok(serve_networks(listener, router, options, proxies, stop).await)
     }
 
     /// Serves the metrics as long as the process runs.
@@ -162,6 +166,15 @@ impl Serving {
             }
         }))
     }
+}
+
+/// Lets this process have as many files open as it may. Each connection is one, and what is usual is made for programs that use
+/// `select`: with 1,024, connections would leave none to the database.
+fn open_more_files() {
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    // Where that is refused, fewer connections are taken.
+    let _ = setrlimit(Resource::Nofile, files);
 }
 
 /// Takes up a new trust document.

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 /// Status, revision and body. No `Debug`: the body may hold a secret.
 pub(super) struct Answer {
@@ -39,6 +39,12 @@ impl Answer {
     pub(super) const fn secret(mut self) -> Self {
         self.is_secret = true;
         self
+    }
+
+    /// A member of its body.
+    pub(super) fn member<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let mut body: serde_json::Value = serde_json::from_str(&self.body).ok()?;
+        serde_json::from_value(body.get_mut(name)?.take()).ok()
     }
 
     /// As it was given before.

@@ -4,7 +4,7 @@ use super::{answer::Answer, keyed::Keyed, refusal::Refused};
 use crate::portal::{
     Act, Portal, PortalError,
     access::{ApiToken, Right},
-    http::Access,
+    http::{Access, requests::no_place},
     store::KeptAnswer,
 };
 use axum::{
@@ -28,12 +28,17 @@ pub(super) struct Caller {
 /// Lets no call through without a good token.
 pub(super) async fn with_token(
     State(access): State<Access>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let Ok(_place) = access.places.clone().try_acquire_owned() else {
-        return Refused::busy().into_response();
+    let (parts, body) = request.into_parts();
+    let place = match access.places.take(&parts) {
+        Ok(place) => place,
+        Err(full) => return Refused::from(no_place(full)).into_response(),
     };
+    // A body is waited for of the vendor's own programs alone.
+    let _at_work = place.at_work();
+    let mut request = Request::from_parts(parts, body);
     match token_of(&access.portal, request.headers()).await {
         Ok(Some(token)) => {
             let caller = Caller { portal: access.portal.as_token(&token), token: token.name };
@@ -85,13 +90,25 @@ impl Caller {
         keyed: Keyed,
         work: impl FnOnce(&Act<'_>) -> Result<Answer, PortalError> + Send + 'static,
     ) -> Result<Answer, Refused> {
+        self.change_telling(keyed, work, |_, _| Ok(())).await
+    }
+
+    /// The same, where `repeat` tells the audit that the answer was given once more.
+    pub(super) async fn change_telling(
+        &self,
+        keyed: Keyed,
+        work: impl FnOnce(&Act<'_>) -> Result<Answer, PortalError> + Send + 'static,
+        repeat: fn(&Act<'_>, &Answer) -> Result<(), PortalError>,
+    ) -> Result<Answer, Refused> {
         let (portal, token) = (self.portal.clone(), self.token.clone());
         let once = move |act: &Act<'_>| {
             let Some(key) = keyed.key() else { return work(act) };
             let forgotten = act.now().checked_sub(REPEATED).unwrap_or(Timestamp::MIN);
             let kept = act.change().kept_answer(&token, key)?;
             if let Some(kept) = kept.filter(|kept| forgotten < kept.at) {
-                return repeated(kept, keyed.digest());
+                let answer = repeated(kept, keyed.digest())?;
+                repeat(act, &answer)?;
+                return Ok(answer);
             }
             let answer = work(act)?;
             let kept = answer.kept(keyed.digest(), act.now());

@@ -13,7 +13,7 @@ use crate::{
     api::Problem,
     codes::{ActivationId, SerialNumber},
     portal::{
-        PortalError,
+        Act, PortalError,
         access::Right,
         domain::{Subscription, Terms},
         store::SubscriptionFilter,
@@ -22,6 +22,7 @@ use crate::{
 use axum::Json;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 /// Which subscriptions.
@@ -99,7 +100,7 @@ pub(super) struct NewSubscription {
 
 /// Sell a subscription
 ///
-/// The answer holds its Activation Code.
+/// The answer holds its Activation Code. That it was given again is in the audit.
 #[utoipa::path(
     post,
     path = "/v1/vendor/subscriptions",
@@ -114,15 +115,20 @@ pub(super) async fn create(caller: Caller, keyed: Keyed) -> Result<Answer, Refus
     let Some(ends_at) = given.ends_at else {
         return Err(Refused::body("expected terms.ends_at, the first second after the term"));
     };
-    let change = caller.change(keyed, move |act| {
+    let sell = move |act: &Act<'_>| {
         let starts_at = given.starts_at.unwrap_or_else(|| act.now());
         let mut terms = Terms::new("standard", "standard", starts_at, ends_at);
         given.apply(&mut terms);
         let sold = act.create_subscription(&customer, terms)?;
         let revision = sold.revision;
         Ok(Answer::made(&SubscriptionShown::revealed(sold))?.of_revision(revision))
-    });
-    change.await
+    };
+    caller.change_telling(keyed, sell, told_again).await
+}
+
+/// An answer that was repeated has shown the Activation Code once more.
+fn told_again(act: &Act<'_>, answer: &Answer) -> Result<(), PortalError> {
+    act.told("activation-code-shown", answer.member("id"), None, json!({ "repeated": true }))
 }
 
 /// See a subscription

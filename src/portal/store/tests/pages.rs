@@ -97,9 +97,17 @@ fn all_sessions_of_one_end_together(kind: Kind) {
     assert!(undone.is_err() && left("other"));
 }
 
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "its lifetime is not general enough without"
+)]
+fn offered(store: &Store) -> Option<TrialTerms> {
+    read(store, |view| view.trial_terms())
+}
+
 fn a_company_and_an_address_have_one_trial(kind: Kind) {
     let (_place, store) = store(kind);
-    assert_eq!(read(&store, View::trial_terms), None);
+    assert_eq!(offered(&store), None);
     let mut terms = TrialTerms {
         days: 30,
         edition: "trial".to_owned(),
@@ -107,15 +115,16 @@ fn a_company_and_an_address_have_one_trial(kind: Kind) {
         features: [("sso".to_owned(), true.into()), ("nodes".to_owned(), 3.into())].into(),
         limits: [].into(),
         slots: [].into(),
+        most_a_day: 20,
     };
     for days in [30, 14] {
         terms.days = days;
         let put = terms.clone();
         write(&store, move |c| c.put_trial_terms(Some(&put)));
-        assert_eq!(read(&store, View::trial_terms), Some(terms.clone()), "the last word counts");
+        assert_eq!(offered(&store), Some(terms.clone()), "the last word counts");
     }
     write(&store, |c| c.put_trial_terms(None));
-    assert_eq!(read(&store, View::trial_terms), None);
+    assert_eq!(offered(&store), None);
 
     let sold = subscription(1);
     let start = |company: &str, email: &str| StartedTrial {

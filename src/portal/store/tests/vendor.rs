@@ -5,8 +5,8 @@ use crate::portal::{
     access::{ApiToken, Right, TokenDigest},
     domain::Subscription,
     store::{
-        Change, DueWebhook, KeptAnswer, MessageCounts, Store, StoreError, StoredWebhook,
-        SubscriptionFilter, View, folding::fold_all,
+        AuditFilter, Change, DueWebhook, KeptAnswer, MessageCounts, Store, StoreError,
+        StoredWebhook, SubscriptionFilter, View, folding::fold_all,
     },
 };
 use jiff::SignedDuration;
@@ -58,6 +58,14 @@ fn a_search_takes_text_for_text(kind: Kind) {
     assert_eq!(found(edition(HOSTILE), None, 9), [1]);
     assert_eq!(found(edition("standard"), None, 9), [3, 2]);
     assert!(found(edition("standar"), None, 9).is_empty());
+    for hostile in ["\0", "Customer\0", "\u{1}\u{7f}\u{85}"] {
+        assert!(found(customer(hostile), None, 9).is_empty());
+        assert!(found(edition(hostile), None, 9).is_empty());
+        let both = SubscriptionFilter { edition: Some("standard".to_owned()), ..customer(hostile) };
+        assert!(found(both, None, 9).is_empty());
+        let filter = AuditFilter { event: Some(hostile.to_owned()), ..AuditFilter::default() };
+        assert!(read(&store, |v| v.audit_page(&filter, None, 9)).is_empty());
+    }
     let code = subscription(2).activation_code.id();
     let by_code = SubscriptionFilter { activation: Some(code), ..all() };
     assert_eq!(found(by_code, None, 9), [2]);

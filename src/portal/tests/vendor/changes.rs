@@ -90,6 +90,12 @@ async fn a_request_with_a_key_is_done_once() {
     assert_eq!((first.status, again.status), (201, 201));
     assert_eq!((&first.text, first.header("etag")), (&again.text, again.header("etag")));
     assert_eq!(vendor.stage.portal.subscriptions().unwrap().len(), 1);
+    // The code was shown once more, and that is told.
+    let last = vendor.stage.portal.audit(None, 1).unwrap().remove(0);
+    let shown = (last.event.as_str(), last.actor.as_str(), last.subscription_id.unwrap());
+    let id = first.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(shown, ("activation-code-shown", "token crm", id));
+    assert_eq!(last.detail, json!({ "repeated": true }));
     let mut other = sale();
     other["customer"] = json!("Other");
     let reused = vendor.keyed("/subscriptions", "order-1", &other).await;

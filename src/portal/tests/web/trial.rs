@@ -17,6 +17,7 @@ fn offer() -> TrialTerms {
         features: [("sso".to_owned(), true.into())].into(),
         limits: [].into(),
         slots: [(Purpose::Development, 1)].into(),
+        most_a_day: 100,
     }
 }
 
@@ -93,6 +94,25 @@ async fn one_trial_a_company_and_an_address_however_they_are_written() {
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{email}");
         page.gives_back("/trial", "email");
     }
+}
+
+#[tokio::test]
+async fn no_more_are_started_in_a_day_than_the_vendor_says_and_then_nothing_is_told() {
+    let stage = Stage::new();
+    stage.portal.set_trial_terms(Some(TrialTerms { most_a_day: 2, ..offer() })).unwrap();
+    let mut browser = Browser::new(&stage);
+    for n in 0..2 {
+        let page = start(&mut browser, &format!("company {n}"), &format!("{n}@b.example")).await;
+        assert_eq!(page.status, StatusCode::OK);
+    }
+    let known = start(&mut browser, "company 0", "0@b.example").await;
+    let unknown = start(&mut browser, "company 9", "9@b.example").await;
+    for page in [known, unknown] {
+        assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+        page.has(&["No more trials can be started for now"]);
+    }
+    stage.days_later(1);
+    assert_eq!(start(&mut browser, "company 9", "9@b.example").await.status, StatusCode::OK);
 }
 
 #[tokio::test]

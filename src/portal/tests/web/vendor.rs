@@ -10,7 +10,7 @@ use super::{
 use crate::{
     license::Purpose,
     portal::{
-        access::{Password, Role},
+        access::{LastAdmin, Password, Role},
         store::SessionKind,
         web::session,
     },
@@ -97,10 +97,14 @@ async fn a_session_ends_with_what_it_rests_on() {
         let name = format!("{change}d");
         let mut browser = signed_in(&stage, &name, Role::Admin).await;
         assert_eq!(browser.get("/vendor/subscriptions").await.status, StatusCode::OK);
-        let verified = stage.portal.signed_in(&name).unwrap();
+        let network = crate::api::Network::of([192, 0, 2, 1].into());
+        let verified = stage.portal.signed_in(&name).unwrap().map(|found| (found, network));
         match change {
-            "disable" => drop(stage.portal.disable_operator(&name).unwrap()),
-            "role" => drop(stage.portal.set_operator_role(&name, Role::Support).unwrap()),
+            "disable" => drop(stage.portal.disable_operator(&name, LastAdmin::MayGo).unwrap()),
+            "role" => {
+                let last = LastAdmin::MayGo;
+                drop(stage.portal.set_operator_role(&name, Role::Support, last).unwrap());
+            }
             _ => {
                 let chosen = Password::chosen("another long one").unwrap();
                 stage.portal.set_operator_password(&name, &chosen).unwrap();

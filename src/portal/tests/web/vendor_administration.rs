@@ -40,6 +40,12 @@ async fn operators_are_added_and_changed() {
         let done = browser.post_from(page, "/vendor/operators/bob", &fields).await;
         assert_eq!(done.location(), "/vendor/operators?done=stored", "{}", done.text);
     }
+    // Bob is disabled: alice is the last.
+    for fields in [vec![("act", "disable")], vec![("act", "role"), ("role", "support")]] {
+        let refused = browser.post_from(page, "/vendor/operators/alice", &fields).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{fields:?}");
+        refused.has(&["last-admin", "make another one first"]);
+    }
     let bob = stage.portal.operators().unwrap().remove(1);
     assert_eq!((bob.role, bob.disabled_at.is_some()), (Role::Admin, true));
     browser.get(page).await.has(&["bob", "disabled"]);

@@ -80,11 +80,12 @@ pub(super) async fn sign_in(
             return Ok(wrong(&web, visitor, StatusCode::BAD_REQUEST, text).await);
         }
     };
-    let (now, address) = (web.portal.now(), Subject::Address(visitor.address.network()));
+    let (now, network) = (web.portal.now(), visitor.address.network().link());
+    let address = Subject::Address(network);
     if let Some(seconds) = web.attempts.wait(address, now) {
         return Ok(too_many(&web, visitor, WRONG, seconds).await);
     }
-    let (network, attempts) = (visitor.address.network(), web.attempts.clone());
+    let attempts = web.attempts.clone();
     let (portal, is_secure) = (web.portal.clone(), web.is_secure);
     let from = visitor.address.0;
     let activation = code.id();

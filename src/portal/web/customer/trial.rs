@@ -81,8 +81,9 @@ pub(super) async fn start(
     Posted { who: visitor, form: filled }: Posted<Visitor, TrialForm>,
 ) -> Result<Response, PageError> {
     let terms = terms(&web).await?;
-    let (subject, now) = (Subject::Trials(visitor.address.network()), web.portal.now());
-    if let Some(seconds) = web.attempts.wait(subject, now) {
+    let (network, now) = (visitor.address.network(), web.portal.now());
+    let subjects = [Subject::Trials(network.link()), Subject::TrialsFromSite(network.site())];
+    if let Some(seconds) = subjects.iter().find_map(|subject| web.attempts.wait(*subject, now)) {
         let minutes = told::counted(i64::from(seconds.div_ceil(60)), "minute");
         let text = format!("Several trials came from your address. Try again in {minutes}.");
         let faults = Faults::one(StatusCode::TOO_MANY_REQUESTS, "", text);
@@ -90,7 +91,9 @@ pub(super) async fn start(
         return Ok(form(&web, visitor, &terms, filled, Some(faults)));
     }
     // Each counts, the refused ones too: they ask which companies are known.
-    web.attempts.wrong(subject, now);
+    for subject in subjects {
+        web.attempts.wrong(subject, now);
+    }
     let portal = web.portal.acting_as(&format!("visitor via {}", visitor.address.0));
     let (company, email) = (filled.company.clone(), filled.email.clone());
     match web.blocking(move || portal.start_trial(&company, &email)).await {
@@ -112,6 +115,12 @@ pub(super) async fn start(
         Err(PortalError::HadTrial) => {
             let text = "No trial can be started for this company or address. Ask the vendor.";
             let faults = Faults::one(StatusCode::CONFLICT, "", text);
+            Ok(form(&web, visitor, &terms, filled, Some(faults)))
+        }
+        Err(PortalError::TrialsUsed) => {
+            let text =
+                "No more trials can be started for now. Try again tomorrow, or ask the vendor.";
+            let faults = Faults::one(StatusCode::TOO_MANY_REQUESTS, "", text);
             Ok(form(&web, visitor, &terms, filled, Some(faults)))
         }
         Err(error) => Err(error.into()),

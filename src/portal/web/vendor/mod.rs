@@ -242,6 +242,7 @@ fn told(error: PortalError) -> PageError {
         PortalError::NoSubscription { .. } => return PageError::not_found("subscription"),
         PortalError::NoEnvironment { .. } => return PageError::not_found("environment"),
         PortalError::Access(AccessError::NotAllowed { .. }) => StatusCode::FORBIDDEN,
+        PortalError::Access(AccessError::LastAdmin { .. }) => StatusCode::CONFLICT,
         PortalError::Access(AccessError::Ended) => {
             return PageError::SignedOut { sign_in: SIGN_IN };
         }

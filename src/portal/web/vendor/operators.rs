@@ -13,7 +13,7 @@ use super::{
 };
 use crate::portal::{
     Portal,
-    access::{AccessError, Operator, Password, Right, Role},
+    access::{AccessError, LastAdmin, Operator, Password, Right, Role},
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
@@ -133,13 +133,16 @@ async fn changed(
     let changed = match act.as_str() {
         "role" => {
             let role = role(&typed)?;
-            who.ask(web, move |portal| portal.set_operator_role(&name, role)).await
+            who.ask(web, move |portal| portal.set_operator_role(&name, role, LastAdmin::Stays))
+                .await
         }
         "password" => {
             let password = chosen(&password, &again)?;
             who.ask(web, move |portal| portal.set_operator_password(&name, &password)).await
         }
-        "disable" => who.ask(web, move |portal| portal.disable_operator(&name)).await,
+        "disable" => {
+            who.ask(web, move |portal| portal.disable_operator(&name, LastAdmin::Stays)).await
+        }
         "enable" => who.ask(web, move |portal| portal.enable_operator(&name)).await,
         _ => return Err(PageError::not_found("page")),
     };

@@ -110,7 +110,8 @@ pub(super) async fn begin(
         (web.portal.acting_as(&format!("{} via {}", operator.actor(), from.0)), web.is_secure);
     let begin = move || {
         let name = operator.name.clone();
-        session::begin(&portal, is_secure, SessionKind::Operator, &name, None, Some(operator))
+        let verified = Some((operator, from.network()));
+        session::begin(&portal, is_secure, SessionKind::Operator, &name, None, verified)
     };
     web.blocking(begin).await
 }
