@@ -23,6 +23,7 @@ mod read;
 mod replayed;
 mod routers;
 mod server;
+mod unread;
 mod usage;
 
 pub use crate::problem::{PROBLEM_MEDIA_TYPE, Problem};
@@ -33,5 +34,8 @@ pub use contract::{
 pub use contract_usage::{UsageOverview, UsageReport, UsedBy, UsedLimit, UserNames, UsersReport};
 pub use known::{KnownUsage, Source};
 pub use listener::{Connection, Listener, Peer, Resumed};
+#[cfg(test)]
+pub(crate) use routers::tests as openapi_tests;
 pub use routers::{admin_router, health_router, openapi, read_router, usage_router};
 pub use server::{ServerOptions, serve, serve_status};
+pub use unread::{Unread, throw_away_unread};

@@ -203,6 +203,7 @@ pub struct EvidenceDigest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineFacts {
     /// `bare-metal`, a hypervisor's or a container's name.
+    #[serde(deserialize_with = "short")]
     pub kind: String,
     /// Whether the Serial Number comes from the documented override instead of hardware.
     #[serde(default)]
@@ -211,6 +212,7 @@ pub struct MachineFacts {
     #[serde(default)]
     pub virtual_machine: bool,
     /// The version of the agent.
+    #[serde(deserialize_with = "short")]
     pub agent: String,
 }
 
@@ -224,6 +226,15 @@ impl MachineFacts {
             agent: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+/// Longest text about a machine, characters.
+const LONGEST_FACT: usize = 80;
+
+/// As much of a text as is taken in: it stands in audits, in messages and on pages, and who asks may have written anything.
+fn short<'de, D: serde::Deserializer<'de>>(text: D) -> Result<String, D::Error> {
+    let text = String::deserialize(text)?;
+    Ok(text.chars().filter(|letter| !letter.is_control()).take(LONGEST_FACT).collect())
 }
 
 impl RequestClaims {

@@ -1,8 +1,8 @@
-//! Lists as CSV (RFC 4180), for spreadsheets: a text that a spreadsheet would take for a formula begins with an apostrophe.
+//! Lists as CSV (RFC 4180), for spreadsheets: what a spreadsheet would take for a formula begins with an apostrophe.
 
 use super::{
     Portal, PortalError,
-    domain::{Environment, Subscription},
+    domain::{Environment, EnvironmentStanding, Subscription},
     store::{EnvironmentFilter, SubscriptionFilter, UsageOf},
 };
 use crate::license::Enforcement;
@@ -40,7 +40,7 @@ pub(super) fn environments_csv(
     let found = portal.search_environments(&EnvironmentFilter::default(), before, most)?;
     let next = found.last().map(|environment| environment.id);
     Ok((
-        found.iter().map(environment).collect(),
+        found.iter().map(|found| environment(found, portal.now())).collect(),
         next.filter(|_| u32::try_from(found.len()) == Ok(most)),
     ))
 }
@@ -104,7 +104,8 @@ fn subscription(subscription: &Subscription) -> String {
     ])
 }
 
-fn environment(environment: &Environment) -> String {
+fn environment(environment: &Environment, now: Timestamp) -> String {
+    let forked = environment.standing(now) == EnvironmentStanding::Forked;
     let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
     line(&[
         &environment.id.to_string(),
@@ -114,7 +115,7 @@ fn environment(environment: &Environment) -> String {
         &environment.serial_number.to_string(),
         &environment.key.map(|key| key.thumbprint().to_string()).unwrap_or_default(),
         &environment.sequence.0.to_string(),
-        if environment.chain.is_forked() { "true" } else { "false" },
+        if forked { "true" } else { "false" },
         &environment.activated_at.to_string(),
         &environment.seen_at.to_string(),
         &time(environment.released_at),
@@ -126,13 +127,31 @@ fn line(fields: &[&str]) -> String {
 }
 
 fn field(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let apostrophe = if is_formula { "'" } else { "" };
-    if text.contains([',', '"', '\r', '\n']) || is_formula {
-        format!("\"{apostrophe}{}\"", text.replace('"', "\"\""))
+    let safe = without_formula(text);
+    if safe.contains([',', '"', '\r', '\n']) || safe.len() > text.len() {
+        format!("\"{}\"", safe.replace('"', "\"\""))
     } else {
-        text.to_owned()
+        safe
     }
+}
+
+/// With an apostrophe before what a spreadsheet would take for a formula: at the beginning, and after a semicolon or a tab, which
+/// end a field where the spreadsheet's language has the comma for decimals.
+fn without_formula(text: &str) -> String {
+    let begins = |rest: &str| {
+        let rest = rest.trim_start_matches(['"', ' ']);
+        rest.starts_with(['=', '+', '-', '@', '\t', '\r'])
+    };
+    let mut safe = String::with_capacity(text.len() + 1);
+    let mut at_start = true;
+    for (place, letter) in text.char_indices() {
+        if at_start && begins(&text[place..]) {
+            safe.push('\'');
+        }
+        safe.push(letter);
+        at_start = matches!(letter, ';' | '\t');
+    }
+    safe
 }
 
 #[cfg(test)]
@@ -151,6 +170,12 @@ mod tests {
             ("@a", "\"'@a\""),
             ("\ta", "\"'\ta\""),
             ("", ""),
+            // Where a spreadsheet takes a semicolon or a tab for the end of a field.
+            ("x;=HYPERLINK(\"a\")", "\"x;'=HYPERLINK(\"\"a\"\")\""),
+            ("x\t@a", "\"x\t'@a\""),
+            ("x; \"=1\"", "\"x;' \"\"=1\"\"\""),
+            ("=a;-b", "\"'=a;'-b\""),
+            ("a;b", "a;b"),
         ] {
             assert_eq!(field(text), written, "{text}");
         }

@@ -20,6 +20,7 @@ mod key_set;
 mod keys;
 mod metrics;
 mod operating;
+mod pace;
 mod sample;
 mod service;
 pub mod store;
@@ -32,10 +33,10 @@ pub use directory::{Directory, Vendor};
 pub use domain::UsageRoad;
 pub use error::PortalError;
 pub use http::{ClientAddress, ForwardedBy, Transport, openapi};
-pub use keys::{KeyRing, TrustChange};
+pub use keys::{KeyRing, KeyStanding, TrustChange};
 pub use operating::{
-    Act, AskedRelease, BranchView, EnvironmentUsage, ForkView, KeyStanding, LimitUsage,
-    NewRebindCode, ReleaseAnswer, ReleaseState, SerialOnlyLicense, UsageView, UsedTogether,
+    Act, AskedRelease, BranchView, EnvironmentUsage, ForkView, LimitUsage, NewRebindCode,
+    ReleaseAnswer, ReleaseState, SerialOnlyLicense, UsageView, UsedTogether,
 };
 pub use service::{Options, Portal};
 pub use tls::TlsError;

@@ -16,15 +16,15 @@ mod usage;
 pub use act::Act;
 pub use environments::NewRebindCode;
 pub use forks::{BranchView, ForkView};
-pub use keys::KeyStanding;
 pub use releases::{AskedRelease, ReleaseAnswer, ReleaseState};
 pub use serial_only::SerialOnlyLicense;
 pub use usage::{EnvironmentUsage, LimitUsage, UsageView, UsedTogether};
 
 use super::{
     Portal, PortalError,
+    access::Right,
     domain::{Subscription, Terms},
-    store::{AuditCheck, AuditEntry},
+    store::{AuditCheck, AuditEntry, StoreError},
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -99,6 +99,7 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoSubscription`], and what the store says.
     pub fn subscription(&self, id: Uuid) -> Result<Subscription, PortalError> {
+        self.needs(Right::SubscriptionsRead)?;
         self.store().read(|view| view.subscription(id))?.ok_or(PortalError::NoSubscription { id })
     }
 
@@ -107,6 +108,7 @@ impl Portal {
     /// # Errors
     /// What the store says.
     pub fn subscriptions(&self) -> Result<Vec<Subscription>, PortalError> {
+        self.needs(Right::SubscriptionsRead)?;
         self.store().read(|view| Ok(view.subscriptions()?))
     }
 
@@ -119,6 +121,7 @@ impl Portal {
         subscription: Option<Uuid>,
         most: u32,
     ) -> Result<Vec<AuditEntry>, PortalError> {
+        self.needs(Right::AuditRead)?;
         Ok(self.store().read(|view| view.audit(subscription, most))?)
     }
 
@@ -127,6 +130,31 @@ impl Portal {
     /// # Errors
     /// What the store says.
     pub fn check_audit(&self, noted: Option<&str>) -> Result<AuditCheck, PortalError> {
+        self.needs(Right::AuditRead)?;
         Ok(self.store().check_audit(noted)?)
+    }
+
+    /// The same for pages: on a thread of its own, because a long audit takes minutes and threads that may wait are few, and one at a
+    /// time.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] while another walk is under way, and what the store says.
+    pub(in crate::portal) async fn check_audit_apart(&self) -> Result<AuditCheck, PortalError> {
+        let busy = |_| StoreError::Busy { doing: "verify the audit" };
+        let place = self.audit_walk().try_acquire_owned().map_err(busy)?;
+        if self.store().is_inline() {
+            return self.check_audit(None);
+        }
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let portal = self.clone();
+        let walk = move || {
+            let checked = portal.check_audit(None);
+            drop(place);
+            // Whoever asked may have gone.
+            let _ = tell.send(checked);
+        };
+        let thread = std::thread::Builder::new().name("audit-walk".to_owned()).spawn(walk);
+        thread.map_err(PortalError::Runtime)?;
+        told.await.unwrap_or(Err(StoreError::Stopped.into()))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Portal, PortalError, clock::whole_second},
-    AccessError, ApiToken, Operator, Right, Rights, TokenDigest, TokenSecret,
+    AccessError, ApiToken, Holder, Operator, Right, Rights, TokenDigest, TokenSecret,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -92,7 +92,12 @@ impl Portal {
         let Some(token) = found.filter(|token| token.is_good(now)) else { return Ok(None) };
         if token.last_used_at.is_none_or(|last| now.duration_since(last) >= LAST_USED) {
             let name = token.name.clone();
-            self.store().write(move |change| change.token_was_used(&name, now))?;
+            let noted = self.store().write(move |change| change.token_was_used(&name, now));
+            // Whoever may read does so on a full disk too.
+            if let Err(error) = noted {
+                let code = error.code();
+                tracing::warn!(%error, code, token = token.name, "that a token was used is not noted");
+            }
         }
         Ok(Some(token))
     }
@@ -100,6 +105,8 @@ impl Portal {
     /// The same portal, for a program that has sent that token.
     #[must_use]
     pub(in crate::portal) fn as_token(&self, token: &ApiToken) -> Self {
-        self.acting_as(&token.actor()).with_rights(Rights::of(token.scopes.iter().copied()))
+        self.acting_as(&token.actor())
+            .with_rights(Rights::of(token.scopes.iter().copied()))
+            .held_by(Holder::Token(token.name.clone()))
     }
 }

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     api::Problem,
-    portal::{Portal, PortalError, UsageView, domain::Environment},
+    portal::{
+        Portal, PortalError, UsageView,
+        domain::{Environment, EnvironmentStanding},
+    },
 };
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -71,8 +74,9 @@ impl Command {
         match self {
             Self::List { subscription, all } => {
                 let mut found = portal.environments(subscription)?;
-                found.retain(|e| all || !e.is_released());
-                list(&found, out)
+                let reserved = |e: &Environment| e.is_reserved(portal.now());
+                found.retain(|e| all || !e.is_released() || reserved(e));
+                list(&found, portal.now(), out)
             }
             Self::Show { id } => show(portal, id, out),
             Self::Release { id } => release(portal, id, out),
@@ -90,7 +94,7 @@ impl Command {
 
 fn show(portal: &Portal, id: Uuid, out: &mut Output) -> Result<(), PortalError> {
     let (environment, usage) = (portal.environment(id)?, portal.environment_usage(id)?);
-    let shown = Shown { usage: Some(&usage), ..Shown::from(&environment) };
+    let shown = Shown { usage: Some(&usage), ..Shown::of(&environment, portal.now()) };
     out.show(&shown, || {
         let optional = |time: Option<Timestamp>| time.map(|time| time.to_string());
         let key = shown.key.clone().unwrap_or_else(|| "none: by Serial Number alone".to_owned());
@@ -115,7 +119,7 @@ fn show(portal: &Portal, id: Uuid, out: &mut Output) -> Result<(), PortalError> 
 }
 
 fn release(portal: &Portal, id: Uuid, out: &mut Output) -> Result<(), PortalError> {
-    let shown = Shown::from(&portal.release_environment(id)?);
+    let shown = Shown::of(&portal.release_environment(id)?, portal.now());
     out.show(&shown, || {
         pairs(&[
             ("Environment", shown.id.to_string()),
@@ -164,32 +168,26 @@ struct Shown<'a> {
     activated_at: Timestamp,
     seen_at: Timestamp,
     released_at: Option<Timestamp>,
-    /// Until when it keeps its slot after an off-line release.
+    /// Until when it keeps its slot after an off-line release, or is kept one.
     slot_held_until: Option<Timestamp>,
     /// In `show` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<&'a UsageView>,
 }
 
-impl From<&Environment> for Shown<'_> {
-    fn from(environment: &Environment) -> Self {
-        let status = if environment.is_released() {
-            "released"
-        } else if environment.chain.is_forked() {
-            "forked"
-        } else {
-            "activated"
-        };
+impl Shown<'_> {
+    fn of(environment: &Environment, now: Timestamp) -> Self {
+        let standing = environment.standing(now);
         Self {
             id: environment.id,
             subscription_id: environment.subscription_id,
             name: environment.name.clone(),
             purpose: environment.purpose.to_string(),
-            status,
+            status: standing.as_str(),
             serial_number: environment.serial_number.to_string(),
             key: environment.key.map(|key| key.thumbprint().to_string()),
             sequence: environment.sequence.0,
-            forked: environment.chain.is_forked(),
+            forked: standing == EnvironmentStanding::Forked,
             activated_at: environment.activated_at,
             seen_at: environment.seen_at,
             released_at: environment.released_at,
@@ -199,8 +197,8 @@ impl From<&Environment> for Shown<'_> {
     }
 }
 
-fn list(found: &[Environment], out: &mut Output) -> Result<(), PortalError> {
-    let shown: Vec<Shown<'_>> = found.iter().map(Shown::from).collect();
+fn list(found: &[Environment], now: Timestamp, out: &mut Output) -> Result<(), PortalError> {
+    let shown: Vec<Shown<'_>> = found.iter().map(|found| Shown::of(found, now)).collect();
     out.show(&shown, || {
         if shown.is_empty() {
             return "There are no environments; `entitlectl activate` on a server makes one."

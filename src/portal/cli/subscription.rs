@@ -95,7 +95,13 @@ impl Command {
         match self {
             Self::Create(create) => create.run(portal, out),
             Self::List => list(&portal.subscriptions()?, portal.now(), out),
-            Self::Show { id, reveal } => show_with_usage(portal, id, reveal, out),
+            Self::Show { id, reveal } => {
+                if reveal {
+                    // Told to the audit before it is printed.
+                    portal.reveal_activation_code(id)?;
+                }
+                show_with_usage(portal, id, reveal, out)
+            }
             Self::Set(set) => set.run(portal, out),
             Self::Renew { id, ends_at } => {
                 show(&portal.renew_subscription(id, ends_at)?, false, portal.now(), out)

@@ -109,7 +109,20 @@ impl Portal {
         &self,
         environment: Option<Uuid>,
     ) -> Result<Vec<AskedRelease>, PortalError> {
+        self.needs(Right::EnvironmentsRead)?;
         Ok(self.store().read(|view| view.waiting_releases(environment))?)
+    }
+
+    /// The release of an environment that its customer asked for last, however it stands.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(in crate::portal) fn last_asked_release(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<AskedRelease>, PortalError> {
+        let (subscription, id) = (environment.subscription_id, environment.id);
+        Ok(self.store().read(|view| view.last_asked_release(subscription, id))?)
     }
 
     /// Approves a release: the environment is released.
@@ -179,11 +192,7 @@ impl Act<'_> {
         let approved = self.decide_release(id, ReleaseState::Done, None)?;
         self.told_of(&approved, "release-approved", &approved.reason)?;
         let environment = approved.environment_id;
-        let found = self.change.environment(environment)?;
-        // Its agent may have released it meanwhile.
-        if found.is_some_and(|environment| !environment.is_released()) {
-            self.release(environment, json!({ "reason": approved.reason }))?;
-        }
+        self.release(environment, json!({ "reason": approved.reason }))?;
         Ok(approved)
     }
 

@@ -47,6 +47,11 @@ impl Machine {
         }
     }
 
+    /// The environment whose license it has.
+    pub(super) const fn environment(&self) -> Option<Uuid> {
+        self.id
+    }
+
     /// All that it has, on another machine.
     pub(super) fn copy(&self) -> Self {
         let mut copy = self.installed_anew(self.key.clone());

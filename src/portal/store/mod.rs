@@ -14,6 +14,8 @@ mod environments;
 mod error;
 mod evidence;
 mod figures;
+mod folding;
+mod migrating;
 mod operators;
 mod postgres;
 mod releases;
@@ -35,9 +37,10 @@ mod writer;
 pub use audit::{AuditEntry, Event};
 pub use audit_chain::{AuditCheck, AuditFault, AuditTampering};
 pub use census::Census;
-pub use copy::{Copied, Location, back_up, migrate, restore};
+pub use copy::{Copied, Location, back_up, restore};
 pub use error::{Fault, StoreError};
 pub use figures::Figures;
+pub use migrating::migrate;
 pub use requests::{AnsweredRequest, StoredAnswer};
 pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
 pub use server::Server;
@@ -46,7 +49,7 @@ pub use succession::RetiredKey;
 pub use tokens::KeptAnswer;
 pub use trials::StartedTrial;
 pub use usage::UsageOf;
-pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
+pub use webhooks::{DueWebhook, MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
 use session::{Database, Row, Session, Value};
@@ -230,7 +233,8 @@ impl Store {
         Ok(session)
     }
 
-    /// Does one change: all of it is durable when this returns `Ok`, none of it was done when it returns `Err`.
+    /// Does one change: all of it is durable when this returns `Ok`, none of it was done when it returns `Err`, unless that is
+    /// [`StoreError::OutcomeUnknown`].
     ///
     /// # Errors
     /// What `work` returns, and what the database says.

@@ -6,9 +6,10 @@
 use super::{
     Fault, StoreError,
     schema::STEPS,
-    server::Server,
+    server::{Server, untrusted},
     session::{Columns, Database, Found, Row, Session, Value, damaged, integer, values},
 };
+use crate::problem::causes;
 use bytes::BytesMut;
 use postgres::{
     Client, Statement,
@@ -28,11 +29,14 @@ const KEPT_STATEMENTS: usize = 128;
 const SETTINGS: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'; \
      SET client_min_messages = 'warning'; SET TimeZone = 'UTC'; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+/// A statement that takes longer keeps a thread from all others. Not while tables are brought up to date.
+const LONGEST_STATEMENT: &str = "SET statement_timeout = '60s'";
 
 impl Database for Server {
     fn connect(&self) -> Result<Box<dyn Session>, StoreError> {
         let client =
-            self.client().map_err(|error| fault(&error)).map_err(StoreError::during("connect"))?;
+            self.client().map_err(|error| untrusted(&error).unwrap_or_else(|| fault(&error)));
+        let client = client.map_err(StoreError::during("connect"))?;
         let session = Connection {
             client: RefCell::new(Some(client)),
             statements: RefCell::default(),
@@ -41,6 +45,7 @@ impl Database for Server {
         };
         session.run(SETTINGS).map_err(StoreError::during("configure"))?;
         migrate(&session)?;
+        session.run(LONGEST_STATEMENT).map_err(StoreError::during("configure"))?;
         Ok(Box::new(session))
     }
 }
@@ -306,7 +311,7 @@ fn lost(reason: &dyn ToString) -> Fault {
 /// What the server said, without the details in which it repeats the values of a row: an Activation Code may be among them.
 fn fault(error: &postgres::Error) -> Fault {
     let Some(said) = error.as_db_error() else {
-        return lost(error);
+        return lost(&causes(error));
     };
     let (code, message) = (said.code().code().to_owned(), said.message().to_owned());
     // Class 08: the connection; 57P01 to 57P03: the server ends, has crashed, or begins; 25P03: it has closed an idle connection.

@@ -1,7 +1,10 @@
 //! What a form sends: from the portal's own page only, and with the token that the page was given.
 
 use super::{PageError, Web, session};
-use crate::portal::http::{ClientAddress, body};
+use crate::{
+    api::Problem,
+    portal::http::{ClientAddress, body},
+};
 use axum::{
     body::Body,
     extract::{Form, FromRequest, FromRequestParts, Multipart, Request},
@@ -32,6 +35,20 @@ pub(in crate::portal) struct Visitor {
     pub(in crate::portal) token: String,
     /// The cookie for it, where there is none yet.
     pub(in crate::portal) cookie: Option<HeaderValue>,
+    /// What brought them here, where the address says it.
+    pub(in crate::portal) notice: Option<&'static str>,
+}
+
+/// What the address of a page where one signs in ends with when a session has ended.
+const ENDED: &str = "done=ended";
+
+impl Visitor {
+    fn notice(parts: &Parts) -> Option<&'static str> {
+        let has_ended = parts.uri.query() == Some(ENDED);
+        has_ended.then_some(
+            "Your session has ended: sign in again. A form that was sent since then was not stored.",
+        )
+    }
 }
 
 impl Owner for Visitor {
@@ -44,14 +61,14 @@ impl FromRequestParts<Web> for Visitor {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
-        let address = ClientAddress::of(parts);
+        let (address, notice) = (ClientAddress::of(parts), Self::notice(parts));
         let name = session::form_cookie_name(web.is_secure);
         if let Some(token) = session::cookie_of(&parts.headers, &name).filter(|t| t.len() >= 40) {
-            return Ok(Self { address, token: token.to_string(), cookie: None });
+            return Ok(Self { address, token: token.to_string(), cookie: None, notice });
         }
         let token = session::random_token().map_err(crate::portal::PortalError::from)?;
         let cookie = Some(session::set_cookie(&name, &token, web.is_secure));
-        Ok(Self { address, token: token.to_string(), cookie })
+        Ok(Self { address, token: token.to_string(), cookie, notice })
     }
 }
 
@@ -83,12 +100,55 @@ impl<W: Owner + Send, T: DeserializeOwned> FromRequest<Web> for Posted<W, T> {
     }
 }
 
-/// A form with one file, as its text.
+/// A form that takes long to fill in, so that what was typed is given back where it can't be taken.
+pub(in crate::portal) struct Typed<W, T> {
+    /// Who sent it.
+    pub(in crate::portal) by: Sender<W>,
+    /// What.
+    pub(in crate::portal) form: T,
+}
+
+/// Who sent a form.
+pub(in crate::portal) enum Sender<W> {
+    /// Someone from a page of theirs.
+    Here(W),
+    /// Someone from a page of another session, which has ended.
+    Anew(W),
+    /// Somebody whose session has ended.
+    Nobody,
+}
+
+impl<W: Owner + Send, T: DeserializeOwned> FromRequest<Web> for Typed<W, T> {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, web: &Web) -> Result<Self, PageError> {
+        let (mut parts, body) = request.into_parts();
+        check_origin(&parts.headers)?;
+        let who = match W::from_request_parts(&mut parts, web).await {
+            Ok(who) => Some(who),
+            // Nothing of a body is read for a stranger.
+            Err(PageError::SignedOut { .. }) if parts.headers.contains_key(header::COOKIE) => None,
+            Err(error) => return Err(error),
+        };
+        let _place = web.place()?;
+        let bytes = body::read_most(body, MOST_FORM).await.map_err(PageError::from)?;
+        let Token { token } = read_form(&parts, bytes.clone()).await?;
+        let form = read_form(&parts, bytes).await?;
+        let by = match who {
+            Some(who) if session::is_same_secret(who.form_token(), &token) => Sender::Here(who),
+            Some(who) => Sender::Anew(who),
+            None => Sender::Nobody,
+        };
+        Ok(Self { by, form })
+    }
+}
+
+/// A form with one file.
 pub(in crate::portal) struct Uploaded<W> {
     /// Who sent it.
     pub(in crate::portal) who: W,
-    /// The file's text; nothing where no file was chosen.
-    pub(in crate::portal) text: Option<String>,
+    /// The file's text, or why it is not taken.
+    pub(in crate::portal) file: Result<String, PageError>,
 }
 
 impl<W: Owner + Send> FromRequest<Web> for Uploaded<W> {
@@ -97,7 +157,11 @@ impl<W: Owner + Send> FromRequest<Web> for Uploaded<W> {
     async fn from_request(request: Request, web: &Web) -> Result<Self, PageError> {
         let (who, parts, body) = sender::<W>(request, web).await?;
         let _place = web.place()?;
-        let bytes = body::read_most(body, MOST_UPLOAD).await.map_err(|_| PageError::upload())?;
+        let bytes = match body::read_most(body, MOST_UPLOAD).await {
+            Ok(bytes) => bytes,
+            // Its token is somewhere in what was not kept; all that comes of it is the form.
+            Err(problem) => return Ok(Self { who, file: Err(not_read(problem)) }),
+        };
         let request = Request::from_parts(parts, Body::from(bytes));
         let mut fields = Multipart::from_request(request, &()).await.map_err(|_| malformed())?;
         let (mut token, mut file) = (String::new(), Vec::new());
@@ -109,8 +173,37 @@ impl<W: Owner + Send> FromRequest<Web> for Uploaded<W> {
             }
         }
         check_token(&who, &token)?;
-        let text = String::from_utf8(file).map_err(|_| PageError::upload())?;
-        Ok(Self { who, text: Some(text).filter(|text| !text.trim().is_empty()) })
+        Ok(Self { who, file: as_text(file) })
+    }
+}
+
+fn not_read(problem: Problem) -> PageError {
+    if problem.status != StatusCode::PAYLOAD_TOO_LARGE.as_u16() {
+        return problem.into();
+    }
+    PageError::refused(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "upload-too-large",
+        "The file is too large",
+        "It has more than 1 MiB, so it is not what the command on the server wrote. Choose that file, as it is.",
+    )
+}
+
+fn as_text(file: Vec<u8>) -> Result<String, PageError> {
+    let refused =
+        |code, title, text| Err(PageError::refused(StatusCode::BAD_REQUEST, code, title, text));
+    match String::from_utf8(file) {
+        Ok(text) if text.trim().is_empty() => refused(
+            "upload-empty",
+            "No file was chosen, or it is empty",
+            "Choose the file that the command on the server wrote.",
+        ),
+        Ok(text) => Ok(text),
+        Err(_) => refused(
+            "upload-no-text",
+            "The file is no text",
+            "It is not what the command on the server wrote. Choose that file, as it is.",
+        ),
     }
 }
 

@@ -1,20 +1,30 @@
 //! A page for each refusal: what happened, in a customer's words, and what to do. What an operator's command would mend is said as a
 //! page or the vendor does it.
 
-use super::page::{Layout, see_other, show_as};
+use super::{
+    Web, customer,
+    faults::{Fault, Faults},
+    page::{Layout, Prose, see_other, show_as},
+    vendor,
+};
 use crate::{
     api::Problem,
     portal::{PortalError, domain::Refusal, store::StoreError},
 };
 use askama::Template;
 use axum::{
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use std::borrow::Cow;
 
 /// Seconds after which a portal that was busy may be asked again.
 const BUSY: u32 = 5;
+
+/// The title of what is told in an operator's words.
+pub(super) const NOT_DONE: &str = "This was not done";
 
 /// Why there is no page, as a page.
 #[derive(Debug)]
@@ -29,14 +39,17 @@ pub(in crate::portal) enum PageError {
 }
 
 /// What a page of refusal says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::portal) struct Refused {
     status: StatusCode,
     code: String,
     title: Cow<'static, str>,
     text: Cow<'static, str>,
     retry_after: Option<u32>,
-    back: &'static str,
+    /// Where it leads back to, unless to where one begins.
+    back: Option<&'static str>,
+    /// Whether it was the portal's fault.
+    failed: bool,
 }
 
 #[derive(Template)]
@@ -44,10 +57,13 @@ pub(in crate::portal) struct Refused {
 struct RefusedPage<'a> {
     layout: Layout,
     title: &'a str,
-    text: &'a str,
+    text: Prose<'a>,
     code: &'a str,
     retry_after: Option<u32>,
     back: &'static str,
+    is_start: bool,
+    failed: bool,
+    for_vendor: bool,
 }
 
 impl PageError {
@@ -58,15 +74,14 @@ impl PageError {
         title: impl Into<Cow<'static, str>>,
         text: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let (title, text) = (title.into(), text.into());
-        let back = "/";
         Self::Refused(Box::new(Refused {
             status,
             code: code.to_owned(),
-            title,
-            text,
+            title: title.into(),
+            text: text.into(),
             retry_after: None,
-            back,
+            back: None,
+            failed: false,
         }))
     }
 
@@ -91,10 +106,38 @@ impl PageError {
         .retry_after(BUSY)
     }
 
-    /// That a file is not one that this page takes.
-    pub(in crate::portal) fn upload() -> Self {
-        let text = "The file is larger than 1 MiB, or is no text, so it is not what `entitlectl` wrote. Nothing was done. Choose the file that the command on the server wrote, as it is.";
-        Self::refused(StatusCode::PAYLOAD_TOO_LARGE, "upload", "The file is not taken", text)
+    /// As what is wrong with `field` of the form that was sent, or with none of them; itself where the form is not what would help.
+    ///
+    /// # Errors
+    /// This, where nobody is signed in any more, there is no such thing, the role does not allow it, or the portal failed.
+    pub(in crate::portal) fn on_form(
+        self,
+        field: impl Into<Cow<'static, str>>,
+    ) -> Result<Faults, Self> {
+        let refused = match self {
+            Self::Refused(refused) => refused,
+            Self::SignedOut { .. } => return Err(self),
+        };
+        let is_of_no_form = matches!(refused.code.as_str(), "not-found" | "not-allowed")
+            || refused.status == StatusCode::INTERNAL_SERVER_ERROR;
+        if is_of_no_form {
+            return Err(Self::Refused(refused));
+        }
+        let Refused { status, code, title, text, retry_after, .. } = *refused;
+        let fault = if title == NOT_DONE {
+            Fault::new(field, text)
+        } else {
+            Fault::new(field, title).mended_by(text)
+        };
+        Ok(Faults { status, list: vec![fault], code: Some(code), retry_after })
+    }
+
+    /// The stable code; empty where nobody is signed in.
+    pub(in crate::portal) fn code(&self) -> &str {
+        match self {
+            Self::SignedOut { .. } => "",
+            Self::Refused(refused) => &refused.code,
+        }
     }
 
     /// Asks to come again after so many seconds.
@@ -105,10 +148,10 @@ impl PageError {
         self
     }
 
-    /// Where the page leads back to, `/` unless told.
+    /// Where the page leads back to; unless told, to where one signs in.
     pub(in crate::portal) fn back_to(mut self, page: &'static str) -> Self {
         if let Self::Refused(refused) = &mut self {
-            refused.back = page;
+            refused.back = Some(page);
         }
         self
     }
@@ -120,20 +163,58 @@ impl IntoResponse for PageError {
             Self::SignedOut { sign_in } => return see_other(sign_in),
             Self::Refused(refused) => refused,
         };
-        let page = RefusedPage {
-            layout: Layout::bare(),
-            title: &refused.title,
-            text: &refused.text,
-            code: &refused.code,
-            retry_after: refused.retry_after,
-            back: refused.back,
-        };
-        let mut response = show_as(refused.status, &page);
+        let mut response = refused.page(Layout::bare(), false);
         if let Some(seconds) = refused.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // For `lay_out`, which knows who asked, and where.
+        response.extensions_mut().insert(*refused);
         response
     }
+}
+
+impl Refused {
+    fn page(&self, layout: Layout, for_vendor: bool) -> Response {
+        let start = if for_vendor { vendor::SIGN_IN } else { customer::SIGN_IN };
+        show_as(
+            self.status,
+            &RefusedPage {
+                layout,
+                title: &self.title,
+                text: Prose(&self.text),
+                code: &self.code,
+                retry_after: self.retry_after,
+                back: self.back.unwrap_or(start),
+                is_start: self.back.is_none(),
+                failed: self.failed,
+                for_vendor,
+            },
+        )
+    }
+}
+
+/// Gives a page of refusal what is around the other pages of whoever asked: the vendor's or the customer's words, way back and navigation.
+pub(in crate::portal) async fn lay_out(
+    State(web): State<Web>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/v1/") {
+        return next.run(request).await;
+    }
+    let for_vendor = path == "/vendor" || path.starts_with("/vendor/");
+    let (mut asked, body) = request.into_parts();
+    let mut response = next.run(Request::from_parts(asked.clone(), body)).await;
+    let Some(refused) = response.extensions_mut().remove::<Refused>() else { return response };
+    let layout = if for_vendor {
+        vendor::layout_of(&web, &mut asked).await
+    } else {
+        customer::layout_of(&web, &mut asked).await
+    };
+    let page = refused.page(layout.unwrap_or_else(|| Layout::visitor(&web, "")), for_vendor);
+    *response.body_mut() = page.into_body();
+    response
 }
 
 impl From<Problem> for PageError {
@@ -156,7 +237,11 @@ impl From<PortalError> for PageError {
     fn from(error: PortalError) -> Self {
         match error {
             PortalError::Refusal(refusal) => refusal.into(),
-            PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => Self::busy(),
+            PortalError::Store(StoreError::OutcomeUnknown { .. }) => unknown_outcome(&error),
+            PortalError::Store(ref store) if store.is_passing() => {
+                tracing::warn!(%error, code = error.code(), "a page could not be made for now");
+                Self::busy()
+            }
             PortalError::NoTrials => Self::not_found("page"),
             PortalError::NoEnvironment { .. } => Self::not_found("environment"),
             PortalError::NoSubscription { .. } => Self::not_found("subscription"),
@@ -185,20 +270,35 @@ impl From<Refusal> for PageError {
     }
 }
 
-/// What went wrong in the portal itself stands in its log, not on a page.
-fn failed(error: &PortalError) -> PageError {
-    tracing::error!(%error, code = error.code(), "a page could not be made");
-    let text = "The portal failed while it did this, and nothing was changed. Try again; if it stays so, ask your vendor, who finds the reason in the portal's log.";
+/// The one failure that may have changed something.
+fn unknown_outcome(error: &PortalError) -> PageError {
+    tracing::error!(%error, code = error.code(), "whether a change is stored is not known");
+    let text = "The portal lost its database while it stored this, so it may be done or not. Open the page again and look how it stands before you do it once more.";
     PageError::refused(
         StatusCode::INTERNAL_SERVER_ERROR,
-        "portal-failed",
-        "The portal failed",
+        "outcome-unknown",
+        "Whether it was done is not known",
         text,
     )
 }
 
+/// What went wrong in the portal itself stands in its log, not on a page.
+fn failed(error: &PortalError) -> PageError {
+    tracing::error!(%error, code = error.code(), "a page could not be made");
+    let mut page = PageError::refused(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "portal-failed",
+        "The portal failed",
+        "The portal failed while it did this, and nothing was changed. Try again.",
+    );
+    if let PageError::Refused(refused) = &mut page {
+        refused.failed = true;
+    }
+    page
+}
+
 /// A message as a sentence of its own.
-fn sentence(message: &str) -> String {
+pub(super) fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();
     let mut text: String = first.chain(letters).collect();
@@ -239,6 +339,10 @@ fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
             "No environment of this purpose is free",
             "All environments of this purpose are in use. Release one that is not needed any more, or ask your vendor for more.",
         ),
+        "slot-held" => (
+            "Its slot of another purpose is held",
+            "This server was released, and its license may still run until the slot is free. Choose the purpose that it had, or ask your vendor to free the slot.",
+        ),
         "serial-only-not-allowed" => (
             "A request file is needed",
             "Your vendor gives licenses to machines that made a request only. On the server, run `entitlectl request`, and upload the file that it writes.",
@@ -268,9 +372,35 @@ fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
             "What is used is known as of a later time: by a newer report, or as the server told it with a request. There is nothing to do; make a new one where the figures have changed.",
         ),
         "name" => (
-            "A name is not taken",
-            "Names and reasons have 1 to 200 bytes and no control characters. Go back and give another one.",
+            "This text is empty or too long",
+            "A name or a reason is one line of 1 to 200 letters.",
         ),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_the_store_is_told_as_what_it_is() {
+        let doing = "commit";
+        let lost = || "connection reset".to_owned();
+        for (error, status, is_passing) in [
+            (StoreError::Busy { doing }, 503, true),
+            (StoreError::Undone, 503, true),
+            (StoreError::Unavailable { doing, reason: lost() }, 503, true),
+            (StoreError::OutcomeUnknown { reason: lost() }, 500, false),
+            (StoreError::Failed, 500, false),
+        ] {
+            let is_unknown = matches!(error, StoreError::OutcomeUnknown { .. });
+            let page = PageError::from(PortalError::Store(error));
+            let PageError::Refused(refused) = &page else { panic!("{page:?}") };
+            assert_eq!(refused.text.contains("may be done or not"), is_unknown, "{page:?}");
+            let response = page.into_response();
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), is_passing);
+        }
+    }
 }

@@ -56,7 +56,7 @@ fn is_alive(session: &StoredSession, now: Timestamp) -> bool {
     now < session.expires_at && now.duration_since(session.seen_at) < IDLE
 }
 
-/// The session of that kind that the cookie names, and a note that it was used. It blocks.
+/// The session of that kind that the cookie names, and a note that it was used, where one can be kept. It blocks.
 ///
 /// # Errors
 /// What the store says.
@@ -71,9 +71,11 @@ fn find(
         return Ok(None);
     };
     if now.duration_since(session.seen_at) >= NOTED {
-        portal
-            .store()
-            .write(move |change| Ok::<_, PortalError>(change.touch_session(&digest, now)?))?;
+        let noted = portal.store().write(move |change| change.touch_session(&digest, now));
+        // Whoever may read does so on a full disk too; the session ends sooner then.
+        if let Err(error) = noted {
+            tracing::warn!(%error, code = error.code(), "that a session was used is not noted");
+        }
     }
     Ok(Some(session))
 }
@@ -92,6 +94,11 @@ pub(in crate::portal) async fn current(
     };
     let portal = web.portal.clone();
     Ok(web.blocking(move || find(&portal, kind, &token)).await?)
+}
+
+/// Whether the browser has a session's cookie still, so that one that is not there any more has ended.
+pub(in crate::portal) fn was_begun(web: &Web, kind: SessionKind, headers: &HeaderMap) -> bool {
+    cookie_of(headers, &cookie_name(kind, web.is_secure)).is_some_and(|token| !token.is_empty())
 }
 
 /// Signs in: a new session under a new token, with its audit entry. Returns the value of the `Set-Cookie` header; none where

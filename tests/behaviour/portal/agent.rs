@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 /// Asks as an agent does, with a key and hardware of its own.
-pub(super) struct Agent {
+pub(crate) struct Agent {
     key: KeyPair,
     serial: SerialNumber,
     held: Option<String>,
@@ -20,7 +20,7 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    pub(super) fn new(hardware: &str) -> Self {
+    pub(crate) fn new(hardware: &str) -> Self {
         Self {
             key: KeyPair::generate().unwrap(),
             serial: SerialNumber::mint("smbios-uuid", hardware),
@@ -30,27 +30,27 @@ impl Agent {
     }
 
     /// The same machine after its state was lost.
-    pub(super) fn installed_anew(&self) -> Self {
+    pub(crate) fn installed_anew(&self) -> Self {
         Self { key: KeyPair::generate().unwrap(), held: None, previous: None, ..*self }
     }
 
     /// A copy of all that it has.
-    pub(super) fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         let (key, held) = (self.key.clone(), self.held.clone());
         Self { key, held, ..*self }
     }
 
     /// Its last request that was answered, as its operator sees it.
-    pub(super) fn last_request(&self) -> String {
+    pub(crate) fn last_request(&self) -> String {
         self.previous.unwrap().to_string()
     }
 
-    pub(super) fn request(&self, request: RequestKind, code: Option<&ActivationCode>) -> String {
+    pub(crate) fn request(&self, request: RequestKind, code: Option<&ActivationCode>) -> String {
         sign_request(&self.claims(request, code), &self.key).unwrap()
     }
 
     /// A rebind with the Activation Code, and with the one-time code where there is one.
-    pub(super) fn rebind(&self, code: &ActivationCode, one_time: Option<&RebindCode>) -> String {
+    pub(crate) fn rebind(&self, code: &ActivationCode, one_time: Option<&RebindCode>) -> String {
         let mut claims = self.claims(RequestKind::Rebind, Some(code));
         let key = self.key.public();
         claims.rebind_proof = one_time.map(|one_time| one_time.proof(claims.jti, &key));
@@ -58,7 +58,7 @@ impl Agent {
     }
 
     /// A request by which it takes the place of `old`, whose key consents.
-    pub(super) fn succeed(
+    pub(crate) fn succeed(
         &mut self,
         request: RequestKind,
         old: &Self,
@@ -92,7 +92,7 @@ impl Agent {
         }
     }
 
-    pub(super) fn settle(&mut self, answer: &str, vendor: &Vendor) -> OpenedAnswer {
+    pub(crate) fn settle(&mut self, answer: &str, vendor: &Vendor) -> OpenedAnswer {
         let opened = open_answer(answer, PRODUCT, &vendor.roots(), None).unwrap();
         self.previous = Some(opened.in_reply_to);
         if let Some(license) = &opened.license {
@@ -102,7 +102,7 @@ impl Agent {
         opened
     }
 
-    pub(super) async fn activate(
+    pub(crate) async fn activate(
         &mut self,
         server: &Server,
         vendor: &Vendor,
@@ -113,7 +113,7 @@ impl Agent {
         self.settle(&answer, vendor)
     }
 
-    pub(super) async fn refresh(&mut self, server: &Server, vendor: &Vendor) -> OpenedAnswer {
+    pub(crate) async fn refresh(&mut self, server: &Server, vendor: &Vendor) -> OpenedAnswer {
         let (status, answer) = server.post(self.request(RequestKind::Refresh, None)).await;
         assert_eq!(status, 200, "{answer}");
         self.settle(&answer, vendor)

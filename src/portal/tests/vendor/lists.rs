@@ -181,3 +181,33 @@ async fn what_is_used_is_shown_by_limit_and_environment() {
     assert_eq!(lines[1..], [row.as_str()], "no limit's name is a formula");
     assert_eq!(lines[0].matches(',').count(), row.matches(',').count());
 }
+
+#[tokio::test]
+async fn an_environment_is_told_as_it_stands_now() {
+    use crate::license::{Purpose, RequestKind};
+    let vendor = Vendor::new();
+    let (mut agent, id, sold) = vendor.activated();
+    let status = async |id: &str| {
+        let shown = vendor.get(&format!("/environments/{id}")).await.json();
+        let listed = vendor.get("/environments").await.json();
+        let listed = listed["items"].as_array().unwrap().iter().find(|item| item["id"] == id);
+        assert_eq!(listed.unwrap()["status"], shown["status"]);
+        shown["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(status(&id).await, "activated");
+    let mut copy = agent.copy();
+    agent.refresh(&vendor.stage).unwrap();
+    copy.refresh(&vendor.stage).unwrap();
+    assert_eq!(status(&id).await, "forked");
+    // A branch that is silent is closed, though nobody has asked since.
+    vendor.stage.days_later(15);
+    assert_eq!(status(&id).await, "activated");
+    agent.send(&vendor.stage, &agent.request(RequestKind::Release)).unwrap();
+    assert_eq!(status(&id).await, "released");
+    let serial = super::super::stage::Agent::new("b", Purpose::Quality).serial;
+    let sold = sold.parse().unwrap();
+    let kept = vendor.stage.portal.reserve_slot(sold, serial, Purpose::Quality, "B").unwrap();
+    assert_eq!(status(&kept.id.to_string()).await, "reserved");
+    vendor.stage.days_later(14);
+    assert_eq!(status(&kept.id.to_string()).await, "released");
+}

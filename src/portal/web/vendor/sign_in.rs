@@ -3,15 +3,16 @@
 use super::{
     super::{
         PageError, Web,
+        faults::{Fault, Faults},
         form::{Posted, Visitor},
-        page::{Layout, see_other, show_as},
+        page::{Layout, see_other},
         session,
     },
     SignedIn, told,
 };
 use crate::portal::{
-    ClientAddress,
-    access::{Password, SignInError},
+    ClientAddress, PortalError,
+    access::{Operator, Password, SignInError},
     store::SessionKind,
 };
 use askama::Template;
@@ -30,7 +31,6 @@ const FIRST: &str = "/vendor/subscriptions";
 struct SignInPage {
     layout: Layout,
     name: String,
-    error: Option<String>,
 }
 
 /// No `Debug`: the password is a secret.
@@ -51,18 +51,12 @@ pub(super) async fn page(
     if who.is_ok() {
         return Ok(see_other(FIRST));
     }
-    Ok(form(&web, visitor, String::new(), StatusCode::OK, None))
+    Ok(form(&web, visitor, String::new(), None))
 }
 
-fn form(
-    web: &Web,
-    visitor: Visitor,
-    name: String,
-    status: StatusCode,
-    error: Option<String>,
-) -> Response {
-    let layout = Layout::visitor(web, &visitor.token);
-    let mut response = show_as(status, &SignInPage { layout, name, error });
+fn form(web: &Web, visitor: Visitor, name: String, faults: Option<Faults>) -> Response {
+    let layout = Layout { notice: visitor.notice, faults, ..Layout::visitor(web, &visitor.token) };
+    let mut response = layout.reply().with(&SignInPage { layout, name });
     if let Some(cookie) = visitor.cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -87,12 +81,10 @@ pub(super) async fn sign_in(
                 SignInError::Busy => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::FORBIDDEN,
             };
+            // Which of the two is wrong is told to nobody.
             let text = super::sentence(&error.to_string());
-            let mut response = form(&web, visitor, name, status, Some(text));
-            if let Some(seconds) = error.retry_after() {
-                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            }
-            Ok(response)
+            let faults = Faults::new(status, vec![Fault::new("name", text)]);
+            Ok(form(&web, visitor, name, Some(faults.retry_after(error.retry_after()))))
         }
     }
 }
@@ -105,13 +97,22 @@ async fn signed_in(
     from: ClientAddress,
 ) -> Result<HeaderValue, SignInError> {
     let operator = web.portal.sign_in(name, password, from).await?;
+    begin(web, operator, from).await?.ok_or(SignInError::Refused)
+}
+
+/// A session of an operator whose password was verified; none where it was changed since.
+pub(super) async fn begin(
+    web: &Web,
+    operator: Operator,
+    from: ClientAddress,
+) -> Result<Option<HeaderValue>, PortalError> {
     let (portal, is_secure) =
         (web.portal.acting_as(&format!("{} via {}", operator.actor(), from.0)), web.is_secure);
     let begin = move || {
         let name = operator.name.clone();
         session::begin(&portal, is_secure, SessionKind::Operator, &name, None, Some(operator))
     };
-    web.blocking(begin).await?.ok_or(SignInError::Refused)
+    web.blocking(begin).await
 }
 
 /// A form with nothing in it but its token.

@@ -3,6 +3,8 @@
 use super::{
     super::{
         PageError, Web,
+        address::{Asked, At},
+        faults::Faults,
         form::Posted,
         page::{Layout, day, moment, see_other, show},
         usage::{self, UsageRow},
@@ -14,6 +16,7 @@ use super::{
 use crate::{
     codes::{ActivationCode, SerialNumber},
     portal::{
+        Portal,
         access::Right,
         domain::{Standing, Subscription},
         export::{SUBSCRIPTIONS, subscriptions_csv},
@@ -22,18 +25,17 @@ use crate::{
     },
 };
 use askama::Template;
-use axum::{
-    extract::{Path, Query, State},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
 /// Subscriptions of a page.
 const ROWS: u32 = 50;
-/// Environments and audit entries of a subscription's page.
-const BELOW: u32 = 100;
+/// Environments of a subscription's page.
+const ENVIRONMENTS: u32 = 100;
+/// Audit entries of it.
+const ENTRIES: u32 = 20;
 
 /// What is searched for.
 #[derive(Debug, Default, Deserialize)]
@@ -64,7 +66,6 @@ struct Row {
 struct ListPage {
     layout: Layout,
     search: Search,
-    error: Option<&'static str>,
     rows: Vec<Row>,
     next: Option<Uuid>,
     may_sell: bool,
@@ -84,38 +85,51 @@ pub(super) fn state(subscription: &Subscription, now: Timestamp) -> &'static str
 pub(super) async fn list(
     State(web): State<Web>,
     who: SignedIn,
-    Query(search): Query<Search>,
+    Asked(search): Asked<Search>,
+) -> Result<Response, PageError> {
+    let faults = misread(&search);
+    shown(&web, &who, search, faults).await
+}
+
+/// What is wrong with the Serial Number that is searched for.
+fn misread(search: &Search) -> Option<Faults> {
+    let serial = search.serial.trim();
+    let is_wrong = !serial.is_empty() && serial.parse::<SerialNumber>().is_err();
+    let text = "This is no Serial Number: eight groups of three, as `entitlectl status` shows it.";
+    is_wrong.then(|| Faults::one(StatusCode::OK, "serial", text))
+}
+
+async fn shown(
+    web: &Web,
+    who: &SignedIn,
+    search: Search,
+    faults: Option<Faults>,
 ) -> Result<Response, PageError> {
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    let serial = given(&search.serial).map(|text| text.parse::<SerialNumber>());
-    let error = serial.as_ref().filter(|serial| serial.is_err()).map(
-        |_| "This is no Serial Number: eight groups of three, as `entitlectl status` shows it.",
-    );
     let filter = SubscriptionFilter {
         customer: given(&search.customer),
         edition: given(&search.edition),
         standing: given(&search.standing),
         activation: None,
-        serial_number: serial.and_then(Result::ok),
+        serial_number: search.serial.trim().parse().ok(),
     };
     let before = search.before.parse().ok();
-    let mut found = match error {
-        Some(_) => Vec::new(),
-        None => {
-            who.ask(&web, move |portal| portal.search_subscriptions(&filter, before, ROWS + 1))
-                .await?
-        }
+    let mut found = if faults.as_ref().is_some_and(|faults| faults.is_about("serial")) {
+        Vec::new()
+    } else {
+        let search = move |portal: &Portal| portal.search_subscriptions(&filter, before, ROWS + 1);
+        who.ask(web, search).await?
     };
     let more = found.len() > ROWS as usize;
     found.truncate(ROWS as usize);
     let now = web.portal.now();
-    Ok(show(&ListPage {
-        layout: who.layout(&web, "/vendor/subscriptions", &Done::default()),
+    let layout = who.layout(web, "/vendor/subscriptions", &Done::default()).refused(faults);
+    Ok(layout.reply().with(&ListPage {
+        layout,
         next: found.last().filter(|_| more).map(|last| last.id),
         rows: found.iter().map(|subscription| row(subscription, now)).collect(),
         may_sell: who.may(Right::SubscriptionsWrite),
         search,
-        error,
     }))
 }
 
@@ -143,15 +157,23 @@ pub(super) async fn find(
     Posted { who, form: FindForm { code } }: Posted<SignedIn, FindForm>,
 ) -> Result<Response, PageError> {
     let Ok(code) = code.parse::<ActivationCode>() else {
-        return Err(PageError::not_found("subscription of this Activation Code"));
+        let text =
+            "This is no Activation Code: eight groups of three. Compare it with the customer's.";
+        return not_found(&web, &who, text).await;
     };
     let filter =
         SubscriptionFilter { activation: Some(code.id()), ..SubscriptionFilter::default() };
     let found = who.ask(&web, move |portal| portal.search_subscriptions(&filter, None, 1)).await?;
     match found.first() {
         Some(found) => Ok(see_other(&format!("/vendor/subscriptions/{}", found.id))),
-        None => Err(PageError::not_found("subscription of this Activation Code")),
+        None => not_found(&web, &who, "No subscription here has this Activation Code.").await,
     }
+}
+
+/// The list again, with what is wrong with the Activation Code; that is typed anew.
+async fn not_found(web: &Web, who: &SignedIn, text: &'static str) -> Result<Response, PageError> {
+    let faults = Faults::one(StatusCode::NOT_FOUND, "code", text);
+    shown(web, who, Search::default(), Some(faults)).await
 }
 
 struct Fact {
@@ -174,29 +196,44 @@ struct SubscriptionPage {
     usage: Vec<UsageRow>,
     usage_base: &'static str,
     environments: Vec<EnvironmentRow>,
+    /// Whether they are older ones than the first.
+    are_older: bool,
+    /// From which environment on the next page goes.
+    older: Option<Uuid>,
     entries: Vec<EntryRow>,
     may_sell: bool,
     may_reveal: bool,
 }
 
+/// From which environment on.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Older {
+    #[serde(default)]
+    before: String,
+}
+
 pub(super) async fn page(
     State(web): State<Web>,
     who: SignedIn,
-    Path(id): Path<Uuid>,
-    Query(done): Query<Done>,
+    At(id): At<Uuid>,
+    Asked(done): Asked<Done>,
+    Asked(Older { before }): Asked<Older>,
 ) -> Result<Response, PageError> {
-    let (sold, environments, entries, usage) = who
+    let before = before.parse().ok();
+    let (sold, mut environments, entries, usage) = who
         .ask(&web, move |portal| {
             let of = EnvironmentFilter { subscription: Some(id), ..EnvironmentFilter::default() };
             let told = AuditFilter { subscription: Some(id), ..AuditFilter::default() };
             Ok((
                 portal.subscription(id)?,
-                portal.search_environments(&of, None, BELOW)?,
-                portal.search_audit(&told, None, 20)?,
+                portal.search_environments(&of, before, ENVIRONMENTS + 1)?,
+                portal.search_audit(&told, None, ENTRIES)?,
                 portal.usage(id)?,
             ))
         })
         .await?;
+    let more = environments.len() > ENVIRONMENTS as usize;
+    environments.truncate(ENVIRONMENTS as usize);
     let reason = match &sold.standing {
         Standing::Revoked { at, reason } => Some(format!("{reason} ({})", moment(*at))),
         _ => None,
@@ -207,11 +244,12 @@ pub(super) async fn page(
             if limit.enforcement == crate::license::Enforcement::Hard { "hard" } else { "soft" };
         (name.clone(), format!("{number} ({kind})"))
     };
+    let now = web.portal.now();
     Ok(show(&SubscriptionPage {
         layout: who.layout(&web, "", &done),
         id,
         customer: sold.customer.clone(),
-        state: state(&sold, web.portal.now()),
+        state: state(&sold, now),
         standing: sold.standing.as_str(),
         reason,
         facts: facts(&sold),
@@ -222,9 +260,11 @@ pub(super) async fn page(
             .map(|(name, v)| (name.clone(), v.to_string()))
             .collect(),
         limits: sold.terms.limits.iter().map(limit).collect(),
+        are_older: before.is_some(),
+        older: environments.last().filter(|_| more).map(|last| last.id),
         usage: usage::rows(&usage),
         usage_base: "/vendor",
-        environments: environments.iter().map(EnvironmentRow::from).collect(),
+        environments: environments.iter().map(|found| EnvironmentRow::of(found, now)).collect(),
         entries: rows_of(entries),
         may_sell: who.may(Right::SubscriptionsWrite),
         may_reveal: who.may(Right::ActivationCodesRead),
