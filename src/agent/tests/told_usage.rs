@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::{Command, Reply},
     license::{RequestKind, ToldLimit, ToldUsage},
-    portal::{UsageRoad, UsageView},
+    portal::{LimitUsage, UsageRoad},
 };
 use std::time::Duration;
 
@@ -28,8 +28,10 @@ fn users(stage: &Stage) -> ToldLimit {
     told(stage).unwrap().limits["users"]
 }
 
-fn known(stage: &Stage) -> UsageView {
-    stage.portal.usage(stage.subscription.id).unwrap()
+/// What the portal knows of users.
+fn known(stage: &Stage) -> LimitUsage {
+    let limits = stage.portal.usage(stage.subscription.id).unwrap().limits;
+    limits.into_iter().find(|limit| limit.name == "users").unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,7 +41,7 @@ async fn without_the_operator_s_word_nothing_is_told() {
     stage.refresh().await.unwrap();
     let by_hand = stage.request_by_hand(RequestKind::Refresh).await.unwrap();
     assert_eq!((told(&stage), claims(&by_hand).usage), (None, None));
-    assert!(known(&stage).limits[0].environments.is_empty());
+    assert!(known(&stage).environments.is_empty());
     assert!(!stage.events().iter().any(|event| event.detail.contains("what is used")));
     let asked = stage.call(Command::Usage).await;
     let Ok(Reply::Usage(overview)) = asked else { panic!("{asked:?}") };
@@ -51,19 +53,19 @@ async fn a_refresh_tells_sums_and_peaks_and_no_users() {
     let stage = telling().await;
     stage.refresh().await.unwrap();
     assert_eq!(told(&stage), None, "nobody has reported");
-    report(&stage, "app", 40, DAY).await.unwrap();
+    report(&stage, "web @ 1", 40, DAY).await.unwrap();
     report_users(&stage, &["ada@example.org", "bob@example.org"], &[], HOUR).await.unwrap();
     stage.pass(HOUR * 2).await;
     stage.refresh().await.unwrap();
     let figures = users(&stage);
     assert_eq!((figures.used, figures.peak.map(|peak| peak.used)), (Some(40), Some(42)));
     let measured_at = told(&stage).unwrap().measured_at;
-    let limit = known(&stage).limits.remove(0);
+    let limit = known(&stage);
     let [environment] = &limit.environments[..] else { panic!("{limit:?}") };
     assert_eq!((environment.used, environment.peak), (Some(40), 42));
     assert_eq!((environment.measured_at, environment.road), (measured_at, UsageRoad::Online));
     let sent = format!("{:?}", claims(stage.link.sent().last().unwrap()));
-    assert!(!sent.contains("ada@") && !sent.contains("app\""), "{sent}");
+    assert!(!sent.contains("ada@") && !sent.contains("web @ 1"), "{sent}");
     let last = stage.events().into_iter().rfind(|event| event.action == "requested").unwrap();
     assert!(last.detail.ends_with(", tells what is used"), "{}", last.detail);
     let asked = stage.call(Command::Usage).await;
@@ -102,7 +104,7 @@ async fn by_hand_it_is_told_as_well_and_a_release_tells_nothing() {
     assert_eq!(claims(&request).usage.unwrap().limits["users"].used, Some(7));
     let answer = stage.portal.handle_carried_request(request.as_bytes()).unwrap();
     stage.install(answer).await.unwrap();
-    let limit = known(&stage).limits.remove(0);
+    let limit = known(&stage);
     let told = &limit.environments[0];
     assert_eq!((told.used, told.road), (Some(7), UsageRoad::Courier));
     let release = stage.request_by_hand(RequestKind::Release).await.unwrap();

@@ -112,11 +112,11 @@ async fn figures_of_requests_are_shown_with_their_date_to_customer_and_vendor() 
     for (hardware, used) in [("<b>a", Some(812)), ("b", Some(200))] {
         let mut agent = Agent::new(hardware, Purpose::Production);
         agent.activate(&stage, &sold.activation_code).unwrap();
-        stage.later(jiff::SignedDuration::from_hours(1));
+        stage.later(jiff::SignedDuration::from_mins(10));
         tell(&stage, &mut agent, used);
         ids.push(agent);
     }
-    let both = ["1012", "1 March 2026, 01:00 UTC or later", "all together", "the server"];
+    let both = ["1012", "1 March 2026, 00:10 UTC or later", "all together", "the server"];
     let page = browser.get("/subscription").await;
     page.has(&both);
     page.has(&["900 on 2026-02-28", "in the sum twice", "Site &#60;b&#62;a"]);
@@ -126,14 +126,14 @@ async fn figures_of_requests_are_shown_with_their_date_to_customer_and_vendor() 
     page.lacks(&["<b>a"]);
     let environment = format!("/vendor/environments/{}", ids[1].id.unwrap());
     let page = vendor.get(&environment).await;
-    page.has(&["200", "1 March 2026, 02:00 UTC"]);
+    page.has(&["200", "1 March 2026, 00:20 UTC"]);
     page.lacks(&[">812<", "all together"]);
     tell(&stage, &mut ids[1], None);
     let page = browser.get("/subscription").await;
     page.has(&["not known", "Site b: 900 on"]);
     page.lacks(&["1012 on ", ">1012<"]);
     let csv = vendor.get("/vendor/export/usage.csv").await;
-    csv.has(&["Site b,production,users,1000,soft,,900,2026-02-28,2026-03-01T02:00:00Z"]);
+    csv.has(&["Site b,production,users,1000,soft,,900,2026-02-28,2026-03-01T00:20:00Z"]);
 }
 
 /// A refresh that tells so many users as of now.
