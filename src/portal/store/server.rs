@@ -1,10 +1,6 @@
 //! Where a PostgreSQL database is, and how it is reached: the URL, the password, TLS.
 
-use super::StoreError;
-use postgres::{
-    Client, Config, NoTls,
-    config::{Host, SslMode},
-};
+use super::{StoreError, wire::Moves};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
@@ -16,6 +12,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
+};
+use tokio_postgres::{
+    Client, Config, NoTls,
+    config::{Host, SslMode},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -91,11 +91,14 @@ impl Server {
         }
     }
 
-    pub(super) fn client(&self) -> Result<Client, postgres::Error> {
-        match &self.tls {
-            Some(tls) => self.config.connect(tls.clone()),
-            None => self.config.connect(NoTls),
+    /// Connects: the client, and what carries its questions.
+    pub(super) async fn client(&self) -> Result<(Client, Moves), tokio_postgres::Error> {
+        if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await?;
+            return Ok((client, Box::pin(connection)));
         }
+        let (client, connection) = self.config.connect(NoTls).await?;
+        Ok((client, Box::pin(connection)))
     }
 }
 
