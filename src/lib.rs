@@ -31,6 +31,8 @@ pub mod portal;
 pub mod problem;
 #[cfg(feature = "server")]
 pub mod store;
+#[cfg(feature = "server")]
+mod terminal;
 pub mod terms;
 #[cfg(feature = "server")]
 pub mod upstream;

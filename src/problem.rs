@@ -1,5 +1,5 @@
 //! Problem documents, RFC 9457: how every HTTP interface refuses. `api`, `members`, `portal`, `agent` and `cli` make them,
-//! `client` reads them; this calls nothing.
+//! `client` reads them; this calls nothing. And [`causes`], by which whoever asks over a network tells what stood in the way.
 
 #[cfg(feature = "server")]
 use axum::{
@@ -58,6 +58,22 @@ impl Problem {
         self.retry_after = Some(seconds);
         self
     }
+}
+
+/// An error with its causes: those of network libraries alone say 'error sending request' and no more.
+#[cfg(feature = "server")]
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
 }
 
 #[cfg(feature = "server")]

@@ -4,9 +4,8 @@ use crate::Failure;
 use entitled::{
     codes::{ActivationCode, SerialNumber},
     license::{
-        Activation, Candidate, EvidenceDigest, KeyPair, MachineFacts, Outcome, Purpose,
-        RequestClaims, RequestId, RequestKind, RequestedEnvironment, Roots, open_answer,
-        sign_request,
+        Activation, Candidate, EvidenceDigest, KeyPair, Outcome, Purpose, RequestClaims, RequestId,
+        RequestKind, RequestedEnvironment, Roots, open_answer, sign_request,
     },
 };
 use jiff::Timestamp;
@@ -76,38 +75,23 @@ impl Agent {
         let jti = RequestId(Uuid::now_v7());
         let key = self.key.public();
         let activates = request == RequestKind::Activate;
+        let environment = RequestedEnvironment {
+            id: self.environment,
+            name: "Main site".to_owned(),
+            purpose: self.purpose,
+        };
+        let made = (jti, Timestamp::now());
         let claims = RequestClaims {
-            aud: PRODUCT.to_owned(),
-            jti,
-            iat: Timestamp::now(),
-            request,
-            sub: self.serial,
             activation: activates.then(|| Activation::new(&self.code, jti, &key)),
-            rebind_proof: None,
-            consent: None,
-            environment: RequestedEnvironment {
-                id: self.environment,
-                name: "Main site".to_owned(),
-                purpose: self.purpose,
-            },
             candidates: vec![Candidate {
                 serial_number: self.serial,
                 source: "smbios-uuid".to_owned(),
             }],
             evidence: self.evidence.clone(),
-            machine: MachineFacts {
-                kind: "bare-metal".to_owned(),
-                overridden: false,
-                virtual_machine: false,
-                agent: "0.1.0".to_owned(),
-            },
             previous: self.previous.replace(jti),
-            unsettled: Vec::new(),
             held: self.held.clone(),
-            reserved: Vec::new(),
-            floor: None,
             trust_version,
-            ca: None,
+            ..RequestClaims::new(request, self.serial, environment, PRODUCT, made)
         };
         Ok(sign_request(&claims, &self.key)?)
     }

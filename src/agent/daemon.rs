@@ -309,6 +309,7 @@ fn controller(
         directory: Some(directory),
         hardware,
         portal: portal.map(|portal| Arc::new(portal) as Arc<dyn Portal>),
+        reports_usage: settings.reports_usage,
         clock,
         metrics,
         service_manager: beginning.service_manager,

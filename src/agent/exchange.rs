@@ -12,7 +12,7 @@ use crate::{
     identity::Source,
     license::{
         OpenedAnswer, RebindCode, RequestClaims, RequestId, RequestKind, RequestedEnvironment,
-        Unverified, open_answer, sign_request,
+        ToldUsage, Unverified, open_answer, sign_request,
     },
     store::{Action, AgentState, PendingRequest},
     upstream::{Draft, ExchangeError, new_request_id},
@@ -44,10 +44,11 @@ impl Asking<'_> {
     }
 
     /// What the audit says of it under that id. Who approves a rebind compares its new key with the one that is shown here.
-    fn told(&self, id: RequestId) -> String {
+    fn told(&self, id: RequestId, usage: Option<&ToldUsage>) -> String {
         let key = self.heir.as_ref().map(|heir| format!(", key {}", heir.key.thumbprint()));
         let road = if self.by_hand { ", to be carried by hand" } else { "" };
-        format!("{} {id}{}{road}", self.kind.as_str(), key.unwrap_or_default())
+        let usage = usage.map_or("", |_| ", tells what is used");
+        format!("{} {id}{}{road}{usage}", self.kind.as_str(), key.unwrap_or_default())
     }
 }
 
@@ -69,9 +70,11 @@ impl Agent {
         // Whoever activates asks for something else than a rebind.
         state.rebind_waits &= asking.kind != RequestKind::Activate;
         state.chain.reserve.fill(new_request_id);
-        let request = self.signed(&state, asking.id, asking)?;
+        let usage = self.told_usage(asking.kind);
+        let usage = usage.as_ref();
+        let request = self.signed(&state, asking.id, asking, usage)?;
         let text = request.text.clone();
-        let event = self.event_by(actor, Action::Requested, asking.told(asking.id));
+        let event = self.event_by(actor, Action::Requested, asking.told(asking.id, usage));
         if self.parts.keeper.commit_if_stored(with_request(state.clone(), request), event.clone()) {
             note(&event);
             let state = self.draft();
@@ -83,9 +86,9 @@ impl Agent {
         let is_offered = state.offer.as_ref().is_some_and(|offer| offer.id == asking.id);
         let drawn = if is_offered { None } else { self.draw() };
         let id = drawn.unwrap_or(asking.id);
-        let request = self.signed(&state, id, asking)?;
+        let request = self.signed(&state, id, asking, usage)?;
         let text = request.text.clone();
-        let event = self.event_by(actor, Action::Requested, asking.told(id));
+        let event = self.event_by(actor, Action::Requested, asking.told(id, usage));
         self.conclude(with_request(state, request), vec![event]);
         Ok(text)
     }
@@ -103,6 +106,7 @@ impl Agent {
         state: &AgentState,
         id: RequestId,
         asking: &Asking<'_>,
+        usage: Option<&ToldUsage>,
     ) -> Result<PendingRequest, Problem> {
         let (Some(enrolled), Some(survey)) = (&state.enrolled, &self.survey) else {
             return Err(self.no_serial_number());
@@ -133,6 +137,7 @@ impl Agent {
             trust_version: self.holdings.trust_version(),
             ca: self.authority(),
             floor: state.highest_sequence(),
+            usage: usage.cloned(),
             now,
         };
         let key = heir.as_ref().map_or_else(|| self.signing_key(), |heir| &heir.key);

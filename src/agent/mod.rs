@@ -30,6 +30,7 @@ mod settings;
 mod shown;
 mod sockets;
 mod succession;
+mod told_usage;
 mod usage;
 mod usage_report;
 
@@ -94,6 +95,8 @@ pub struct Parts {
     pub hardware: Arc<dyn Hardware>,
     /// The portal; none where licenses are carried by hand.
     pub portal: Option<Arc<dyn Portal>>,
+    /// Whether the portal is told what is used.
+    pub reports_usage: bool,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// The metrics.

@@ -30,6 +30,7 @@ pub struct NewSettings {
     configured_code: Option<ActivationCode>,
     pub(super) roots: Roots,
     portal: Option<Arc<dyn Portal>>,
+    reports_usage: bool,
     pub(super) standing: Vec<Finding>,
 }
 
@@ -64,6 +65,7 @@ impl Reload {
             configured_code: settings.activation_code,
             roots,
             portal,
+            reports_usage: settings.reports_usage,
             standing,
         }))
     }
@@ -114,6 +116,7 @@ impl Agent {
         self.parts.identity_override = identity_override;
         self.parts.configured_code = configured_code;
         self.parts.roots = settings.roots;
+        self.parts.reports_usage = settings.reports_usage;
         // What was bound at the start, and what was not, stays so.
         self.parts.standing.retain(|finding| UNTIL_RESTART.contains(&finding.reason));
         self.parts.standing.extend(settings.standing);

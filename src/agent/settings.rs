@@ -32,6 +32,8 @@ pub struct DaemonSettings {
     pub activation_code: Option<ActivationCode>,
     /// The way to the portal; none where licenses are carried by hand.
     pub portal: Option<PortalSettings>,
+    /// Whether the portal is told what is used.
+    pub reports_usage: bool,
     /// Folders of root keys.
     pub root_folders: Vec<PathBuf>,
     /// The state directory.

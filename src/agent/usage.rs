@@ -93,7 +93,7 @@ impl Usage {
         self.environment.remove(member);
     }
 
-    fn figures(&mut self, uptime: Duration, members: Option<&Members>) -> Figures {
+    pub(super) fn figures(&mut self, uptime: Duration, members: Option<&Members>) -> Figures {
         let (all, watching) = members.map_or((0, 0), |members| members.presence.count());
         let away = all.saturating_sub(watching);
         let started_at = *self.started_at.get_or_insert(uptime);
@@ -263,6 +263,11 @@ impl Agent {
     /// The peaks of some days, those among them that are not stored yet.
     pub(super) fn peaks(&mut self, from: Date, to: Date) -> Result<Vec<DayPeak>, Problem> {
         self.store_peaks();
+        self.known_peaks(from, to)
+    }
+
+    /// The same, without storing any.
+    pub(super) fn known_peaks(&mut self, from: Date, to: Date) -> Result<Vec<DayPeak>, Problem> {
         let stored = self.parts.keeper.peaks(from, to).map_err(|error| {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             let title = "The peaks of usage can't be read";
@@ -298,6 +303,7 @@ impl Agent {
             age_seconds: Some(0),
             servers: Some(known.figures.servers),
             away: Some(known.figures.away),
+            told_to_portal: Some(self.parts.reports_usage),
             limits: limits.collect(),
         }))
     }

@@ -59,6 +59,9 @@ pub struct UsageOverview {
     pub servers: Option<u64>,
     /// Those that don't hear the controller now.
     pub away: Option<u64>,
+    /// Whether the portal is told of it with each request (`usage.report_to_portal`); `null` on a member, which tells the portal nothing.
+    #[serde(default)]
+    pub told_to_portal: Option<bool>,
     /// Each limit of the license.
     pub limits: Vec<UsedLimit>,
 }

@@ -33,5 +33,7 @@ pub use contract::{
 pub use contract_usage::{UsageOverview, UsageReport, UsedBy, UsedLimit, UserNames, UsersReport};
 pub use known::{KnownUsage, Source};
 pub use listener::{Connection, Listener, Peer, Resumed};
+#[cfg(test)]
+pub(crate) use routers::tests as openapi_tests;
 pub use routers::{admin_router, health_router, openapi, read_router, usage_router};
 pub use server::{ServerOptions, serve, serve_status};

@@ -97,19 +97,25 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    /// The contract, checked in: a change of it is a change of the changelog as well.
+pub(crate) mod tests {
+    use utoipa::openapi::OpenApi;
+
     #[test]
     fn the_openapi_document_is_the_one_in_docs() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
-        let current = serde_json::to_string_pretty(&super::openapi()).unwrap() + "\n";
+        assert_checked_in("openapi.json", &super::openapi());
+    }
+
+    /// The contract, checked in: a change of it is a change of the changelog as well. The portal's is held to its file by this too.
+    pub(crate) fn assert_checked_in(name: &str, current: &OpenApi) {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+        let current = serde_json::to_string_pretty(current).unwrap() + "\n";
         if std::env::var_os("UPDATE_OPENAPI").is_some() {
-            std::fs::write(path, &current).unwrap();
+            std::fs::write(&path, &current).unwrap();
         }
-        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             kept == current,
-            "the API changed: if that was meant, run `UPDATE_OPENAPI=1 cargo test --lib openapi` and write it into CHANGELOG.md"
+            "the API of {name} changed: if that was meant, run `UPDATE_OPENAPI=1 cargo test --lib openapi_document` and write it into CHANGELOG.md"
         );
     }
 }

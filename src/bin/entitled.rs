@@ -139,6 +139,7 @@ fn daemon_settings(settings: Settings) -> DaemonSettings {
         identity_override: settings.identity_override,
         activation_code: settings.activation_code,
         portal,
+        reports_usage: settings.reports_usage,
         health_listen: settings.health_listen,
         webhook: settings.webhook_url.zip(settings.webhook_secret_file).map(
             |(url, secret_file)| WebhookSettings {

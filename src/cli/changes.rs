@@ -4,7 +4,6 @@ use super::{
     CliError, DONE, Output,
     arguments::{ActivateOptions, Asked, MoveCommand, RebindOptions, RequestOptions},
     client::Agent,
-    output::is_typed,
     status::summary,
 };
 use crate::{
@@ -12,12 +11,13 @@ use crate::{
     codes::ActivationCode,
     entitlement::{Reason, Status},
     license::{MAX_DOCUMENT, RequestKind},
+    terminal::{Typed, is_typed},
 };
 use jiff::Timestamp;
 use serde_json::json;
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -43,20 +43,8 @@ pub(super) async fn activate(
 fn activation_code(options: &ActivateOptions) -> Result<ActivationCode, CliError> {
     let text = match (&options.code, &options.code_file) {
         (Some(code), _) => Zeroizing::new(code.clone()),
-        (None, Some(path)) => read(path, LONGEST_CODE)?,
-        (None, None) => {
-            if is_typed() {
-                let _ = write!(io::stderr(), "Activation Code: ");
-                let mut line = Zeroizing::new(String::new());
-                let source = io::stdin().read_line(&mut line).err();
-                if let Some(source) = source {
-                    return Err(CliError::File { path: "standard input".into(), source });
-                }
-                line
-            } else {
-                read(Path::new("-"), LONGEST_CODE)?
-            }
-        }
+        // Who types it from paper compares it with that.
+        (None, file) => secret(file.as_deref(), "Activation Code: ", Typed::Shown)?,
     };
     if text.trim().is_empty() {
         let found = options.code_file.as_ref().map_or("standard input".into(), PathBuf::from);
@@ -181,6 +169,21 @@ pub(super) fn read(path: &Path, most: u64) -> Result<Zeroizing<String>, CliError
     let text =
         text.map_err(|_| error(io::Error::new(io::ErrorKind::InvalidData, "it is no text")))?;
     Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// A secret: from that file, typed where a person sits at the terminal, else from standard input; never from the command line, which every user
+/// of the machine can read.
+pub(super) fn secret(
+    file: Option<&Path>,
+    prompt: &str,
+    typed: Typed,
+) -> Result<Zeroizing<String>, CliError> {
+    match file {
+        None if is_typed() => typed
+            .line(prompt)
+            .map_err(|source| CliError::File { path: "standard input".into(), source }),
+        file => read(file.unwrap_or(Path::new("-")), LONGEST_CODE),
+    }
 }
 
 pub(super) fn tell(output: Output, done: &Done) -> Result<u8, CliError> {

@@ -3,11 +3,13 @@
 use super::{
     CliError, DONE, Output,
     arguments::time_to_live,
-    changes::{LONGEST_CODE, read, tell},
+    changes::{LONGEST_CODE, read, secret, tell},
     client::Agent,
-    output::is_typed,
 };
-use crate::bundle::{Contents, LARGEST, Passphrase, open, seal};
+use crate::{
+    bundle::{Contents, LARGEST, Passphrase, open, seal},
+    terminal::Typed,
+};
 use clap::Subcommand;
 use serde_json::json;
 use std::{
@@ -90,7 +92,7 @@ async fn export(agent: &Agent, output: Output, options: ExportOptions) -> Result
 async fn import(agent: &Agent, output: Output, options: ImportOptions) -> Result<u8, CliError> {
     let ImportOptions { bundle, passphrase_file, by_hand } = options;
     let sealed = read(&bundle, LARGEST as u64 + 1)?;
-    let contents = open(&sealed, &passphrase(passphrase_file, &bundle)?)?;
+    let contents = open(&sealed, &passphrase(passphrase_file.as_deref(), &bundle)?)?;
     if by_hand {
         let request: String = agent.document_of("/v1/controller/request", &contents).await?;
         output.answer(&json!({ "request": request }), |_| request.clone())?;
@@ -99,23 +101,12 @@ async fn import(agent: &Agent, output: Output, options: ImportOptions) -> Result
     tell(output, &agent.change("/v1/controller/import", &contents).await?)
 }
 
-/// The passphrase: from a file or standard input, never from the command line, which every user of the machine can read.
-fn passphrase(file: Option<PathBuf>, bundle: &Path) -> Result<Passphrase, CliError> {
-    let text = match file {
-        Some(path) => read(&path, LONGEST_CODE)?,
-        None if bundle == Path::new("-") => return Err(CliError::NoPassphrase),
-        None if is_typed() => {
-            let _ = write!(io::stderr(), "Passphrase: ");
-            let mut line = Zeroizing::new(String::new());
-            match io::stdin().read_line(&mut line) {
-                Ok(_) => line,
-                Err(source) => {
-                    return Err(CliError::File { path: "standard input".into(), source });
-                }
-            }
-        }
-        None => read(Path::new("-"), LONGEST_CODE)?,
-    };
+/// The passphrase, which can't come from standard input where the bundle does.
+fn passphrase(file: Option<&Path>, bundle: &Path) -> Result<Passphrase, CliError> {
+    if file.is_none() && bundle == Path::new("-") {
+        return Err(CliError::NoPassphrase);
+    }
+    let text = secret(file, "Passphrase: ", Typed::Hidden)?;
     if text.trim().is_empty() {
         return Err(CliError::NoPassphrase);
     }

@@ -3,21 +3,21 @@
 use super::{
     CliError, DONE, Output,
     arguments::{JoinOptions, TokenOptions},
-    changes::{LONGEST_CODE, read, tell},
+    changes::{secret, tell},
     client::Agent,
-    output::{is_typed, shown},
+    output::shown,
     status::{ago, day},
 };
 use crate::{
     api::{MadeToken, MemberLine},
     members::{JoinToken, TokenError},
+    terminal::Typed,
 };
 use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::json;
 use std::{
     env,
-    io::{self, Write},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -84,27 +84,14 @@ pub(super) async fn join(
     tell(output, &agent.change("/v1/join", &body).await?)
 }
 
-/// The token: from a file, a credential of the service, or standard input; never from the command line, which every user
-/// of the machine can read. Checked here: an altered one is told before anything is asked.
+/// The token: from a file, a credential of the service, or as [`secret`] says. Checked here: an altered one is told before anything is
+/// asked.
 fn join_token(file: Option<PathBuf>) -> Result<Zeroizing<String>, CliError> {
     let credential = || {
         let path = Path::new(&env::var_os("CREDENTIALS_DIRECTORY")?).join("join-token");
         path.exists().then_some(path)
     };
-    let text = match file.or_else(credential) {
-        Some(path) => read(&path, LONGEST_CODE)?,
-        None if is_typed() => {
-            let _ = write!(io::stderr(), "Join token: ");
-            let mut line = Zeroizing::new(String::new());
-            match io::stdin().read_line(&mut line) {
-                Ok(_) => line,
-                Err(source) => {
-                    return Err(CliError::File { path: "standard input".into(), source });
-                }
-            }
-        }
-        None => read(Path::new("-"), LONGEST_CODE)?,
-    };
+    let text = secret(file.or_else(credential).as_deref(), "Join token: ", Typed::Hidden)?;
     let token = text.parse::<JoinToken>().map_err(|error: TokenError| CliError::Token(error))?;
     Ok(token.expose())
 }

@@ -3,7 +3,7 @@
 use super::CliError;
 use rustix::event::{PollFd, PollFlags, poll};
 use serde::Serialize;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use tokio::sync::oneshot;
 
 /// Standard output, in one of its two ways.
@@ -68,11 +68,6 @@ pub(super) fn print(text: &str) -> Result<(), CliError> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
         _ => Ok(()),
     }
-}
-
-/// Whether a person types at standard input.
-pub(super) fn is_typed() -> bool {
-    io::stdin().is_terminal()
 }
 
 /// Foreign text for a terminal: without characters that would move its cursor.

@@ -34,6 +34,8 @@ pub struct Fragment {
     pub members: MembersFragment,
     /// On a member: its controller.
     pub member: MemberFragment,
+    /// What is used.
+    pub usage: UsageFragment,
     /// What monitors may ask over TCP.
     pub health: HealthFragment,
     /// A receiver that is told of changes.
@@ -78,6 +80,14 @@ pub struct MemberFragment {
     pub controllers: Option<Vec<String>>,
     /// A file that holds a join token and nothing else.
     pub token_file: Option<PathBuf>,
+}
+
+/// `[usage]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UsageFragment {
+    /// Whether the portal is told what is used, with each request.
+    pub report_to_portal: Option<bool>,
 }
 
 /// `[portal]`
@@ -193,6 +203,9 @@ impl Fragment {
             member: MemberFragment {
                 controllers: self.member.controllers.or(lower.member.controllers),
                 token_file: self.member.token_file.or(lower.member.token_file),
+            },
+            usage: UsageFragment {
+                report_to_portal: self.usage.report_to_portal.or(lower.usage.report_to_portal),
             },
             health: HealthFragment { listen: self.health.listen.or(lower.health.listen) },
             webhook: WebhookFragment {

@@ -53,6 +53,8 @@ pub struct Settings {
     pub controllers: Vec<String>,
     /// On a member: the file that holds a join token.
     pub token_file: Option<PathBuf>,
+    /// On a controller: whether the portal is told what is used.
+    pub reports_usage: bool,
     /// Where monitors are served over TCP; none where they are not.
     pub health_listen: Option<SocketAddr>,
     /// The address of a receiver that is told of changes.
@@ -109,6 +111,7 @@ impl Settings {
             members_listen: listen("members.listen", members.listen)?,
             controllers: member.controllers.unwrap_or_default(),
             token_file: member.token_file.or_else(|| credential(JOIN_TOKEN)),
+            reports_usage: fragment.usage.report_to_portal.unwrap_or(false),
             health_listen: listen("health.listen", health.listen)?,
             webhook_url: webhook.url,
             webhook_secret_file,

@@ -11,9 +11,12 @@ use std::{
 /// Names the last good settings in the state directory.
 const LAST_GOOD: &str = "last-good.toml";
 
+/// The one variable that is no text.
+const REPORT_TO_PORTAL: &str = "ENTITLED_USAGE_REPORT_TO_PORTAL";
+
 /// Variables of the environment, and the setting that each stands for. `STATE_DIRECTORY` and `RUNTIME_DIRECTORY` are
 /// systemd's and count as defaults: settings go over them.
-pub(super) const VARIABLES: [(&str, &[&str]); 19] = [
+pub(super) const VARIABLES: [(&str, &[&str]); 20] = [
     ("ENTITLED_PRODUCT", &["product"]),
     ("ENTITLED_ROLE", &["role"]),
     ("ENTITLED_STATE_DIRECTORY", &["state_directory"]),
@@ -27,6 +30,7 @@ pub(super) const VARIABLES: [(&str, &[&str]); 19] = [
     ("ENTITLED_IDENTITY_OVERRIDE", &["identity", "override"]),
     ("ENTITLED_MEMBERS_LISTEN", &["members", "listen"]),
     ("ENTITLED_MEMBER_TOKEN_FILE", &["member", "token_file"]),
+    (REPORT_TO_PORTAL, &["usage", "report_to_portal"]),
     ("ENTITLED_HEALTH_LISTEN", &["health", "listen"]),
     ("ENTITLED_WEBHOOK_URL", &["webhook", "url"]),
     ("ENTITLED_WEBHOOK_SECRET_FILE", &["webhook", "secret_file"]),
@@ -161,7 +165,13 @@ fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Fragm
             expected: "a text in UTF-8",
             found: found.to_string_lossy().into_owned(),
         })?;
-        let value = toml::Value::String(value);
+        let value = if name == REPORT_TO_PORTAL {
+            let expected = "true or false";
+            let read = value.parse().map(toml::Value::Boolean);
+            read.map_err(|_| ConfigError::Value { name, expected, found: value })?
+        } else {
+            toml::Value::String(value)
+        };
         match setting {
             [name] => {
                 table.insert((*name).to_owned(), value);
@@ -192,13 +202,20 @@ mod tests {
     #[test]
     fn every_variable_sets_its_setting_and_nothing_unknown() {
         for (name, setting) in VARIABLES {
-            let value = if name.ends_with("PURPOSE") { "quality" } else { "/x" };
+            let value = match name {
+                "ENTITLED_ENVIRONMENT_PURPOSE" => "quality",
+                REPORT_TO_PORTAL => "true",
+                _ => "/x",
+            };
             let one = from_environment(|asked| (asked == name).then(|| value.into()));
             let text = toml::to_string(&one.unwrap()).unwrap();
             assert!(text.contains(setting.last().unwrap()) && text.contains(value), "{name}");
         }
         let wrong = |asked: &str| (asked == "ENTITLED_ENVIRONMENT_PURPOSE").then(|| "x".into());
         assert!(from_environment(wrong).unwrap_err().to_string().contains("production"));
+        let wrong = |asked: &str| (asked == REPORT_TO_PORTAL).then(|| "maybe".into());
+        let error = from_environment(wrong).unwrap_err().to_string();
+        assert!(error.contains("true or false") && error.contains(REPORT_TO_PORTAL), "{error}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ fn what_is_left_out_has_a_default() {
     assert_eq!(settings.environment_name, "Quality");
     assert_eq!(settings.purpose, Purpose::Quality);
     assert_eq!(settings.portal_url, None);
+    assert!(!settings.reports_usage, "nothing is told without consent");
     assert_eq!(settings.state_directory, std::path::Path::new("/var/lib/entitled"));
 }
 

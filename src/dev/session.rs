@@ -180,6 +180,7 @@ fn prepare_agent(
             url: format!("http://{portal_address}"),
             ..Default::default()
         }),
+        reports_usage: true,
         root_folders: vec![roots],
         state_directory,
         sockets: SocketPaths::in_directory(directory),

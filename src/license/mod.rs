@@ -19,6 +19,7 @@ mod request;
 mod signer;
 mod signpost;
 mod statement;
+mod told_usage;
 mod trust;
 mod usage_report;
 mod verify;
@@ -39,6 +40,7 @@ pub use request::{
 pub use signer::{Signer, SignerError};
 pub use signpost::{SignpostClaims, VerifiedSignpost, verify_signpost};
 pub use statement::{ProofClaims, StatementClaims, VerifiedStatement, verify_statement};
+pub use told_usage::{ToldLimit, ToldPeak, ToldUsage};
 pub use trust::{KeyStatus, PortalKey, Roots, TrustClaims, VerifiedTrust};
 pub use usage_report::{
     UsageClaims, UsageDocument, UsagePeak, VerifiedUsage, read_usage, usage_page, verify_usage,

@@ -2,7 +2,7 @@
 
 use super::{
     Document, DocumentError, Environment, KeyPair, PublicKey, Purpose, Sequence, Thumbprint,
-    Unverified, consent::Consent, jws::sign_with,
+    ToldUsage, Unverified, consent::Consent, jws::sign_with, told_usage::readable,
 };
 use crate::codes::{ActivationCode, ActivationId, SerialNumber};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -116,6 +116,9 @@ pub struct RequestClaims {
     /// The thumbprint of the environment's certificate authority, for the license to name; absent: it has no members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<Thumbprint>,
+    /// What is used of the license's limits, where the operator lets the portal be told.
+    #[serde(default, deserialize_with = "readable", skip_serializing_if = "Option::is_none")]
+    pub usage: Option<ToldUsage>,
 }
 
 impl Document for RequestClaims {
@@ -200,6 +203,7 @@ pub struct EvidenceDigest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineFacts {
     /// `bare-metal`, a hypervisor's or a container's name.
+    #[serde(deserialize_with = "short")]
     pub kind: String,
     /// Whether the Serial Number comes from the documented override instead of hardware.
     #[serde(default)]
@@ -208,10 +212,64 @@ pub struct MachineFacts {
     #[serde(default)]
     pub virtual_machine: bool,
     /// The version of the agent.
+    #[serde(deserialize_with = "short")]
     pub agent: String,
 }
 
+impl MachineFacts {
+    /// A machine of that kind, whose agent is this.
+    pub fn new(kind: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            overridden: false,
+            virtual_machine: false,
+            agent: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// Longest text about a machine, characters.
+const LONGEST_FACT: usize = 80;
+
+/// As much of a text as is taken in: it stands in audits, in messages and on pages, and who asks may have written anything.
+fn short<'de, D: serde::Deserializer<'de>>(text: D) -> Result<String, D::Error> {
+    let text = String::deserialize(text)?;
+    Ok(text.chars().filter(|letter| !letter.is_control()).take(LONGEST_FACT).collect())
+}
+
 impl RequestClaims {
+    /// What every request has, of a bare machine that knows and holds nothing: all else is to be put in.
+    pub fn new(
+        request: RequestKind,
+        sub: SerialNumber,
+        environment: RequestedEnvironment,
+        product: &str,
+        (jti, iat): (RequestId, Timestamp),
+    ) -> Self {
+        Self {
+            aud: product.to_owned(),
+            jti,
+            iat,
+            request,
+            sub,
+            activation: None,
+            rebind_proof: None,
+            consent: None,
+            environment,
+            candidates: Vec::new(),
+            evidence: Vec::new(),
+            machine: MachineFacts::new("bare-metal"),
+            previous: None,
+            unsettled: Vec::new(),
+            reserved: Vec::new(),
+            held: None,
+            floor: None,
+            trust_version: 0,
+            ca: None,
+            usage: None,
+        }
+    }
+
     /// That it has the parts of its kind, and no others:
     ///
     /// | kind | `activation` | `rebind_proof` | `consent` |

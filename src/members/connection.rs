@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     license::{KeyPair, MAX_DOCUMENT, MEDIA_TYPE, Thumbprint},
-    problem::Problem,
+    problem::{Problem, causes},
     usage::{Batch, Figures, UserKey},
 };
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
@@ -360,21 +360,6 @@ impl Watch {
             _ => Word::Beat,
         }
     }
-}
-
-/// An error with its causes: reqwest alone says 'error sending request' and no more.
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub(super) enum Subject {
     Environment(Uuid),
     /// Trials from there: each counts, wrong or not.
     Trials(IpAddr),
+    /// Sign-ins to a subscription from there: each counts, because each is kept.
+    Entries(Uuid, IpAddr),
     /// Where the sender is, as [`ClientAddress::network`](super::ClientAddress::network) has it.
     Address(IpAddr),
     /// The same for operators who sign in.
@@ -51,7 +53,7 @@ impl Subject {
 
     const fn forgiven(self) -> u32 {
         match self {
-            Self::Address(_) => FORGIVEN_ADDRESS,
+            Self::Address(_) | Self::Entries(..) => FORGIVEN_ADDRESS,
             Self::Trials(_) => MOST_TRIALS,
             _ => FORGIVEN,
         }

@@ -125,9 +125,14 @@ impl Directory {
     /// # Errors
     /// [`StoreError::Url`](super::store::StoreError::Url), and what the file system says.
     pub fn use_server(&self, url: &str) -> Result<(), PortalError> {
+        self.stage_server(url)?.place()
+    }
+
+    /// The same, where something else must be done before.
+    pub(super) fn stage_server(&self, url: &str) -> Result<Staged, PortalError> {
         Server::parse(url)?;
         make_directory(&self.0)?;
-        write_with_mode(&self.database_url(), format!("{url}\n").as_bytes(), 0o600)
+        Staged::write(&self.database_url(), format!("{url}\n").as_bytes(), 0o600)
     }
 
     /// Opens the database.
@@ -181,6 +186,11 @@ impl Directory {
     /// What the file system says.
     pub fn create_signing_key(&self) -> Result<KeyPair, PortalError> {
         create_key(|kid| self.signing_key(kid))
+    }
+
+    /// The same, where something else must be done before it is there.
+    pub(super) fn stage_signing_key(&self) -> Result<(KeyPair, Staged), PortalError> {
+        stage_key(|kid| self.signing_key(kid))
     }
 
     /// A signing key that the service manager hands over (`LoadCredential=signing.key:...`, systemd.exec(5)), so that no file in
@@ -237,23 +247,53 @@ pub(super) fn read_file(path: &Path) -> Result<String, PortalError> {
 /// # Errors
 /// [`PortalError::File`].
 pub(super) fn write_file(path: &Path, text: &str) -> Result<(), PortalError> {
-    write_with_mode(path, text.as_bytes(), 0o644)
+    stage_file(path, text)?.place()
+}
+
+/// The same, where something else must be done before it is there.
+pub(super) fn stage_file(path: &Path, text: &str) -> Result<Staged, PortalError> {
+    Staged::write(path, text.as_bytes(), 0o644)
 }
 
 fn create_key(path: impl FnOnce(&Thumbprint) -> PathBuf) -> Result<KeyPair, PortalError> {
-    let key = KeyPair::generate()?;
-    let pem = key.to_pem().map_err(PortalError::Signing)?;
-    write_with_mode(&path(&key.thumbprint()), pem.as_bytes(), 0o600)?;
+    let (key, staged) = stage_key(path)?;
+    staged.place()?;
     Ok(key)
 }
 
-fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PortalError> {
-    let write = || -> io::Result<()> {
-        let mut file = AtomicWriteFile::options().mode(mode).open(path)?;
-        file.write_all(bytes)?;
-        file.commit()
-    };
-    write().map_err(|source| PortalError::File { doing: "written", path: path.to_owned(), source })
+fn stage_key(path: impl FnOnce(&Thumbprint) -> PathBuf) -> Result<(KeyPair, Staged), PortalError> {
+    let key = KeyPair::generate()?;
+    let pem = key.to_pem().map_err(PortalError::Signing)?;
+    let staged = Staged::write(&path(&key.thumbprint()), pem.as_bytes(), 0o600)?;
+    Ok((key, staged))
+}
+
+/// A file whose bytes are on the disk, under no name yet: what could fail has been done, and it is gone again where it is dropped.
+pub(super) struct Staged {
+    file: AtomicWriteFile,
+    path: PathBuf,
+}
+
+impl Staged {
+    fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<Self, PortalError> {
+        let write = || -> io::Result<AtomicWriteFile> {
+            let mut file = AtomicWriteFile::options().mode(mode).open(path)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            Ok(file)
+        };
+        let file = write().map_err(|source| unwritten(path, source))?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// Gives it its name, in the place of what has it.
+    pub(super) fn place(self) -> Result<(), PortalError> {
+        self.file.commit().map_err(|source| unwritten(&self.path, source))
+    }
+}
+
+fn unwritten(path: &Path, source: io::Error) -> PortalError {
+    PortalError::File { doing: "written", path: path.to_owned(), source }
 }
 
 fn make_directory(path: &Path) -> Result<(), PortalError> {

@@ -100,7 +100,7 @@ pub enum PortalError {
     )]
     UsageReport(#[source] DocumentError),
     #[error(
-        "a usage report that was made at {held} is here, and this one is older: make a new one with `entitlectl usage report`"
+        "what is used is known here as of {held}, and this usage report is older: make a new one with `entitlectl usage report`"
     )]
     UsageReportOld { held: jiff::Timestamp },
     #[error("no trials are offered: `entitle-portal trial set --days DAYS` offers them")]

@@ -1,17 +1,21 @@
-//! Lists as CSV (RFC 4180), for spreadsheets: a text that a spreadsheet would take for a formula begins with an apostrophe.
+//! Lists as CSV (RFC 4180), for spreadsheets: what a spreadsheet would take for a formula begins with an apostrophe.
 
 use super::{
     Portal, PortalError,
-    domain::{Environment, Subscription},
-    store::{EnvironmentFilter, SubscriptionFilter},
+    domain::{Environment, EnvironmentStanding, Subscription},
+    store::{EnvironmentFilter, SubscriptionFilter, UsageOf},
 };
+use crate::license::Enforcement;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// The first line of the subscriptions. The Activation Code is masked.
 pub(super) const SUBSCRIPTIONS: &str = "id,customer,edition,support_level,standing,revision,trial,starts_at,ends_at,grace_ends_at,created_at,activation_code\r\n";
 /// The first line of the environments.
 pub(super) const ENVIRONMENTS: &str = "id,subscription_id,name,purpose,serial_number,key,sequence,forked,activated_at,seen_at,released_at\r\n";
+/// The first line of what is used: a line for each limit of an environment that it has told of.
+pub(super) const USAGE: &str = "environment_id,subscription_id,environment,purpose,limit_name,limit,enforcement,used,peak,peak_on,measured_at,received_at,road\r\n";
 
 /// At most `most` subscriptions that were made before `before`, and the id that the next ones are before.
 pub(super) fn subscriptions_csv(
@@ -36,9 +40,50 @@ pub(super) fn environments_csv(
     let found = portal.search_environments(&EnvironmentFilter::default(), before, most)?;
     let next = found.last().map(|environment| environment.id);
     Ok((
-        found.iter().map(environment).collect(),
+        found.iter().map(|found| environment(found, portal.now())).collect(),
         next.filter(|_| u32::try_from(found.len()) == Ok(most)),
     ))
+}
+
+/// The same for what is used.
+pub(super) fn usage_csv(
+    portal: &Portal,
+    before: Option<Uuid>,
+    most: u32,
+) -> Result<(String, Option<Uuid>), PortalError> {
+    let found = portal.search_usage(before, most)?;
+    let next = found.last().map(|of| of.usage.environment_id);
+    Ok((
+        found.iter().flat_map(usage).collect(),
+        next.filter(|_| u32::try_from(found.len()) == Ok(most)),
+    ))
+}
+
+fn usage(of: &UsageOf) -> Vec<String> {
+    let names: BTreeSet<&str> = of.usage.peaks.iter().map(|peak| peak.name.as_str()).collect();
+    let number = |number: Option<u64>| number.map(|n| n.to_string()).unwrap_or_default();
+    let row = |name: &str| {
+        let peak = of.usage.newest_peak(name)?;
+        Some(line(&[
+            &of.usage.environment_id.to_string(),
+            &of.subscription_id.to_string(),
+            &of.name,
+            of.purpose.as_str(),
+            name,
+            &number(peak.limit),
+            match peak.enforcement {
+                Enforcement::Soft => "soft",
+                Enforcement::Hard => "hard",
+            },
+            &number(of.usage.used.get(name).copied().flatten()),
+            &peak.peak.to_string(),
+            &peak.day.to_string(),
+            &of.usage.measured_at.to_string(),
+            &of.usage.received_at.to_string(),
+            of.usage.road.as_str(),
+        ]))
+    };
+    names.into_iter().filter_map(row).collect()
 }
 
 fn subscription(subscription: &Subscription) -> String {
@@ -59,7 +104,8 @@ fn subscription(subscription: &Subscription) -> String {
     ])
 }
 
-fn environment(environment: &Environment) -> String {
+fn environment(environment: &Environment, now: Timestamp) -> String {
+    let forked = environment.standing(now) == EnvironmentStanding::Forked;
     let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
     line(&[
         &environment.id.to_string(),
@@ -69,7 +115,7 @@ fn environment(environment: &Environment) -> String {
         &environment.serial_number.to_string(),
         &environment.key.map(|key| key.thumbprint().to_string()).unwrap_or_default(),
         &environment.sequence.0.to_string(),
-        if environment.chain.is_forked() { "true" } else { "false" },
+        if forked { "true" } else { "false" },
         &environment.activated_at.to_string(),
         &environment.seen_at.to_string(),
         &time(environment.released_at),
@@ -81,13 +127,31 @@ fn line(fields: &[&str]) -> String {
 }
 
 fn field(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let apostrophe = if is_formula { "'" } else { "" };
-    if text.contains([',', '"', '\r', '\n']) || is_formula {
-        format!("\"{apostrophe}{}\"", text.replace('"', "\"\""))
+    let safe = without_formula(text);
+    if safe.contains([',', '"', '\r', '\n']) || safe.len() > text.len() {
+        format!("\"{}\"", safe.replace('"', "\"\""))
     } else {
-        text.to_owned()
+        safe
     }
+}
+
+/// With an apostrophe before what a spreadsheet would take for a formula: at the beginning, and after a semicolon or a tab, which
+/// end a field where the spreadsheet's language has the comma for decimals.
+fn without_formula(text: &str) -> String {
+    let begins = |rest: &str| {
+        let rest = rest.trim_start_matches(['"', ' ']);
+        rest.starts_with(['=', '+', '-', '@', '\t', '\r'])
+    };
+    let mut safe = String::with_capacity(text.len() + 1);
+    let mut at_start = true;
+    for (place, letter) in text.char_indices() {
+        if at_start && begins(&text[place..]) {
+            safe.push('\'');
+        }
+        safe.push(letter);
+        at_start = matches!(letter, ';' | '\t');
+    }
+    safe
 }
 
 #[cfg(test)]
@@ -106,6 +170,12 @@ mod tests {
             ("@a", "\"'@a\""),
             ("\ta", "\"'\ta\""),
             ("", ""),
+            // Where a spreadsheet takes a semicolon or a tab for the end of a field.
+            ("x;=HYPERLINK(\"a\")", "\"x;'=HYPERLINK(\"\"a\"\")\""),
+            ("x\t@a", "\"x\t'@a\""),
+            ("x; \"=1\"", "\"x;' \"\"=1\"\"\""),
+            ("=a;-b", "\"'=a;'-b\""),
+            ("a;b", "a;b"),
         ] {
             assert_eq!(field(text), written, "{text}");
         }

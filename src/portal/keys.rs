@@ -3,16 +3,44 @@
 use super::{
     Directory, PortalError,
     clock::whole_second,
-    directory::{read_file, write_file},
+    directory::read_file,
     key_set::{add_jwk_members, key_set},
 };
 use crate::license::{
-    KeyPair, KeyStatus, PortalKey, PublicKey, Roots, Signer, TrustClaims, Unverified,
+    KeyPair, KeyStatus, PortalKey, PublicKey, Roots, Signer, Thumbprint, TrustClaims, Unverified,
     VerifiedTrust, sign,
 };
 use jiff::Timestamp;
 use serde_json::Value;
 use std::{path::Path, sync::Arc};
+
+/// What a trust document is called that was handed over, in a refusal.
+const GIVEN: &str = "the trust document";
+
+/// A signing key, and how it stands.
+#[derive(Debug, Clone)]
+pub struct KeyStanding {
+    /// Its public half.
+    pub key: PublicKey,
+    /// Its name.
+    pub thumbprint: Thumbprint,
+    /// What the trust document says of it; none: it does not name it.
+    pub status: Option<KeyStatus>,
+    /// Whether its private half is in the portal's directory, or handed over by the service manager.
+    pub here: bool,
+    /// Whether this portal signs with it.
+    pub signs: bool,
+}
+
+impl KeyStanding {
+    /// Its public half as a JWK set, which `entitle-portal trust sign --add` takes.
+    ///
+    /// # Errors
+    /// [`PortalError::Json`], which is not known to happen.
+    pub fn key_set(&self) -> Result<String, PortalError> {
+        key_set([add_jwk_members(&self.key)?])
+    }
+}
 
 /// What signs, and why it is believed.
 pub struct KeyRing {
@@ -47,10 +75,29 @@ impl KeyRing {
             }
         }
         let path = directory.trust();
-        let trust = verify(directory, &path, None)?;
+        let trust = verify(directory, &path, &read_file(&path)?, None)?;
         let signing = Self::choose(&trust, directory, elsewhere)?;
         let written = written(&directory.signing_key(&signing.thumbprint()));
         Ok(Self { signing, written, trust })
+    }
+
+    /// Reads a trust document that is to take the place of this one.
+    ///
+    /// # Errors
+    /// [`PortalError::Document`], [`PortalError::TrustVersion`] for one that is not newer, [`PortalError::NoSigningKey`].
+    pub(super) fn successor(
+        &self,
+        text: &str,
+        directory: &Directory,
+        elsewhere: &[Arc<dyn Signer>],
+    ) -> Result<VerifiedTrust, PortalError> {
+        let new = verify(directory, Path::new(GIVEN), text, Some(&self.trust))?;
+        let (held, found) = (self.trust.claims().version, new.claims().version);
+        if found <= held {
+            return Err(PortalError::TrustVersion { held, found });
+        }
+        Self::choose(&new, directory, elsewhere)?;
+        Ok(new)
     }
 
     /// The newest active key that can be signed with.
@@ -68,6 +115,32 @@ impl KeyRing {
             .find_map(|named| all.iter().find(|key| key.public() == named.key))
             .cloned()
             .ok_or_else(|| PortalError::NoSigningKey { path: directory.signing_keys() })
+    }
+
+    /// The signing keys that the trust document names, and those besides whose private half is here.
+    ///
+    /// # Errors
+    /// As [`Directory::read_signing_keys`].
+    pub fn standing(&self, directory: &Directory) -> Result<Vec<KeyStanding>, PortalError> {
+        let here: Vec<PublicKey> =
+            directory.read_signing_keys()?.iter().map(KeyPair::public).collect();
+        let named = self.trust.claims().keys.iter();
+        let mut all: Vec<(PublicKey, Option<KeyStatus>)> =
+            named.map(|named| (named.key, Some(named.status))).collect();
+        for key in &here {
+            if !all.iter().any(|(known, _)| known == key) {
+                all.push((*key, None));
+            }
+        }
+        let signing = self.signing.public();
+        let standing = |(key, status): (PublicKey, Option<KeyStatus>)| KeyStanding {
+            key,
+            thumbprint: key.thumbprint(),
+            status,
+            here: here.contains(&key),
+            signs: key == signing,
+        };
+        Ok(all.into_iter().map(standing).collect())
     }
 
     /// The key that signs.
@@ -109,25 +182,6 @@ impl KeyRing {
 
 fn written(path: &Path) -> Option<Timestamp> {
     path.metadata().ok()?.modified().ok()?.try_into().ok()
-}
-
-/// Puts a trust document in the place of the one that is in use. A portal that serves takes it at the next SIGHUP or start.
-///
-/// # Errors
-/// [`PortalError::Document`], [`PortalError::TrustVersion`] for one that is not newer, [`PortalError::NoSigningKey`].
-pub(super) fn install_trust(
-    directory: &Directory,
-    file: &Path,
-) -> Result<VerifiedTrust, PortalError> {
-    let held = KeyRing::load(directory)?;
-    let new = verify(directory, file, Some(&held.trust))?;
-    let (held, found) = (held.trust.claims().version, new.claims().version);
-    if found <= held {
-        return Err(PortalError::TrustVersion { held, found });
-    }
-    KeyRing::choose(&new, directory, &[])?;
-    write_file(&directory.trust(), new.text())?;
-    Ok(new)
 }
 
 /// What a new trust document changes.
@@ -192,6 +246,7 @@ fn set_status(
 fn verify(
     directory: &Directory,
     path: &Path,
+    text: &str,
     held: Option<&VerifiedTrust>,
 ) -> Result<VerifiedTrust, PortalError> {
     let refused = |path: &Path| {
@@ -201,13 +256,12 @@ fn verify(
     let mut roots = Roots::none();
     let file = directory.roots();
     roots.add_key_set(&read_file(&file)?).map_err(refused(&file))?;
-    let text = read_file(path)?;
     // The first one names the product; a later one must name the same.
     let product = if let Some(held) = held {
         held.claims().aud.clone()
     } else {
-        let peek = || Unverified::parse(&text)?.peek::<TrustClaims>();
+        let peek = || Unverified::parse(text)?.peek::<TrustClaims>();
         peek().map_err(refused(path))?.aud
     };
-    roots.verify_trust(&text, &product, held).map_err(refused(path))
+    roots.verify_trust(text, &product, held).map_err(refused(path))
 }

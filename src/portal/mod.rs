@@ -20,6 +20,7 @@ mod key_set;
 mod keys;
 mod metrics;
 mod operating;
+mod pace;
 mod sample;
 mod service;
 pub mod store;
@@ -29,12 +30,13 @@ mod webhooks;
 
 pub use clock::{Clock, SystemClock};
 pub use directory::{Directory, Vendor};
+pub use domain::UsageRoad;
 pub use error::PortalError;
 pub use http::{ClientAddress, ForwardedBy, Transport, openapi};
-pub use keys::{KeyRing, TrustChange};
+pub use keys::{KeyRing, KeyStanding, TrustChange};
 pub use operating::{
-    Act, AskedRelease, BranchView, ForkView, KeyStanding, NewRebindCode, ReleaseAnswer,
-    ReleaseState, SerialOnlyLicense,
+    Act, AskedRelease, BranchView, EnvironmentUsage, ForkView, LimitUsage, NewRebindCode,
+    ReleaseAnswer, ReleaseState, SerialOnlyLicense, UsageView, UsedTogether,
 };
 pub use service::{Options, Portal};
 pub use tls::TlsError;

@@ -16,12 +16,13 @@ mod usage;
 pub use act::Act;
 pub use environments::NewRebindCode;
 pub use forks::{BranchView, ForkView};
-pub use keys::KeyStanding;
 pub use releases::{AskedRelease, ReleaseAnswer, ReleaseState};
 pub use serial_only::SerialOnlyLicense;
+pub use usage::{EnvironmentUsage, LimitUsage, UsageView, UsedTogether};
 
 use super::{
     Portal, PortalError,
+    access::Right,
     domain::{Subscription, Terms},
     store::{AuditCheck, AuditEntry},
 };
@@ -98,6 +99,7 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoSubscription`], and what the store says.
     pub fn subscription(&self, id: Uuid) -> Result<Subscription, PortalError> {
+        self.needs(Right::SubscriptionsRead)?;
         self.store().read(|view| view.subscription(id))?.ok_or(PortalError::NoSubscription { id })
     }
 
@@ -106,6 +108,7 @@ impl Portal {
     /// # Errors
     /// What the store says.
     pub fn subscriptions(&self) -> Result<Vec<Subscription>, PortalError> {
+        self.needs(Right::SubscriptionsRead)?;
         self.store().read(|view| Ok(view.subscriptions()?))
     }
 
@@ -118,6 +121,7 @@ impl Portal {
         subscription: Option<Uuid>,
         most: u32,
     ) -> Result<Vec<AuditEntry>, PortalError> {
+        self.needs(Right::AuditRead)?;
         Ok(self.store().read(|view| view.audit(subscription, most))?)
     }
 
@@ -126,6 +130,7 @@ impl Portal {
     /// # Errors
     /// What the store says.
     pub fn check_audit(&self, noted: Option<&str>) -> Result<AuditCheck, PortalError> {
+        self.needs(Right::AuditRead)?;
         Ok(self.store().check_audit(noted)?)
     }
 }

@@ -2,11 +2,12 @@
 
 use super::{
     Clock, Directory, KeyRing, PortalError, Vendor,
-    access::{AccessError, Hashing, Operator, Right, Rights},
+    access::{AccessError, Hashing, Holder, Operator, Right, Rights},
     answering::{self, AnswerError, Opened, Road},
     attempts::Attempts,
     http::{self, Transport},
     metrics::Metrics,
+    pace::Pace,
     store::{Store, WriterKind},
 };
 use crate::{
@@ -15,7 +16,10 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use uuid::Uuid;
 
 /// The kind of a request that could not be read.
@@ -45,15 +49,19 @@ pub struct Portal {
     actor: Arc<str>,
     /// What that may do.
     rights: Rights,
+    /// On whose word, where somebody was let in for it.
+    holder: Option<Arc<Holder>>,
 }
 
 struct Parts {
     directory: Directory,
     store: Store,
     keys: ArcSwap<KeyRing>,
+    keys_change: Mutex<()>,
     signers: Vec<Arc<dyn Signer>>,
     clock: Arc<dyn Clock>,
     attempts: Arc<Attempts>,
+    pace: Arc<Pace>,
     metrics: Arc<Metrics>,
     hashing: Hashing,
 }
@@ -102,19 +110,26 @@ impl Portal {
             directory,
             store,
             keys,
+            keys_change: Mutex::default(),
             signers,
             clock,
             attempts: Arc::default(),
+            pace: Arc::default(),
             metrics,
             hashing: Hashing::default(),
         };
-        Ok(Self { parts: Arc::new(parts), actor: options.actor.into(), rights: Rights::ALL })
+        Ok(Self {
+            parts: Arc::new(parts),
+            actor: options.actor.into(),
+            rights: Rights::ALL,
+            holder: None,
+        })
     }
 
     /// The same portal, for changes that `actor` makes.
     #[must_use]
     pub fn acting_as(&self, actor: &str) -> Self {
-        Self { parts: self.parts.clone(), actor: actor.into(), rights: self.rights }
+        Self { actor: actor.into(), ..self.clone() }
     }
 
     /// The same portal, for who may do that alone.
@@ -126,7 +141,20 @@ impl Portal {
     /// The same portal, for an operator who has signed in.
     #[must_use]
     pub fn as_operator(&self, operator: &Operator) -> Self {
-        self.acting_as(&operator.actor()).with_rights(operator.role.rights())
+        self.acting_as(&operator.actor())
+            .with_rights(operator.role.rights())
+            .held_by(Holder::Operator(operator.clone()))
+    }
+
+    /// The same portal, for who must be good still when it changes something.
+    #[must_use]
+    pub(super) fn held_by(&self, holder: Holder) -> Self {
+        Self { holder: Some(Arc::new(holder)), ..self.clone() }
+    }
+
+    /// On whose word changes are made.
+    pub(super) fn holder(&self) -> Option<Arc<Holder>> {
+        self.holder.clone()
     }
 
     /// What may be done through this handle.
@@ -147,6 +175,17 @@ impl Portal {
     /// # Errors
     /// As [`KeyRing::load`]; the old keys stay in use then.
     pub fn reload_keys(&self) -> Result<(), PortalError> {
+        let _alone = self.alone_with_keys();
+        self.take_up_keys()
+    }
+
+    /// Keeps others in this process from making, installing and reloading keys: whoever read first might be the last to write.
+    pub(super) fn alone_with_keys(&self) -> MutexGuard<'_, ()> {
+        self.parts.keys_change.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`reload_keys`](Self::reload_keys), for who is alone with them.
+    pub(super) fn take_up_keys(&self) -> Result<(), PortalError> {
         let keys = KeyRing::load_with(&self.parts.directory, &self.parts.signers)?;
         self.parts.keys.store(Arc::new(keys));
         Ok(())
@@ -237,12 +276,21 @@ impl Portal {
         self.parts.clock.now()
     }
 
+    /// The keys that are kept elsewhere.
+    pub(super) fn signers(&self) -> &[Arc<dyn Signer>] {
+        &self.parts.signers
+    }
+
     pub(super) fn store(&self) -> &Store {
         &self.parts.store
     }
 
     pub(super) fn attempts(&self) -> Arc<Attempts> {
         self.parts.attempts.clone()
+    }
+
+    pub(super) fn pace(&self) -> Arc<Pace> {
+        self.parts.pace.clone()
     }
 
     pub(super) fn hashing(&self) -> &Hashing {

@@ -5,7 +5,7 @@ use crate::{
     identity::Survey,
     license::{
         Activation, Candidate, EvidenceDigest, MachineFacts, PublicKey, RebindCode, RequestClaims,
-        RequestId, RequestKind, RequestedEnvironment, Sequence, Thumbprint,
+        RequestId, RequestKind, RequestedEnvironment, Sequence, Thumbprint, ToldUsage,
     },
     store::Chain,
 };
@@ -46,6 +46,8 @@ pub struct Draft<'a> {
     pub ca: Option<Thumbprint>,
     /// The highest sequence of any document that was accepted.
     pub floor: Option<Sequence>,
+    /// What is used of the limits, where the portal is told.
+    pub usage: Option<ToldUsage>,
     /// Effective time.
     pub now: Timestamp,
 }
@@ -64,23 +66,16 @@ impl Draft<'_> {
                 source: minted.source.name().to_owned(),
             })
             .collect();
+        let made = (self.id, self.now);
         RequestClaims {
-            aud: self.product.to_owned(),
-            jti: self.id,
-            iat: self.now,
-            request: self.kind,
-            sub: self.serial_number,
             activation,
             rebind_proof: self.rebind_code.map(|code| code.proof(self.id, key)),
-            consent: None,
-            environment: self.environment,
             candidates,
             evidence: self.code.map(|code| evidence(self.survey, code)).unwrap_or_default(),
             machine: MachineFacts {
-                kind: self.survey.machine().to_string(),
                 overridden: self.overridden,
                 virtual_machine: self.survey.machine().is_virtual(),
-                agent: env!("CARGO_PKG_VERSION").to_owned(),
+                ..MachineFacts::new(&self.survey.machine().to_string())
             },
             previous: self.chain.previous,
             unsettled: self.chain.unsettled.clone(),
@@ -89,6 +84,14 @@ impl Draft<'_> {
             floor: self.floor,
             trust_version: self.trust_version,
             ca: self.ca,
+            usage: self.usage,
+            ..RequestClaims::new(
+                self.kind,
+                self.serial_number,
+                self.environment,
+                self.product,
+                made,
+            )
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The portal over HTTP.
 
 use super::{Exchange, ExchangeError, Portal};
-use crate::license::{MAX_DOCUMENT, MEDIA_TYPE};
+use crate::{
+    license::{MAX_DOCUMENT, MEDIA_TYPE},
+    problem::causes,
+};
 use reqwest::{Client, Response, StatusCode, Url, header, redirect};
 use serde::Deserialize;
 use std::{
@@ -274,21 +277,6 @@ fn media_type(response: &Response) -> String {
 fn retry_after(response: &Response) -> Option<Duration> {
     let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     value.trim().parse().ok().map(Duration::from_secs)
-}
-
-/// An error with its causes: reqwest alone says 'error sending request' and no more.
-pub(crate) fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

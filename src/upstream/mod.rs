@@ -13,7 +13,6 @@ mod webhook;
 pub use backoff::{Backoff, splayed, spread};
 pub use draft::{Draft, new_request_id};
 pub use error::ExchangeError;
-pub(crate) use http::causes;
 pub use http::{HttpPortal, PortalSettings};
 pub use probe::{Probed, Way, certificate_ends};
 pub use webhook::{Message, Undelivered, Webhook, WebhookError, WebhookSettings, new_secret};

@@ -2,8 +2,9 @@
 
 use super::{
     ExchangeError, HttpPortal,
-    http::{ROUTE, causes, is_loopback, proxy_url, read_limited},
+    http::{ROUTE, is_loopback, proxy_url, read_limited},
 };
+use crate::problem::causes;
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{Response, Url, header, tls::TlsInfo};
 use rustls::pki_types::{CertificateDer, pem::PemObject};

@@ -3,6 +3,7 @@
 mod customers;
 mod moving;
 mod named;
+mod portal;
 mod readme;
 
 use crate::stage::{Controller, Done, Running, Vendor};

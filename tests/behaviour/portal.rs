@@ -1,15 +1,18 @@
 //! `entitle-portal` as its operator and the agents see it.
 
 mod agent;
+mod database_tls;
 mod databases;
 mod pages;
 mod running;
 mod succession;
 mod tls;
+mod usage;
 mod vendor;
 
 use crate::stage::{PRODUCT, Vendor};
-use agent::Agent;
+pub(crate) use agent::Agent;
+pub(crate) use databases::Database;
 use entitled::{
     codes::ActivationCode,
     license::{OpenedAnswer, Outcome, RequestKind, Sequence},
@@ -18,6 +21,7 @@ use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use serde_json::Value;
 use std::path::Path;
 use uuid::Uuid;
+pub(crate) use vendor::receiver;
 
 fn sequence(answer: &OpenedAnswer) -> Sequence {
     answer.license.as_ref().unwrap().claims().seq
@@ -72,6 +76,9 @@ fn assert_says_no_secret(vendor: &Vendor, code: &ActivationCode) {
     let id = vendor.json(&["subscription", "list"])[0]["id"].as_str().unwrap().to_owned();
     let revealed = vendor.json(&["subscription", "show", &id, "--reveal"]);
     assert_eq!(revealed["activation_code"], code.expose());
+    let told = vendor.json(&["audit", "--last", "1"]);
+    assert_eq!(told[0]["event"], "activation-code-shown");
+    assert_eq!(told[0]["subscription_id"], id.as_str());
 }
 
 #[tokio::test]
@@ -199,7 +206,11 @@ async fn a_signing_key_is_replaced_while_it_serves() {
     agent.activate(&server, &vendor, &code).await;
     let old = vendor.json(&["key", "list"])[0]["thumbprint"].as_str().unwrap().to_owned();
     let new = vendor.path("new.jwks");
-    std::fs::write(&new, vendor.run(&["key", "create"]).stdout).unwrap();
+    let created = vendor.run(&["key", "create"]).stdout;
+    let set: Value = serde_json::from_slice(&created).unwrap();
+    let listed = vendor.json(&["key", "list"]);
+    assert_eq!((&listed[1]["status"], &listed[1]["key"]), (&Value::Null, &set["keys"][0]));
+    std::fs::write(&new, created).unwrap();
     let (root, trust, next) =
         (vendor.path("root-key.pem"), vendor.path("trust.jwt"), vendor.path("next.jwt"));
     let signed = vendor

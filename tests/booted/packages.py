@@ -137,8 +137,9 @@ def remove(machine):
     machine.document.run(machine, "Remove", 0)
     expect(machine.run("test ! -e /usr/bin/entitled; " + STATE), files, "state")
     expect(machine.run("ls /run/entitled 2>/dev/null || true"), "", "sockets")
-    machine.run("apt-get install -y ./entitled_*.deb; systemctl start entitled")
+    machine.run("apt-get install -y ./entitled_*.deb")
     expect(set(units(machine, "is-enabled")), {"enabled"}, "enabled after it came back")
+    expect(set(units(machine, "is-active")), {"active"}, "active after it came back")
     now = machine.status()
     expect((now["serial_number"], now["license"]["id"]), (status["serial_number"], status["license"]["id"]), "license")
     return "state is kept; installed again, it goes on with the same license"
@@ -148,8 +149,11 @@ def purge(machine):
     machine.document.run(machine, "Remove", 1)
     left = machine.run("ls -d /var/lib/entitled /etc/entitled /run/entitled* /etc/systemd/system/*/entitled* 2>/dev/null || true")
     expect(left, "", "left")
-    machine.run("apt-get purge -y entitle-portal")
-    left = machine.run("ls -d /var/lib/entitle-portal /etc/entitle-portal /etc/systemd/system/*/entitle-portal* 2>/dev/null || true")
+    # Its state is on a disk of its own, as an operator may have it.
+    machine.run("systemctl stop entitle-portal.socket entitle-portal; mkdir /mnt/portal; mount -t tmpfs none /mnt/portal")
+    machine.run("cp -a /var/lib/entitle-portal/. /mnt/portal/; mount --bind /mnt/portal /var/lib/entitle-portal")
+    machine.run("apt-get purge -y entitle-portal; test -z \"$(find /mnt/portal -mindepth 1)\"; umount /var/lib/entitle-portal /mnt/portal")
+    left = machine.run("ls -d /etc/entitle-portal /etc/systemd/system/*/entitle-portal* 2>/dev/null || true")
     expect(left, "", "left of the portal")
     return "settings, state, sockets and links of both are gone"
 

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 
 from machine import Failed, load, lossless
-from packages import PORTAL_TARGETS, expect
+from packages import PORTAL_TARGETS, VENDOR, expect
 
 FILES = "/etc/entitle-portal"
 
@@ -77,8 +77,25 @@ def tls(machine):
     return "by the files that portal.env names; others are taken up at a reload, and the doctor names a certificate that it does not know"
 
 
+def moved(machine):
+    """Another address, as docs/install.md says."""
+    drop_in = "/etc/systemd/system/entitle-portal.socket.d/override.conf"
+    machine.write(drop_in, "[Socket]\nListenStream=\nListenStream=127.0.0.1:8441\n")
+    ask = "python3 -c 'import urllib.request as r; print(r.urlopen(\"http://127.0.0.1:{}/livez\").status)'"
+    machine.run("systemctl daemon-reload")
+    machine.document.run(machine, VENDOR, 1)
+    expect(machine.run(ask.format(8441)), "200", "asked at the new address")
+    code, _, _ = machine.try_run(ask.format(8440))
+    expect(code, 1, "asked at the old one")
+    machine.run(f"rm {drop_in}; systemctl daemon-reload")
+    machine.document.run(machine, VENDOR, 1)
+    machine.run("entitlectl refresh")
+    return "its socket is opened anew, there and back"
+
+
 LIFE = (
     ("the portal restarts under load", restart),
     ("the portal is gone", gone),
     ("the portal speaks TLS", tls),
+    ("the portal listens elsewhere", moved),
 )

@@ -263,6 +263,7 @@ impl MemberAgent {
             age_seconds: known.age.map(|age| age.as_secs()),
             servers: figures.map(|figures| figures.servers),
             away: figures.map(|figures| figures.away),
+            told_to_portal: None,
             limits: limits.collect(),
         }))
     }

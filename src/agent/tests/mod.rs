@@ -64,5 +64,6 @@ mod stage;
 mod starting;
 mod storing;
 mod succession;
+mod told_usage;
 mod uplink;
 mod usage;

@@ -58,6 +58,8 @@ pub(super) struct Stage {
     pub overridden: Option<String>,
     /// Whether the settings name a portal.
     pub is_on_line: bool,
+    /// Whether they let the portal be told what is used.
+    pub reports_usage: bool,
     /// Whether the vendor's key files are there.
     pub has_roots: bool,
     running: Option<Running>,
@@ -114,6 +116,7 @@ impl Stage {
             configured: None,
             overridden: None,
             is_on_line: true,
+            reports_usage: false,
             has_roots: true,
             running: None,
             restored_portal: None,
@@ -141,6 +144,7 @@ impl Stage {
             directory: StateDirectory::open(&folder.path().join("agent")).unwrap(),
             configured: None,
             is_on_line: true,
+            reports_usage: false,
             has_roots: true,
             running: None,
             restored_portal: None,
@@ -214,6 +218,7 @@ impl Stage {
             directory: Some(self.directory.clone()),
             hardware: Arc::clone(&self.hardware) as Arc<dyn crate::identity::Hardware>,
             portal: self.is_on_line.then_some(way),
+            reports_usage: self.reports_usage,
             clock: self.clock(),
             metrics: Arc::new(Metrics::default()),
             service_manager: ServiceManager::none(),

@@ -16,7 +16,7 @@ fn names(names: &[&str]) -> UserNames {
     UserNames(names.iter().map(|name| Zeroizing::new((*name).to_owned())).collect())
 }
 
-async fn report_users(
+pub(super) async fn report_users(
     stage: &Stage,
     there: &[&str],
     left: &[&str],
@@ -43,7 +43,12 @@ fn stored_peaks(stage: &Stage) -> Vec<DayPeak> {
     stage.store.clone().peaks(Date::MIN, Date::MAX).unwrap()
 }
 
-async fn report(stage: &Stage, reporter: &str, value: u64, live: Duration) -> Result<(), Problem> {
+pub(super) async fn report(
+    stage: &Stage,
+    reporter: &str,
+    value: u64,
+    live: Duration,
+) -> Result<(), Problem> {
     let report = UsageReport {
         limit: "users".to_owned(),
         reporter: reporter.to_owned(),

@@ -46,48 +46,30 @@ pub(super) enum Code {
     Hardware,
     HardwareFacts,
     Tpm,
-    HardwareDrift,
-    HardwareUnreadable,
-    HardwareChanged,
-    IdentityOverride,
-    ClockSkewed,
-    PortalUnreachable,
-    LimitNear,
-    LimitExceeded,
-    LicensePending,
-    CloneSuspected,
-    LeaseAging,
-    CheckInOverdue,
-    StoreDegraded,
-    ConfigInvalid,
-}
-
-impl From<ConditionType> for Code {
-    fn from(kind: ConditionType) -> Self {
-        match kind {
-            ConditionType::HardwareDrift => Self::HardwareDrift,
-            ConditionType::HardwareUnreadable => Self::HardwareUnreadable,
-            ConditionType::HardwareChanged => Self::HardwareChanged,
-            ConditionType::IdentityOverride => Self::IdentityOverride,
-            ConditionType::ClockSkewed => Self::ClockSkewed,
-            ConditionType::PortalUnreachable => Self::PortalUnreachable,
-            ConditionType::LimitNear => Self::LimitNear,
-            ConditionType::LimitExceeded => Self::LimitExceeded,
-            ConditionType::LicensePending => Self::LicensePending,
-            ConditionType::CloneSuspected => Self::CloneSuspected,
-            ConditionType::LeaseAging => Self::LeaseAging,
-            ConditionType::CheckInOverdue => Self::CheckInOverdue,
-            ConditionType::StoreDegraded => Self::StoreDegraded,
-            ConditionType::ConfigInvalid => Self::ConfigInvalid,
-        }
-    }
+    /// A condition of the status is reported as it is.
+    #[value(skip)]
+    Condition(ConditionType),
 }
 
 /// In kebab case.
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+        match self {
+            Self::Condition(kind) => f.pad(&kebab(kind.as_str())),
+            own => f.pad(own.to_possible_value().as_ref().map_or("", |value| value.get_name())),
+        }
     }
+}
+
+fn kebab(camel: &str) -> String {
+    let mut kebab = String::new();
+    for symbol in camel.chars() {
+        if symbol.is_uppercase() && !kebab.is_empty() {
+            kebab.push('-');
+        }
+        kebab.extend(symbol.to_lowercase());
+    }
+    kebab
 }
 
 impl Serialize for Code {
@@ -112,7 +94,9 @@ mod tests {
             assert!(tried.len() > 10 && cause.len() > 10 && mend.contains('`'), "{row}");
             assert!(told.insert(code.trim_matches('`').to_owned()), "twice: {row}");
         }
-        let codes: BTreeSet<_> = Code::value_variants().iter().map(ToString::to_string).collect();
+        let conditions = ConditionType::ALL.map(Code::Condition);
+        let codes = Code::value_variants().iter().chain(&conditions);
+        let codes: BTreeSet<_> = codes.map(ToString::to_string).collect();
         let missing: Vec<_> = codes.difference(&told).collect();
         let stale: Vec<_> = told.difference(&codes).collect();
         assert!(missing.is_empty() && stale.is_empty(), "missing {missing:?}, stale {stale:?}");

@@ -42,7 +42,7 @@ async fn check_port(listen: SocketAddr) -> Finding {
             return Finding::ok(code, format!("monitors are answered on {listen}"));
         }
         Ok(status) => format!("status {}", status.as_u16()),
-        Err(error) => crate::upstream::causes(&error.without_url()),
+        Err(error) => crate::problem::causes(&error.without_url()),
     };
     let mend = format!(
         "`ss -ltnp 'sport = :{}'` shows who has the port; free it or change [health] listen, then `systemctl restart entitled`",

@@ -19,7 +19,7 @@ pub(super) fn check(status: Option<&Status>, findings: &mut Vec<Finding>) {
 
 fn judge(condition: &Condition) -> Finding {
     let message = format!("{}: {}", condition.kind.as_str(), condition.message);
-    let code = Code::from(condition.kind);
+    let code = Code::Condition(condition.kind);
     match condition.kind {
         kind if kind.informs() => Finding::ok(code, message),
         ConditionType::CloneSuspected | ConditionType::HardwareChanged => {

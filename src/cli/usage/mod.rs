@@ -97,6 +97,11 @@ fn table(overview: &UsageOverview, now: Timestamp) -> String {
         let servers = overview.servers.unwrap_or_default();
         let _ = write!(page, "\n\n{away} of {servers} servers don't hear the controller now");
     }
+    page.push_str(match overview.told_to_portal {
+        Some(true) => "\n\nThe portal is told these sums and peaks with each request, and of no users (usage.report_to_portal)",
+        Some(false) => "\n\nThe portal is told nothing of it (usage.report_to_portal)",
+        None => "",
+    });
     page
 }
 

@@ -174,3 +174,70 @@ fn a_request_names_the_environment_of_a_license() {
     assert_eq!(requested.id, Some(environment.id));
     assert_eq!((requested.name, requested.purpose), (environment.name, environment.purpose));
 }
+
+/// A request as it is kept here: `refresh` as agents signed it before there was a claim of usage, `refresh-usage` with one.
+fn golden(name: &str) -> String {
+    let path = format!("{}/src/license/tests/golden/{name}.jws", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap().trim_end().to_owned()
+}
+
+fn usage() -> ToldUsage {
+    let peak = Some(ToldPeak { used: 900, at: at("2026-01-01T14:00:00Z") });
+    let limits = [
+        ("projects".to_owned(), ToldLimit { used: None, peak }),
+        ("users".to_owned(), ToldLimit { used: Some(812), peak: None }),
+    ];
+    ToldUsage { measured_at: at("2026-01-02T03:04:00Z"), limits: limits.into() }
+}
+
+#[test]
+fn requests_from_before_usage_are_read_and_signed_as_ever() {
+    let claims = request_claims(RequestKind::Refresh);
+    assert_eq!(request(&claims), golden("refresh"));
+    let (read, _) = verify(&golden("refresh")).unwrap();
+    assert_eq!((read.usage.as_ref(), &read), (None, &claims));
+}
+
+#[test]
+fn what_is_used_travels_in_the_request() {
+    let claims = RequestClaims { usage: Some(usage()), ..request_claims(RequestKind::Refresh) };
+    assert_eq!(request(&claims), golden("refresh-usage"));
+    assert_eq!(verify(&golden("refresh-usage")).unwrap().0, claims);
+    let mut json = serde_json::to_value(&claims).unwrap();
+    let told = serde_json::json!({ "measured_at": 1_767_323_040, "limits": {
+        "projects": { "used": null, "peak": { "used": 900, "at": 1_767_276_000 } },
+        "users": { "used": 812, "peak": null },
+    } });
+    assert_eq!(json["usage"], told);
+    // A portal that knows no such claim reads the rest, as this one reads what it does not know.
+    let told = json.as_object_mut().unwrap().remove("usage").unwrap();
+    json["usage_of_tomorrow"] = told;
+    let header = header(RequestClaims::TYPE, &environment()).to_string();
+    let (read, _) = verify(&signed(header, json.to_string(), &environment())).unwrap();
+    assert_eq!(read, request_claims(RequestKind::Refresh));
+}
+
+#[test]
+fn figures_that_can_not_be_read_keep_no_request_from_its_answer() {
+    let mut json = serde_json::to_value(request_claims(RequestKind::Refresh)).unwrap();
+    let figures = |used: serde_json::Value| serde_json::json!({ "measured_at": 1, "limits": { "users": { "used": used } } });
+    for strange in [
+        serde_json::json!(null),
+        serde_json::json!("a lot"),
+        serde_json::json!([1, 2]),
+        serde_json::json!({ "limits": {} }),
+        serde_json::json!({ "measured_at": "yesterday", "limits": {} }),
+        figures(serde_json::json!(-1)),
+        figures(serde_json::json!(1.5)),
+        figures(serde_json::json!("9")),
+    ] {
+        json["usage"] = strange;
+        let header = header(RequestClaims::TYPE, &environment()).to_string();
+        let (read, _) = verify(&signed(header, json.to_string(), &environment())).unwrap();
+        assert_eq!(read, request_claims(RequestKind::Refresh), "{json}");
+    }
+    json["usage"] = figures(serde_json::json!(u64::MAX));
+    let header = header(RequestClaims::TYPE, &environment()).to_string();
+    let (read, _) = verify(&signed(header, json.to_string(), &environment())).unwrap();
+    assert_eq!(read.usage.unwrap().limits["users"].used, Some(u64::MAX));
+}

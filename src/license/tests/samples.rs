@@ -164,38 +164,19 @@ pub(super) fn request_claims(request: RequestKind) -> RequestClaims {
     let activate = request == RequestKind::Activate;
     let by_code = activate || request == RequestKind::Rebind;
     let key = if activate { environment() } else { newcomer() };
+    let environment_of = RequestedEnvironment {
+        id: (!activate).then(|| Uuid::from_u128(2)),
+        name: "Production".to_owned(),
+        purpose: Purpose::Production,
+    };
+    let made = (request_id(), at("2026-01-02T03:04:00Z"));
     let mut claims = RequestClaims {
-        aud: PRODUCT.to_owned(),
-        jti: request_id(),
-        iat: at("2026-01-02T03:04:00Z"),
-        request,
-        sub: serial_number(),
         activation: by_code.then(|| Activation::new(&code(), request_id(), &key.public())),
-        rebind_proof: None,
-        consent: None,
-        environment: RequestedEnvironment {
-            id: (!activate).then(|| Uuid::from_u128(2)),
-            name: "Production".to_owned(),
-            purpose: Purpose::Production,
-        },
         candidates: vec![Candidate {
             serial_number: serial_number(),
             source: "smbios-uuid".to_owned(),
         }],
-        evidence: [].into(),
-        machine: MachineFacts {
-            kind: "bare-metal".to_owned(),
-            overridden: false,
-            virtual_machine: false,
-            agent: "0.1.0".to_owned(),
-        },
-        previous: None,
-        unsettled: Vec::new(),
-        reserved: Vec::new(),
-        held: None,
-        floor: None,
-        trust_version: 0,
-        ca: None,
+        ..RequestClaims::new(request, serial_number(), environment_of, PRODUCT, made)
     };
     if request == RequestKind::Move {
         claims.consent = sign_consent(&claims, &key.public(), &environment()).ok();

@@ -40,6 +40,10 @@ pub enum AccessError {
         "a token is good for a whole number of days, at least 1 and not beyond the year 9999: give such a number, or nothing for a token without an end"
     )]
     TokenLifetime,
+    #[error(
+        "the operator or the token that this was begun with was changed, disabled or revoked meanwhile, and nothing was done: sign in again, or send a good token"
+    )]
+    Ended,
     #[error("this needs the right `{needs}`, which the caller does not have: ask an administrator")]
     NotAllowed { needs: Right },
 }
@@ -62,6 +66,7 @@ impl AccessError {
             Self::TokenRevoked { .. } => "token-revoked",
             Self::TokenScope => "token-scope",
             Self::TokenLifetime => "token-lifetime",
+            Self::Ended => "access-ended",
             Self::NotAllowed { .. } => "not-allowed",
         }
     }

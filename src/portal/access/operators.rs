@@ -1,11 +1,7 @@
 //! Adding operators and changing them: each a change with its audit entry in one transaction.
 
 use super::{
-    super::{
-        Portal, PortalError,
-        clock::whole_second,
-        store::{Change, Event, SessionKind},
-    },
+    super::{Act, Portal, PortalError, clock::whole_second, store::SessionKind},
     AccessError, Operator, Password, Right, Role,
 };
 use jiff::Timestamp;
@@ -33,14 +29,13 @@ impl Portal {
             changed_at: now,
             disabled_at: None,
         };
-        let actor = self.actor().to_owned();
-        self.store().write(move |change| {
-            if change.operator(&new.name)?.is_some() {
+        self.act(move |act| {
+            if act.change().operator(&new.name)?.is_some() {
                 return Err(AccessError::OperatorExists { name: new.name }.into());
             }
-            change.put_operator(&new)?;
+            act.change().put_operator(&new)?;
             let detail = json!({ "operator": new.name, "role": role });
-            told(change, &actor, "operator-added", detail, now)?;
+            act.told("operator-added", None, None, detail)?;
             Ok(new)
         })
     }
@@ -118,36 +113,48 @@ impl Portal {
         edit: impl FnOnce(&mut Operator, Timestamp) -> Result<Value, AccessError> + Send + 'static,
     ) -> Result<Operator, PortalError> {
         self.needs(Right::Administer)?;
-        let (name, actor, now) =
-            (name.to_owned(), self.actor().to_owned(), whole_second(self.now()));
-        self.store().write(move |change| {
-            let found = change.operator(&name)?;
-            let mut operator = found.ok_or(AccessError::NoOperator { name })?;
-            let mut detail = edit(&mut operator, now)?;
-            operator.changed_at = now;
-            change.put_operator(&operator)?;
-            change.end_sessions_of(SessionKind::Operator, &operator.name)?;
-            detail["operator"] = json!(operator.name);
-            told(change, &actor, event, detail, now)?;
-            Ok(operator)
+        let name = name.to_owned();
+        self.act(move |act| {
+            let found = act.change().operator(&name)?;
+            let operator = found.ok_or(AccessError::NoOperator { name })?;
+            changed(act, operator, event, edit)
+        })
+    }
+
+    /// Gives an operator who has just shown its password again another one. It signs in again, everywhere.
+    ///
+    /// # Errors
+    /// [`AccessError::Ended`] where it was changed since, and what the store says.
+    pub(in crate::portal) fn set_own_password(
+        &self,
+        verified: Operator,
+        password: &Password,
+    ) -> Result<Operator, PortalError> {
+        let digest = password.digest()?;
+        self.act(move |act| {
+            if act.change().operator(&verified.name)?.as_ref() != Some(&verified) {
+                return Err(AccessError::Ended.into());
+            }
+            changed(act, verified, "operator-password-set", move |operator, _| {
+                operator.password = digest;
+                Ok(json!({}))
+            })
         })
     }
 }
 
-/// An audit entry that is of no subscription.
-pub(super) fn told(
-    change: &Change<'_>,
-    actor: &str,
+/// Changes an operator, ends its sessions, and tells the audit.
+fn changed(
+    act: &Act<'_>,
+    mut operator: Operator,
     event: &str,
-    detail: Value,
-    now: Timestamp,
-) -> Result<(), PortalError> {
-    Ok(change.audit_event(&Event {
-        at: now,
-        actor,
-        event,
-        subscription_id: None,
-        environment_id: None,
-        detail,
-    })?)
+    edit: impl FnOnce(&mut Operator, Timestamp) -> Result<Value, AccessError>,
+) -> Result<Operator, PortalError> {
+    let mut detail = edit(&mut operator, act.now())?;
+    operator.changed_at = act.now();
+    act.change().put_operator(&operator)?;
+    act.change().end_sessions_of(SessionKind::Operator, &operator.name)?;
+    detail["operator"] = json!(operator.name);
+    act.told(event, None, None, detail)?;
+    Ok(operator)
 }

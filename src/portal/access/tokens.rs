@@ -2,7 +2,7 @@
 
 use super::{
     super::{Portal, PortalError, clock::whole_second},
-    AccessError, ApiToken, Operator, Right, Rights, TokenDigest, TokenSecret,
+    AccessError, ApiToken, Holder, Operator, Right, Rights, TokenDigest, TokenSecret,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -100,6 +100,8 @@ impl Portal {
     /// The same portal, for a program that has sent that token.
     #[must_use]
     pub(in crate::portal) fn as_token(&self, token: &ApiToken) -> Self {
-        self.acting_as(&token.actor()).with_rights(Rights::of(token.scopes.iter().copied()))
+        self.acting_as(&token.actor())
+            .with_rights(Rights::of(token.scopes.iter().copied()))
+            .held_by(Holder::Token(token.name.clone()))
     }
 }

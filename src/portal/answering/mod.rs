@@ -12,26 +12,34 @@ mod releasing;
 mod repeated;
 mod retired;
 mod succession;
+mod usage;
 
 pub(super) use carried::{Carrier, answer_carried};
 pub(super) use error::AnswerError;
 pub(super) use releasing::{end, slot_left};
 use repeated::{Known, Repeated, link, repeated, repeated_after};
+pub(super) use retired::retire;
 
 use super::{
     KeyRing, Portal,
     attempts::{Attempts, Subject},
     domain::{CurrentDocument, Decision, Environment, Holds, Refusal, Step, Subscription, decide},
     issuing,
+    pace::{self, Pace},
     store::{AnsweredRequest, Change, Event, View},
 };
 use crate::license::{
-    Outcome, PublicKey, RequestClaims, RequestKind, Thumbprint, Unverified, UnverifiedRequest,
+    DocumentError, Outcome, PublicKey, RequestClaims, RequestKind, Thumbprint, Unverified,
+    UnverifiedRequest,
 };
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use uuid::Uuid;
+
+/// Longest request, bytes. Each is kept; one that holds a license of a thousand features is half as long.
+pub(super) const LARGEST: usize = 256 << 10;
 
 /// By which road a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -47,10 +55,20 @@ pub(super) enum Road {
 pub(super) struct Context {
     keys: Arc<KeyRing>,
     attempts: Arc<Attempts>,
+    pace: Arc<Pace>,
     road: Road,
     /// Who carried it, where it came through the pages.
     carrier: Option<Carrier>,
     now: Timestamp,
+}
+
+impl Context {
+    /// Counts an answer that will be kept: of an environment, or of a subscription with so many of them.
+    fn count(&self, subject: Uuid, environments: u32, request: &Request) -> Result<(), Refusal> {
+        let most = pace::MOST.saturating_mul(environments.max(1));
+        let wait = self.pace.count(subject, request.text.len(), most, self.now);
+        wait.map_or(Ok(()), |seconds| Err(Refusal::TooManyRequests { seconds }))
+    }
 }
 
 /// A request whose signatures are right.
@@ -126,9 +144,12 @@ pub(super) fn open(
     carrier: Option<Carrier>,
 ) -> Result<Opened, AnswerError> {
     let text = std::str::from_utf8(body).map_err(|_| AnswerError::NotText)?.trim();
+    if text.len() > LARGEST {
+        return Err(DocumentError::TooLarge { limit: LARGEST, found: text.len() }.into());
+    }
     let request = UnverifiedRequest::parse(text)?;
-    let (keys, attempts, now) = (portal.keys(), portal.attempts(), portal.now());
-    let context = Context { keys, attempts, road, carrier, now };
+    let (keys, attempts, pace) = (portal.keys(), portal.attempts(), portal.pace());
+    let context = Context { keys, attempts, pace, road, carrier, now: portal.now() };
     let (repeated, bound) = portal.store().read(|view| {
         let (kid, claims) = (request.kid(), request.claims());
         if let Some(carrier) = &context.carrier {
@@ -240,6 +261,10 @@ fn conclude(
     if step == Step::Overtaken {
         return Err(Refusal::RequestOvertaken { id: claims.jti.0 }.into());
     }
+    let slots =
+        case.subscription.terms.slots.values().fold(0, |sum: u32, n| sum.saturating_add(*n));
+    context.count(case.environment.id, 1, request)?;
+    context.count(case.subscription.id, slots, request)?;
     let (outcome, event) = act(change, &mut case, request, context)?;
     let environment = &mut case.environment;
     environment.seen_at = now;
@@ -260,6 +285,7 @@ fn conclude(
         answer: answer.clone(),
     })?;
     recognition::enroll(change, &case, request)?;
+    usage::keep(change, &case, request, context)?;
     audit(change, &case, request, step, event, context)?;
     Ok(answer)
 }
@@ -280,7 +306,7 @@ fn act(
         if case.environment.chain.close_superseded(request.claims.jti) {
             return Ok((releasing::told(&case.environment, now), Some("branch-released")));
         }
-        let outcome = releasing::release(change, case, context)?;
+        let outcome = releasing::release(change, case, &request.actor(), context)?;
         return Ok((outcome, Some("environment-released")));
     }
     let Case { subscription, environment, .. } = case;

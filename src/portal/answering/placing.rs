@@ -2,7 +2,7 @@
 
 use super::{AnswerError, Case, Context, Found, Request, adoption, recognition};
 use crate::{
-    license::Sequence,
+    license::{Retirement, Sequence},
     portal::{
         Portal,
         domain::{Asked, Chain, Environment, Place, Refusal, Revision, Subscription, place},
@@ -42,7 +42,13 @@ pub(super) fn activate(
     let (environment, event) = match place {
         Place::Held(id) => (take(id)?, None),
         Place::Reserved(id) => (bound(take(id)?, request), Some("environment-bound")),
-        Place::Again(id) => (filled(id, Some(&take(id)?)), Some("environment-activated")),
+        Place::Again(id) => {
+            let earlier = take(id)?;
+            if !earlier.is_bound_to(&asked.key) {
+                super::retire(change, &earlier, Retirement::Rebind, now)?;
+            }
+            (filled(id, Some(&earlier)), Some("environment-activated"))
+        }
         Place::New => (filled(Portal::new_id(now)?, None), Some("environment-activated")),
     };
     let mut case = Case::new(subscription, environment);

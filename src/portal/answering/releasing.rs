@@ -5,20 +5,22 @@ use crate::{
     license::{LicenseClaims, Outcome, Unverified},
     portal::{
         domain::{CurrentDocument, Environment, SlotAfter, Subscription, YEAR, slot_after},
-        store::{Change, StoreError, View},
+        store::{Change, Event, StoreError, View},
     },
 };
 use jiff::Timestamp;
+use serde_json::json;
 
 /// Releases an environment as its agent asks.
 pub(super) fn release(
     change: &Change<'_>,
     case: &mut Case,
+    actor: &str,
     context: &Context,
 ) -> Result<Outcome, AnswerError> {
     let Case { subscription, environment, .. } = case;
     let slot = slot_of(change, subscription, environment, context)?;
-    end(environment, context.now);
+    end(change, environment, actor, context.now)?;
     match slot {
         SlotAfter::Free => {}
         SlotAfter::Counted => {
@@ -35,12 +37,30 @@ pub(super) fn told(environment: &Environment, now: Timestamp) -> Outcome {
     Outcome::Released { sequence: environment.sequence, slot_free_at }
 }
 
-/// Ends every license of an environment so far. Its slot is free.
-pub(in crate::portal) fn end(environment: &mut Environment, now: Timestamp) {
+/// Ends every license of an environment so far. Its slot is free. A release that waited for approval is not asked for any
+/// more: approved later, it would end what the environment has become since.
+pub(in crate::portal) fn end(
+    change: &Change<'_>,
+    environment: &mut Environment,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for asked in change.waiting_releases(Some(environment.id))? {
+        change.forget_release(asked.id)?;
+        change.audit_event(&Event {
+            at: now,
+            actor,
+            event: "release-overtaken",
+            subscription_id: Some(asked.subscription_id),
+            environment_id: Some(asked.environment_id),
+            detail: json!({ "release": asked.id, "reason": asked.reason }),
+        })?;
+    }
     environment.sequence = environment.next_sequence();
     environment.current = None;
     environment.released_at = Some(now);
     environment.slot_held_until = None;
+    Ok(())
 }
 
 /// What becomes of the slot when the environment leaves its machine by this request.

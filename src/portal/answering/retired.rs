@@ -2,13 +2,27 @@
 
 use super::{AnswerError, Context, Found, Request};
 use crate::{
-    license::Outcome,
+    license::{Outcome, Retirement},
     portal::{
+        domain::Environment,
         issuing,
-        store::{AnsweredRequest, Change, Event, RetiredKey},
+        store::{AnsweredRequest, Change, Event, RetiredKey, StoreError},
     },
 };
+use jiff::Timestamp;
 use serde_json::json;
+
+/// Remembers the key that an environment is bound to, before it is bound to another one or to none: whoever has it is told
+/// when it asks.
+pub(in crate::portal) fn retire(
+    change: &Change<'_>,
+    environment: &Environment,
+    by: Retirement,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(key) = environment.key else { return Ok(()) };
+    change.retire_key(&RetiredKey { environment_id: environment.id, key, by, at })
+}
 
 /// Answers a refresh or a release that a retired key signed. The chain goes on without it.
 pub(super) fn answer(
@@ -21,6 +35,7 @@ pub(super) fn answer(
     let environment = change
         .environment(retired.environment_id)?
         .ok_or(crate::portal::domain::Refusal::EnvironmentUnknown)?;
+    context.count(environment.id, 1, request)?;
     let outcome = Outcome::Retired {
         sequence: environment.sequence,
         by: retired.by,

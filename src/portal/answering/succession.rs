@@ -11,7 +11,7 @@ use crate::{
             Chain, Environment, Ground, Heir, Likeness, PendingRebind, Refusal, Revision, Shown,
             SlotAfter, StoredCode, Subscription, Warrant, moving, rebind,
         },
-        store::{Change, Event, RetiredKey, View},
+        store::{Change, Event, View},
     },
 };
 use serde_json::{Value, json};
@@ -193,7 +193,7 @@ fn wait(
         environment_id: environment.id,
         key,
         asked_at: context.now,
-        machine: request.claims.machine.kind.chars().filter(|c| !c.is_control()).take(80).collect(),
+        machine: request.claims.machine.kind.clone(),
         approved_at: None,
     })?;
     Ok(first)
@@ -233,10 +233,7 @@ fn bind(
 ) -> Result<(), AnswerError> {
     let environment = &mut case.environment;
     let from = bound(environment);
-    if let Some(key) = environment.key {
-        let (environment_id, at) = (environment.id, context.now);
-        change.retire_key(&RetiredKey { environment_id, key, by, at })?;
-    }
+    super::retire(change, environment, by, context.now)?;
     change.forget_rebinds(environment.id)?;
     environment.key = Some(request.key);
     environment.chain = Chain::default();

@@ -70,7 +70,8 @@ impl Migrate {
         let server = directory.server_at(&self.to)?;
         let actor = operator();
         let note = note("database-migrated", &actor);
-        let copied = migrate(&file, &server, &note, || directory.use_server(&self.to))?;
+        let named = directory.stage_server(&self.to)?;
+        let copied = migrate(&file, &server, &note, || named.place())?;
         let told = format!(
             "Migrated to {server}. {} says so. Restart every process that serves this directory: until then it refuses changes. {} is \
              kept as it was, and takes no more.",

@@ -2,11 +2,14 @@
 
 use super::{
     output::{Output, day, pairs, table},
-    releases, succession,
+    releases, succession, usage,
 };
 use crate::{
     api::Problem,
-    portal::{Portal, PortalError, domain::Environment},
+    portal::{
+        Portal, PortalError, UsageView,
+        domain::{Environment, EnvironmentStanding},
+    },
 };
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -28,6 +31,11 @@ pub(super) enum Command {
         /// Released ones too
         #[arg(long)]
         all: bool,
+    },
+    /// Show an environment, and what it uses
+    Show {
+        /// The environment's id
+        id: Uuid,
     },
     /// Take an environment's slot back; its agent is told at its next refresh
     Release {
@@ -66,9 +74,11 @@ impl Command {
         match self {
             Self::List { subscription, all } => {
                 let mut found = portal.environments(subscription)?;
-                found.retain(|e| all || !e.is_released());
-                list(&found, out)
+                let reserved = |e: &Environment| e.is_reserved(portal.now());
+                found.retain(|e| all || !e.is_released() || reserved(e));
+                list(&found, portal.now(), out)
             }
+            Self::Show { id } => show(portal, id, out),
             Self::Release { id } => release(portal, id, out),
             Self::RebindCode(command) => command.run(portal, out),
             Self::Pending => succession::list_pending(portal, out),
@@ -82,8 +92,34 @@ impl Command {
     }
 }
 
+fn show(portal: &Portal, id: Uuid, out: &mut Output) -> Result<(), PortalError> {
+    let (environment, usage) = (portal.environment(id)?, portal.environment_usage(id)?);
+    let shown = Shown { usage: Some(&usage), ..Shown::of(&environment, portal.now()) };
+    out.show(&shown, || {
+        let optional = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        let key = shown.key.clone().unwrap_or_else(|| "none: by Serial Number alone".to_owned());
+        let lines = [
+            ("Environment", Some(shown.id.to_string())),
+            ("Subscription", Some(shown.subscription_id.to_string())),
+            ("Name", Some(shown.name.clone())),
+            ("Purpose", Some(shown.purpose.clone())),
+            ("Status", Some(shown.status.to_owned())),
+            ("Serial Number", Some(shown.serial_number.clone())),
+            ("Key", Some(key)),
+            ("Sequence", Some(shown.sequence.to_string())),
+            ("Activated", Some(shown.activated_at.to_string())),
+            ("Seen", Some(shown.seen_at.to_string())),
+            ("Released", optional(shown.released_at)),
+            ("Slot held until", optional(shown.slot_held_until)),
+        ];
+        let lines: Vec<_> =
+            lines.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        pairs(&lines) + &usage::below(&usage)
+    })
+}
+
 fn release(portal: &Portal, id: Uuid, out: &mut Output) -> Result<(), PortalError> {
-    let shown = Shown::from(&portal.release_environment(id)?);
+    let shown = Shown::of(&portal.release_environment(id)?, portal.now());
     out.show(&shown, || {
         pairs(&[
             ("Environment", shown.id.to_string()),
@@ -118,7 +154,7 @@ fn refused(problem: Problem) -> PortalError {
 
 /// An environment as it is printed.
 #[derive(Serialize)]
-struct Shown {
+struct Shown<'a> {
     id: Uuid,
     subscription_id: Uuid,
     name: String,
@@ -132,39 +168,37 @@ struct Shown {
     activated_at: Timestamp,
     seen_at: Timestamp,
     released_at: Option<Timestamp>,
-    /// Until when it keeps its slot after an off-line release.
+    /// Until when it keeps its slot after an off-line release, or is kept one.
     slot_held_until: Option<Timestamp>,
+    /// In `show` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<&'a UsageView>,
 }
 
-impl From<&Environment> for Shown {
-    fn from(environment: &Environment) -> Self {
-        let status = if environment.is_released() {
-            "released"
-        } else if environment.chain.is_forked() {
-            "forked"
-        } else {
-            "activated"
-        };
+impl Shown<'_> {
+    fn of(environment: &Environment, now: Timestamp) -> Self {
+        let standing = environment.standing(now);
         Self {
             id: environment.id,
             subscription_id: environment.subscription_id,
             name: environment.name.clone(),
             purpose: environment.purpose.to_string(),
-            status,
+            status: standing.as_str(),
             serial_number: environment.serial_number.to_string(),
             key: environment.key.map(|key| key.thumbprint().to_string()),
             sequence: environment.sequence.0,
-            forked: environment.chain.is_forked(),
+            forked: standing == EnvironmentStanding::Forked,
             activated_at: environment.activated_at,
             seen_at: environment.seen_at,
             released_at: environment.released_at,
             slot_held_until: environment.slot_held_until,
+            usage: None,
         }
     }
 }
 
-fn list(found: &[Environment], out: &mut Output) -> Result<(), PortalError> {
-    let shown: Vec<Shown> = found.iter().map(Shown::from).collect();
+fn list(found: &[Environment], now: Timestamp, out: &mut Output) -> Result<(), PortalError> {
+    let shown: Vec<Shown<'_>> = found.iter().map(|found| Shown::of(found, now)).collect();
     out.show(&shown, || {
         if shown.is_empty() {
             return "There are no environments; `entitlectl activate` on a server makes one."

@@ -19,6 +19,7 @@ mod subscription;
 mod succession;
 mod token;
 mod trial;
+mod usage;
 mod webhook;
 
 use super::{Options, Portal, PortalError, SystemClock, store::WriterKind};
@@ -142,8 +143,8 @@ fn run(cli: Cli) -> Result<(), PortalError> {
         Command::Operator(command) => command.run(&common.portal()?, &mut out),
         Command::Token(command) => command.run(&common.portal()?, &mut out),
         Command::Webhook(command) => command.run(&common.portal()?, &mut out),
-        Command::Key(command) => command.run(&common.dir, &mut out),
-        Command::Trust(command) => command.run(&common.dir, &mut out),
+        Command::Key(command) => command.run(&common, &mut out),
+        Command::Trust(command) => command.run(&common, &mut out),
     }
 }
 

@@ -2,26 +2,28 @@
 //!
 //! `key create` at the portal, `trust sign` where the root key is, `trust install` at the portal, then SIGHUP to `serve`.
 
-use super::output::{Output, table};
+use super::{
+    Common,
+    output::{Output, table},
+};
 use crate::{
-    license::{KeyPair, KeyStatus, PublicKey, Thumbprint},
+    license::{KeyStatus, PublicKey, Thumbprint},
     portal::{
-        Directory, KeyRing, PortalError, SystemClock, TrustChange,
+        Directory, KeyRing, KeyStanding, PortalError, SystemClock, TrustChange,
         clock::Clock,
         directory::{read_file, read_key, write_file},
         key_set::{add_jwk_members, key_set},
-        keys::install_trust,
     },
 };
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub(super) enum KeyCommand {
     /// Make a signing key, and print its public half as a JWK set for `trust sign --add`
     Create,
-    /// List the signing keys that are here, and what the trust document says of them
+    /// List the signing keys that are here, and what the trust document says of them; with --json, the public half of each
     List,
 }
 
@@ -61,34 +63,30 @@ pub(super) struct Sign {
 }
 
 impl KeyCommand {
-    pub(super) fn run(self, dir: &Path, out: &mut Output) -> Result<(), PortalError> {
-        let directory = Directory::new(dir);
-        let keys = KeyRing::load(&directory)?;
+    pub(super) fn run(self, common: &Common, out: &mut Output) -> Result<(), PortalError> {
         match self {
             Self::Create => {
-                let key = directory.create_signing_key()?;
-                out.line(key_set([add_jwk_members(&key.public())?])?)
+                let key = common.portal()?.make_signing_key()?;
+                out.line(key_set([add_jwk_members(&key)?])?)
             }
             Self::List => {
-                let here = directory.read_signing_keys()?;
-                let here: Vec<Thumbprint> = here.iter().map(KeyPair::thumbprint).collect();
-                list(&keys, &here, out)
+                let directory = Directory::new(&common.dir);
+                list(&KeyRing::load(&directory)?.standing(&directory)?, out)
             }
         }
     }
 }
 
 impl TrustCommand {
-    pub(super) fn run(self, dir: &Path, out: &mut Output) -> Result<(), PortalError> {
-        let directory = Directory::new(dir);
+    pub(super) fn run(self, common: &Common, out: &mut Output) -> Result<(), PortalError> {
         match self {
             Self::Show => {
-                let keys = KeyRing::load(&directory)?;
+                let keys = KeyRing::load(&Directory::new(&common.dir))?;
                 out.show(keys.trust().claims(), || keys.trust().text().to_owned())
             }
             Self::Sign(sign) => sign.run(out),
             Self::Install { file } => {
-                let trust = install_trust(&directory, &file)?;
+                let trust = common.portal()?.install_trust(&read_file(&file)?)?;
                 let version = trust.claims().version;
                 out.show(trust.claims(), || {
                     format!(
@@ -131,23 +129,20 @@ struct Shown<'a> {
     here: bool,
     /// Whether this portal signs with it.
     signs: bool,
+    /// Its public half.
+    key: serde_json::Value,
 }
 
-fn list(keys: &KeyRing, here: &[Thumbprint], out: &mut Output) -> Result<(), PortalError> {
-    let named: Vec<(Thumbprint, KeyStatus)> =
-        keys.trust().claims().keys.iter().map(|k| (k.key.thumbprint(), k.status)).collect();
-    let signing = keys.signing().thumbprint();
-    let unnamed = here.iter().filter(|kid| !named.iter().any(|(n, _)| n == *kid));
-    let all =
-        named.iter().map(|(kid, status)| (kid, Some(*status))).chain(unnamed.map(|k| (k, None)));
-    let shown: Vec<Shown<'_>> = all
-        .map(|(kid, status)| Shown {
-            thumbprint: kid,
-            status,
-            here: here.contains(kid),
-            signs: *kid == signing,
-        })
-        .collect();
+impl<'a> Shown<'a> {
+    fn of(standing: &'a KeyStanding) -> Result<Self, PortalError> {
+        let KeyStanding { status, here, signs, .. } = *standing;
+        let (thumbprint, key) = (&standing.thumbprint, add_jwk_members(&standing.key)?);
+        Ok(Self { thumbprint, status, here, signs, key })
+    }
+}
+
+fn list(keys: &[KeyStanding], out: &mut Output) -> Result<(), PortalError> {
+    let shown: Vec<Shown<'_>> = keys.iter().map(Shown::of).collect::<Result<_, _>>()?;
     out.show(&shown, || {
         let rows = shown.iter().map(|key| {
             let status =

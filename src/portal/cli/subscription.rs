@@ -3,9 +3,10 @@
 use super::{
     flags::{TermsFlags, time},
     output::{Output, day, pairs, table},
+    usage,
 };
 use crate::portal::{
-    Portal, PortalError,
+    Portal, PortalError, UsageView,
     domain::{Standing, Subscription, Terms},
 };
 use clap::{Args, Subcommand};
@@ -94,7 +95,13 @@ impl Command {
         match self {
             Self::Create(create) => create.run(portal, out),
             Self::List => list(&portal.subscriptions()?, portal.now(), out),
-            Self::Show { id, reveal } => show(&portal.subscription(id)?, reveal, portal.now(), out),
+            Self::Show { id, reveal } => {
+                if reveal {
+                    // Told to the audit before it is printed.
+                    portal.reveal_activation_code(id)?;
+                }
+                show_with_usage(portal, id, reveal, out)
+            }
             Self::Set(set) => set.run(portal, out),
             Self::Renew { id, ends_at } => {
                 show(&portal.renew_subscription(id, ends_at)?, false, portal.now(), out)
@@ -147,6 +154,9 @@ struct Shown<'a> {
     grace_ends_at: Timestamp,
     #[serde(flatten)]
     terms: &'a Terms,
+    /// In `show` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<&'a UsageView>,
 }
 
 impl<'a> Shown<'a> {
@@ -161,6 +171,7 @@ impl<'a> Shown<'a> {
             created_at: subscription.created_at,
             grace_ends_at: subscription.terms.grace_ends_at(),
             terms: &subscription.terms,
+            usage: None,
         }
     }
 }
@@ -204,43 +215,56 @@ fn show(
     out: &mut Output,
 ) -> Result<(), PortalError> {
     let shown = Shown::new(subscription, reveal);
-    out.show(&shown, || {
-        let terms = &subscription.terms;
-        let status = match &subscription.standing {
-            Standing::Revoked { at, reason } => format!("revoked at {at}: {reason}"),
-            standing => standing.as_str().to_owned(),
-        };
-        let check_in = terms.check_in_days.map_or("never".to_owned(), |d| format!("{d} days"));
-        let mut lines = vec![
-            ("Subscription", subscription.id.to_string()),
-            ("Activation Code", shown.activation_code.clone()),
-            ("Customer", subscription.customer.clone()),
-            ("Status", status),
-            ("Revision", subscription.revision.to_string()),
-            ("Edition", terms.edition.clone()),
-            ("Support level", terms.support_level.clone()),
-            ("Trial", yes_or_no(terms.trial)),
-            ("Starts", terms.starts_at.to_string()),
-            ("Ends", terms.ends_at.to_string()),
-            ("Grace ends", grace(terms, now)),
-            ("Environments", slots(terms)),
-            ("Refresh after", format!("{} seconds", terms.refresh_after)),
-            ("Check-in", check_in),
-            ("Member lease", format!("{} days", terms.lease_days)),
-            ("Hardware grace", format!("{} hours", terms.hardware_grace_hours)),
-            ("Override allowed", yes_or_no(terms.allow_override)),
-            ("Rebind", terms.rebind.as_str().to_owned()),
-            ("Serial Number alone", yes_or_no(terms.allow_serial_only)),
-            ("Off-line releases", format!("{} a year at once", terms.offline_releases_a_year)),
-            ("Releases", releases(terms)),
-        ];
-        lines.extend(terms.features.iter().map(|(name, v)| ("Feature", format!("{name} = {v}"))));
-        lines.extend(terms.limits.iter().map(|(name, l)| {
-            let limit = l.limit.map_or("unlimited".to_owned(), |n| n.to_string());
-            ("Limit", format!("{name} = {limit} ({:?})", l.enforcement).to_lowercase())
-        }));
-        pairs(&lines)
-    })
+    out.show(&shown, || lines(subscription, &shown, now))
+}
+
+fn show_with_usage(
+    portal: &Portal,
+    id: Uuid,
+    reveal: bool,
+    out: &mut Output,
+) -> Result<(), PortalError> {
+    let (subscription, usage) = (portal.subscription(id)?, portal.usage(id)?);
+    let shown = Shown { usage: Some(&usage), ..Shown::new(&subscription, reveal) };
+    out.show(&shown, || lines(&subscription, &shown, portal.now()) + &usage::below(&usage))
+}
+
+fn lines(subscription: &Subscription, shown: &Shown<'_>, now: Timestamp) -> String {
+    let terms = &subscription.terms;
+    let status = match &subscription.standing {
+        Standing::Revoked { at, reason } => format!("revoked at {at}: {reason}"),
+        standing => standing.as_str().to_owned(),
+    };
+    let check_in = terms.check_in_days.map_or("never".to_owned(), |d| format!("{d} days"));
+    let mut lines = vec![
+        ("Subscription", subscription.id.to_string()),
+        ("Activation Code", shown.activation_code.clone()),
+        ("Customer", subscription.customer.clone()),
+        ("Status", status),
+        ("Revision", subscription.revision.to_string()),
+        ("Edition", terms.edition.clone()),
+        ("Support level", terms.support_level.clone()),
+        ("Trial", yes_or_no(terms.trial)),
+        ("Starts", terms.starts_at.to_string()),
+        ("Ends", terms.ends_at.to_string()),
+        ("Grace ends", grace(terms, now)),
+        ("Environments", slots(terms)),
+        ("Refresh after", format!("{} seconds", terms.refresh_after)),
+        ("Check-in", check_in),
+        ("Member lease", format!("{} days", terms.lease_days)),
+        ("Hardware grace", format!("{} hours", terms.hardware_grace_hours)),
+        ("Override allowed", yes_or_no(terms.allow_override)),
+        ("Rebind", terms.rebind.as_str().to_owned()),
+        ("Serial Number alone", yes_or_no(terms.allow_serial_only)),
+        ("Off-line releases", format!("{} a year at once", terms.offline_releases_a_year)),
+        ("Releases", releases(terms)),
+    ];
+    lines.extend(terms.features.iter().map(|(name, v)| ("Feature", format!("{name} = {v}"))));
+    lines.extend(terms.limits.iter().map(|(name, l)| {
+        let limit = l.limit.map_or("unlimited".to_owned(), |n| n.to_string());
+        ("Limit", format!("{name} = {limit} ({:?})", l.enforcement).to_lowercase())
+    }));
+    pairs(&lines)
 }
 
 fn grace(terms: &Terms, now: Timestamp) -> String {

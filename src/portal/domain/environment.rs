@@ -82,15 +82,72 @@ impl Environment {
         !self.is_released() || self.slot_held_until.is_some_and(|until| now < until)
     }
 
-    /// Whether its slot is kept for a Serial Number that was typed in, and nothing was ever issued for it: it was released
+    /// Whether its slot is kept for a Serial Number that was typed in, and nothing was issued for it since: it was released
     /// the moment that it began.
     pub fn is_reserved(&self, now: Timestamp) -> bool {
-        self.key.is_none() && self.released_at == Some(self.activated_at) && self.has_slot(now)
+        self.key.is_none()
+            && self.made_from == Revision::NONE
+            && self.released_at == Some(self.activated_at)
+            && self.has_slot(now)
+    }
+
+    /// Until when its slot is held because a license that was issued for it may still run somewhere.
+    pub fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let held = self.is_released() && self.has_slot(now) && !self.is_reserved(now);
+        self.slot_held_until.filter(|_| held)
     }
 
     /// Whether that is the key that it is bound to.
     pub fn is_bound_to(&self, key: &Thumbprint) -> bool {
         self.key.is_some_and(|bound| bound.thumbprint() == *key)
+    }
+}
+
+/// How an environment stands: one word of it for everybody who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnvironmentStanding {
+    /// A slot is kept for its Serial Number, and nothing was issued.
+    Reserved,
+    /// It was released, and its slot is held because its license may still run.
+    Held,
+    /// It was released.
+    Released,
+    /// Two machines ask as it.
+    Forked,
+    /// It is bound to its Serial Number alone.
+    SerialOnly,
+    /// It is bound to a key.
+    Activated,
+}
+
+impl EnvironmentStanding {
+    /// The word for programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Held | Self::Released => "released",
+            Self::Forked => "forked",
+            Self::SerialOnly | Self::Activated => "activated",
+        }
+    }
+}
+
+impl Environment {
+    /// How it stands.
+    pub fn standing(&self, now: Timestamp) -> EnvironmentStanding {
+        if self.is_reserved(now) {
+            EnvironmentStanding::Reserved
+        } else if self.held_until(now).is_some() {
+            EnvironmentStanding::Held
+        } else if self.is_released() {
+            EnvironmentStanding::Released
+        } else if self.chain.is_forked_at(now) {
+            EnvironmentStanding::Forked
+        } else if self.key.is_none() {
+            EnvironmentStanding::SerialOnly
+        } else {
+            EnvironmentStanding::Activated
+        }
     }
 }
 

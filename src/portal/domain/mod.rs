@@ -14,13 +14,14 @@ mod refusal;
 mod subscription;
 mod succession;
 mod trial;
+mod usage;
 pub mod written;
 
 pub use chain::{Branch, Chain, Link, Step};
 pub use decision::{Decision, Holds, decide};
-pub use environment::{CurrentDocument, Environment};
+pub use environment::{CurrentDocument, Environment, EnvironmentStanding};
 pub use evidence::{fact, facts, same_machine};
-pub use place::{Asked, Known, Likeness, Place, check_free, check_standing, place};
+pub use place::{Asked, Known, Likeness, Place, check_free_or_own, check_standing, place};
 pub use refusal::Refusal;
 pub use subscription::{RebindPolicy, Revision, Standing, Subscription, Terms, TermsError};
 pub use succession::{
@@ -28,6 +29,7 @@ pub use succession::{
     moving, rebind, slot_after,
 };
 pub use trial::{TrialTerms, normalised};
+pub use usage::{ReportedUsage, UsageRoad};
 
 #[cfg(test)]
 mod tests;

@@ -112,17 +112,36 @@ pub fn place(
         return Err(Refusal::RebindRequired { environment: id, name, policy });
     }
     let earlier = known.iter().find(same_serial).map(|k| &k.environment);
-    // What was released off-line and comes back has its slot still.
-    let own = earlier.is_some_and(|e| e.purpose == asked.purpose && e.has_slot(now));
-    check_free(subscription, asked.purpose, used.saturating_sub(own.into()))?;
+    check_free_or_own(subscription, earlier, asked.purpose, used, now)?;
     Ok(earlier.map_or(Place::New, |earlier| Place::Again(earlier.id)))
+}
+
+/// Whether there is a slot of that purpose for a machine that nothing has now: a free one, or the one that `earlier`, which
+/// was released, has still.
+///
+/// # Errors
+/// [`Refusal::NoFreeSlot`]; [`Refusal::SlotHeld`] where that is one of another purpose, which would be given up before its
+/// license ends.
+pub fn check_free_or_own(
+    subscription: &Subscription,
+    earlier: Option<&Environment>,
+    purpose: Purpose,
+    used: u32,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let other = earlier.filter(|earlier| earlier.purpose != purpose);
+    if let Some((other, until)) = other.and_then(|other| Some((other, other.held_until(now)?))) {
+        return Err(Refusal::SlotHeld { environment: other.id, found: other.purpose, until });
+    }
+    let own = earlier.is_some_and(|earlier| earlier.purpose == purpose && earlier.has_slot(now));
+    check_free(subscription, purpose, used.saturating_sub(own.into()))
 }
 
 /// Whether a slot of that purpose is free.
 ///
 /// # Errors
 /// [`Refusal::NoFreeSlot`].
-pub fn check_free(subscription: &Subscription, purpose: Purpose, used: u32) -> Result<(), Refusal> {
+fn check_free(subscription: &Subscription, purpose: Purpose, used: u32) -> Result<(), Refusal> {
     let total = subscription.terms.slots_for(purpose);
     if used < total { Ok(()) } else { Err(Refusal::NoFreeSlot { purpose, used, total }) }
 }

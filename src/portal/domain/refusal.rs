@@ -75,9 +75,17 @@ pub enum Refusal {
     #[error("too many wrong proofs were sent: try again in {seconds} seconds with the right code")]
     TooManyAttempts { seconds: u32 },
     #[error(
+        "the environment or its subscription has asked too often: try again in {seconds} seconds; a license that is held stays as it is"
+    )]
+    TooManyRequests { seconds: u32 },
+    #[error(
         "this machine is environment {environment} with purpose {found}, asked for was {asked}: activate it as {found}, or `entitlectl release` first"
     )]
     PurposeDiffers { environment: Uuid, found: Purpose, asked: Purpose },
+    #[error(
+        "environment {environment} was released, and its {found} slot is held until {until}, because its license may run until then: activate it as {found}, or ask the vendor to free the slot"
+    )]
+    SlotHeld { environment: Uuid, found: Purpose, until: Timestamp },
     #[error(
         "all {purpose} environments of the subscription are in use ({used} of {total}): release one that is not needed (`entitlectl release` there, or `entitle-portal environment release ID`), or ask the vendor for more"
     )]
@@ -141,7 +149,9 @@ impl Refusal {
             Self::SerialNumberTaken { .. } => "serial-number-taken",
             Self::OfflineMovesUsed { .. } => "offline-moves-used",
             Self::TooManyAttempts { .. } => "too-many-attempts",
+            Self::TooManyRequests { .. } => "too-many-requests",
             Self::PurposeDiffers { .. } => "purpose-differs",
+            Self::SlotHeld { .. } => "slot-held",
             Self::NoFreeSlot { .. } => "no-free-slot",
             Self::OverrideNotAllowed => "override-not-allowed",
             Self::NotStarted { .. } => "subscription-not-started",
@@ -172,7 +182,9 @@ impl Refusal {
             Self::SerialNumberTaken { .. } => "This machine is another environment",
             Self::OfflineMovesUsed { .. } => "The year's off-line moves are used up",
             Self::TooManyAttempts { .. } => "Too many wrong proofs were sent",
+            Self::TooManyRequests { .. } => "Too many requests were sent",
             Self::PurposeDiffers { .. } => "This machine is activated for another purpose",
+            Self::SlotHeld { .. } => "Its slot of another purpose is held",
             Self::NoFreeSlot { .. } => "No environment of this purpose is free",
             Self::OverrideNotAllowed => "The Serial Number must come from hardware",
             Self::NotStarted { .. } => "The subscription has not started",
@@ -210,8 +222,9 @@ impl Refusal {
             | Self::SerialNumberTaken { .. }
             | Self::OfflineMovesUsed { .. }
             | Self::PurposeDiffers { .. }
+            | Self::SlotHeld { .. }
             | Self::NoFreeSlot { .. } => 409,
-            Self::TooManyAttempts { .. } => 429,
+            Self::TooManyAttempts { .. } | Self::TooManyRequests { .. } => 429,
         }
     }
 
@@ -219,7 +232,7 @@ impl Refusal {
     pub const fn retry_after(&self) -> Option<u32> {
         match self {
             Self::RebindPending { .. } => Some(APPROVAL),
-            Self::TooManyAttempts { seconds } => Some(*seconds),
+            Self::TooManyAttempts { seconds } | Self::TooManyRequests { seconds } => Some(*seconds),
             _ => None,
         }
     }

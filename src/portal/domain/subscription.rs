@@ -229,8 +229,8 @@ impl Terms {
     pub fn check(&self) -> Result<(), TermsError> {
         name("edition", &self.edition)?;
         name("support level", &self.support_level)?;
-        self.features.keys().try_for_each(|feature| name("feature", feature))?;
-        self.limits.keys().try_for_each(|limit| name("limit", limit))?;
+        self.features.keys().try_for_each(|feature| key("feature", feature))?;
+        self.limits.keys().try_for_each(|limit| key("limit", limit))?;
         if self.ends_at <= self.starts_at {
             return Err(TermsError::Term { starts_at: self.starts_at, ends_at: self.ends_at });
         }
@@ -259,6 +259,19 @@ pub(super) fn name(what: &'static str, text: &str) -> Result<(), TermsError> {
         "it is longer than 200 bytes"
     } else if text.chars().any(char::is_control) {
         "it has control characters"
+    } else {
+        return Ok(());
+    };
+    Err(TermsError::Name { what, reason })
+}
+
+/// The same for what is written as `NAME=VALUE` in commands and forms.
+fn key(what: &'static str, text: &str) -> Result<(), TermsError> {
+    name(what, text)?;
+    let reason = if text.contains('=') {
+        "it has a `=`, which stands between name and value"
+    } else if text.trim() != text {
+        "it begins or ends with a space"
     } else {
         return Ok(());
     };

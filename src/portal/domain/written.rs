@@ -39,12 +39,17 @@ pub fn feature(text: &str) -> Result<(String, Value), String> {
 /// A feature as [`feature`] reads it.
 pub fn write_feature(name: &str, value: &Value) -> String {
     match value {
-        // What reads as something else is quoted.
-        Value::String(text) if serde_json::from_str::<Value>(text).is_err() => {
+        // What reads as something else is quoted, and what a line of a form does not keep as it is.
+        Value::String(text) if is_kept(text) && serde_json::from_str::<Value>(text).is_err() => {
             format!("{name}={text}")
         }
         other => format!("{name}={other}"),
     }
+}
+
+/// Whether a line of a form keeps it: it has one, and is not trimmed.
+fn is_kept(text: &str) -> bool {
+    text.trim() == text && !text.contains(char::is_control)
 }
 
 /// `NAME=NUMBER` or `NAME=unlimited`, with `:hard` after it where programs are to refuse more.

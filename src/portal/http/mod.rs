@@ -61,13 +61,15 @@ pub(super) fn router(portal: Portal, transport: Transport) -> Router {
     let access = Access { portal: portal.clone(), places: Arc::new(Semaphore::new(MOST_AT_ONCE)) };
     let (router, description) = described(Some(&access)).split_for_parts();
     let is_secure = transport.is_secure();
-    let pages = web::routes(Web::new(portal, is_secure));
+    let web = Web::new(portal, is_secure);
+    let pages = web::routes(web.clone());
     router
         .route("/v1/openapi.json", get(move || async move { axum::Json(description) }))
         .with_state(access)
         .merge(pages)
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(web, web::lay_out))
         .layer(middleware::map_response(move |response: Response| async move {
             web::harden(response, is_secure)
         }))
@@ -102,7 +104,10 @@ async fn no_such_route(headers: HeaderMap, uri: Uri) -> Response {
         .into_response()
 }
 
-async fn no_such_method(method: Method, uri: Uri) -> Problem {
+async fn no_such_method(method: Method, headers: HeaderMap, uri: Uri) -> Response {
+    if web::wants_page(&headers) {
+        return web::no_such_method().into_response();
+    }
     let path: String = uri.path().chars().take(80).collect();
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
@@ -110,22 +115,13 @@ async fn no_such_method(method: Method, uri: Uri) -> Problem {
         "The method does not fit",
         format!("{path} does not take {method}: `/v1/openapi.json` lists what it takes"),
     )
+    .into_response()
 }
 
 #[cfg(test)]
 mod tests {
-    /// The contract, checked in: a change of it is a change of the changelog as well.
     #[test]
     fn the_openapi_document_of_the_portal_is_the_one_in_docs() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/portal-openapi.json");
-        let current = serde_json::to_string_pretty(&super::openapi()).unwrap() + "\n";
-        if std::env::var_os("UPDATE_OPENAPI").is_some() {
-            std::fs::write(path, &current).unwrap();
-        }
-        let kept = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            kept == current,
-            "the API changed: if that was meant, run `UPDATE_OPENAPI=1 cargo test --lib openapi_document` and write it into CHANGELOG.md"
-        );
+        crate::api::openapi_tests::assert_checked_in("portal-openapi.json", &super::openapi());
     }
 }

@@ -23,9 +23,9 @@ use axum::{
         (status = 403, description = "the subscription or the environment is unknown, suspended, ended or revoked, or a proof or an approval is missing", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "the request took too long", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "things stand otherwise than the asker takes them to: no free slot, another key, other hardware, two that ask as one", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "more than 1 MiB", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "more than 256 KiB", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "not application/jose", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "too many wrong proofs; see Retry-After", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "too many wrong proofs, or too many requests; see Retry-After", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "busy; see Retry-After", body = Problem, content_type = "application/problem+json"),
     )
 )]

@@ -22,14 +22,19 @@ impl Portal {
     /// Does one change: all of it is durable when this returns `Ok`, none of it was done when it returns `Err`.
     ///
     /// # Errors
-    /// What `work` returns, and what the store says.
+    /// What `work` returns, [`AccessError::Ended`](super::super::access::AccessError::Ended) where the operator or the token
+    /// that this handle was given to is not good any more, and what the store says.
     pub fn act<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Act<'_>) -> Result<T, PortalError> + Send + 'static,
     ) -> Result<T, PortalError> {
         let (now, rights, actor) =
             (whole_second(self.now()), self.rights(), self.actor().to_owned());
-        self.store().write(move |change| work(&Act { change, actor: &actor, now, rights }))
+        let holder = self.holder();
+        self.store().write(move |change| {
+            holder.map_or(Ok(()), |holder| holder.check(change, now))?;
+            work(&Act { change, actor: &actor, now, rights })
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::{
 use crate::{
     api::Problem,
     codes::SerialNumber,
-    license::{Purpose, RequestId, Sequence},
+    license::{Purpose, RequestId, Retirement, Sequence},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -94,7 +94,7 @@ impl Portal {
     }
 
     /// Keeps a free slot for the machine of that Serial Number, until it activates or 14 days are over; again for
-    /// one that is kept already.
+    /// one that is kept already. One that is held because its license may still run stays as it is.
     pub(in crate::portal) fn reserve_slot(
         &self,
         subscription: Uuid,
@@ -110,6 +110,13 @@ impl Portal {
             let sold = change.subscription(id)?.ok_or(PortalError::NoSubscription { id })?;
             let earlier =
                 super::serial_only::free_place(change, &sold, serial_number, purpose, now)?;
+            // Its machine may still run a license, and has this slot when it activates again: nothing is given up for it.
+            if let Some(held) = earlier.as_ref().filter(|held| held.held_until(now).is_some()) {
+                return Ok(held.clone());
+            }
+            if let Some(earlier) = &earlier {
+                answering::retire(change, earlier, Retirement::Rebind, now)?;
+            }
             let environment = reserved(&sold, serial_number, purpose, name, earlier, now)?;
             change.put_environment(&environment)?;
             change.audit_event(&Event {
@@ -153,7 +160,7 @@ impl Act<'_> {
             let sold = self.change.subscription(subscription)?;
             let sold = sold.ok_or(PortalError::NoSubscription { id: subscription })?;
             let slot = answering::slot_left(self.change, &sold, environment, true, self.now)?;
-            answering::end(environment, self.now);
+            answering::end(self.change, environment, self.actor, self.now)?;
             match slot {
                 SlotAfter::Free => {}
                 SlotAfter::Counted => {

@@ -33,9 +33,8 @@ impl Portal {
         &self,
         subscription: Option<Uuid>,
     ) -> Result<Vec<Environment>, PortalError> {
-        if let Some(id) = subscription {
-            self.subscription(id)?;
-        }
+        self.needs(Right::EnvironmentsRead)?;
+        subscription.map_or(Ok(()), |id| self.has_subscription(id))?;
         Ok(self.store().read(|view| view.environments(subscription))?)
     }
 
@@ -65,6 +64,7 @@ impl Portal {
     /// # Errors
     /// What the store says.
     pub fn pending_rebinds(&self) -> Result<Vec<PendingRebind>, PortalError> {
+        self.needs(Right::EnvironmentsRead)?;
         Ok(self.store().read(|view| view.pending_rebinds(None))?)
     }
 
@@ -102,7 +102,7 @@ impl Act<'_> {
                 environment.slot_held_until = None;
                 return Ok(((), "slot-freed", detail));
             }
-            answering::end(environment, self.now);
+            answering::end(self.change, environment, self.actor, self.now)?;
             detail["sequence"] = json!(environment.sequence);
             Ok(((), "environment-released", detail))
         })

@@ -58,7 +58,8 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoEnvironment`], and what the store says.
     pub fn forks(&self, id: Uuid) -> Result<ForkView, PortalError> {
-        self.store().read(|view| fork_view(view, id))
+        self.needs(Right::EnvironmentsRead)?;
+        self.store().read(|view| fork_view(view, id, self.now()))
     }
 
     /// Names the branch whose last request is `last_request` as the one that is the environment. It is asked for a new
@@ -93,15 +94,15 @@ impl Act<'_> {
             }
             Ok(((), "survivor-named", json!({ "last_request": last_request })))
         })?;
-        fork_view(self.change, id)
+        fork_view(self.change, id, self.now)
     }
 }
 
-fn fork_view(view: &View<'_>, id: Uuid) -> Result<ForkView, PortalError> {
+fn fork_view(view: &View<'_>, id: Uuid, now: Timestamp) -> Result<ForkView, PortalError> {
     let environment = view.environment(id)?.ok_or(PortalError::NoEnvironment { id })?;
     let chain = &environment.chain;
     let branches = chain.branches().iter().map(|b| branch(view, &environment, b));
-    let forked = chain.is_forked();
+    let forked = chain.is_forked_at(now);
     Ok(ForkView {
         environment_id: id,
         name: environment.name.clone(),

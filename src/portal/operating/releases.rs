@@ -109,6 +109,7 @@ impl Portal {
         &self,
         environment: Option<Uuid>,
     ) -> Result<Vec<AskedRelease>, PortalError> {
+        self.needs(Right::EnvironmentsRead)?;
         Ok(self.store().read(|view| view.waiting_releases(environment))?)
     }
 
@@ -179,11 +180,7 @@ impl Act<'_> {
         let approved = self.decide_release(id, ReleaseState::Done, None)?;
         self.told_of(&approved, "release-approved", &approved.reason)?;
         let environment = approved.environment_id;
-        let found = self.change.environment(environment)?;
-        // Its agent may have released it meanwhile.
-        if found.is_some_and(|environment| !environment.is_released()) {
-            self.release(environment, json!({ "reason": approved.reason }))?;
-        }
+        self.release(environment, json!({ "reason": approved.reason }))?;
         Ok(approved)
     }
 

@@ -21,6 +21,7 @@ impl Portal {
         before: Option<Uuid>,
         most: u32,
     ) -> Result<Vec<Subscription>, PortalError> {
+        self.needs(Right::SubscriptionsRead)?;
         Ok(self.store().read(|view| view.subscriptions_page(filter, before, most))?)
     }
 
@@ -34,6 +35,7 @@ impl Portal {
         before: Option<Uuid>,
         most: u32,
     ) -> Result<Vec<Environment>, PortalError> {
+        self.needs(Right::EnvironmentsRead)?;
         Ok(self.store().read(|view| view.environments_page(filter, before, most))?)
     }
 
@@ -47,7 +49,14 @@ impl Portal {
         before: Option<u64>,
         most: u32,
     ) -> Result<Vec<AuditEntry>, PortalError> {
+        self.needs(Right::AuditRead)?;
         Ok(self.store().read(|view| view.audit_page(filter, before, most))?)
+    }
+
+    /// That there is such a subscription, for who sees no more of it.
+    pub(in crate::portal) fn has_subscription(&self, id: Uuid) -> Result<(), PortalError> {
+        let found = self.store().read(|view| Ok::<_, PortalError>(view.subscription(id)?))?;
+        found.map(drop).ok_or(PortalError::NoSubscription { id })
     }
 
     /// An environment.
@@ -55,6 +64,7 @@ impl Portal {
     /// # Errors
     /// [`PortalError::NoEnvironment`], and what the store says.
     pub fn environment(&self, id: Uuid) -> Result<Environment, PortalError> {
+        self.needs(Right::EnvironmentsRead)?;
         self.store().read(|view| view.environment(id))?.ok_or(PortalError::NoEnvironment { id })
     }
 

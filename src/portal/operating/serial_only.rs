@@ -10,14 +10,14 @@ use super::super::{
     directory::check_name,
     domain::{
         Chain, CurrentDocument, Decision, Environment, Holds, Refusal, Revision, Subscription,
-        check_free, check_standing, decide,
+        check_free_or_own, check_standing, decide,
     },
     issuing::{self, Authorities},
     store::{Change, Event},
 };
 use crate::{
     codes::SerialNumber,
-    license::{Purpose, Sequence},
+    license::{Purpose, Retirement, Sequence},
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -114,6 +114,9 @@ fn find(
         None => None,
     };
     check_own_or_free(change, subscription, earlier.as_ref(), purpose, now)?;
+    if let Some(earlier) = &earlier {
+        answering::retire(change, earlier, Retirement::Rebind, now)?;
+    }
     let environment = Environment {
         id: earlier.as_ref().map_or_else(|| Portal::new_id(now), |e| Ok(e.id))?,
         subscription_id: subscription.id,
@@ -163,8 +166,7 @@ fn check_own_or_free(
     now: Timestamp,
 ) -> Result<(), PortalError> {
     let used = change.slots_in_use(subscription.id, purpose, now)?;
-    let own = earlier.is_some_and(|e| e.purpose == purpose && e.has_slot(now));
-    Ok(check_free(subscription, purpose, used.saturating_sub(own.into()))?)
+    Ok(check_free_or_own(subscription, earlier, purpose, used, now)?)
 }
 
 /// The name stands in the license, which is made anew for another one.

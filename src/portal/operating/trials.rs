@@ -2,6 +2,7 @@
 
 use super::super::{
     Portal, PortalError,
+    access::Right,
     clock::whole_second,
     directory::check_name,
     domain::{Revision, Standing, Subscription, TrialTerms, normalised},
@@ -24,18 +25,12 @@ impl Portal {
     /// # Errors
     /// [`PortalError::Terms`], and what the store says.
     pub fn set_trial_terms(&self, terms: Option<TrialTerms>) -> Result<(), PortalError> {
+        self.needs(Right::SubscriptionsWrite)?;
         terms.as_ref().map_or(Ok(()), TrialTerms::check)?;
-        let (now, actor) = (whole_second(self.now()), self.actor().to_owned());
-        self.store().write(move |change| {
-            change.put_trial_terms(terms.as_ref())?;
-            Ok(change.audit_event(&Event {
-                at: now,
-                actor: &actor,
-                event: if terms.is_some() { "trials-offered" } else { "trials-ended" },
-                subscription_id: None,
-                environment_id: None,
-                detail: json!({ "terms": terms }),
-            })?)
+        self.act(move |act| {
+            act.change().put_trial_terms(terms.as_ref())?;
+            let event = if terms.is_some() { "trials-offered" } else { "trials-ended" };
+            act.told(event, None, None, json!({ "terms": terms }))
         })
     }
 

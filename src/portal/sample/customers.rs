@@ -3,7 +3,7 @@
 use super::TURN;
 use crate::{
     license::{Enforcement, Limit, Purpose},
-    portal::domain::{RebindPolicy, Terms},
+    portal::domain::{RebindPolicy, Terms, TrialTerms},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -31,7 +31,9 @@ pub(super) enum Fate {
     Grows,
     Forked,
     RebindWaits,
+    ReleaseWaits,
     Released,
+    Renewed,
     Suspended,
     Revoked,
     Ended,
@@ -42,7 +44,7 @@ pub(super) enum Fate {
 }
 
 /// The first forty of them, in order; all others are steady.
-const FATES: [Fate; 16] = [
+const FATES: [Fate; 18] = [
     Fate::Grows,
     Fate::Forked,
     Fate::RebindWaits,
@@ -59,6 +61,8 @@ const FATES: [Fate; 16] = [
     Fate::Trial,
     Fate::Trial,
     Fate::TrialOver,
+    Fate::Renewed,
+    Fate::ReleaseWaits,
 ];
 
 impl Fate {
@@ -78,6 +82,8 @@ impl Fate {
             Self::Ended => -70,
             Self::TrialOver => -45,
             Self::Grace => -10,
+            // Before it was renewed.
+            Self::Renewed => -15,
             Self::Expiring => 20,
             Self::Trial => 17,
             _ => 200,
@@ -134,6 +140,9 @@ fn customer(
     if fate == Fate::RebindWaits {
         terms.rebind = RebindPolicy::Approval;
     }
+    if fate == Fate::ReleaseWaits {
+        terms.releases_a_year = Some(0);
+    }
     let number = match fate {
         Fate::Grows => 4,
         Fate::Trial | Fate::TrialOver => 1,
@@ -144,6 +153,19 @@ fn customer(
     let named = |purpose: Purpose| (format!("{} {}", name, purpose.as_str()), purpose);
     let environments = purposes.into_iter().take(number).map(named).collect();
     Customer { name, fate, buys_in, terms, environments }
+}
+
+/// What visitors are offered.
+pub(super) fn trial() -> TrialTerms {
+    let users = Limit { limit: Some(10), enforcement: Enforcement::Hard };
+    TrialTerms {
+        days: 30,
+        edition: "trial".to_owned(),
+        support_level: "bronze".to_owned(),
+        features: BTreeMap::from([("reports".to_owned(), json!(true))]),
+        limits: BTreeMap::from([("users".to_owned(), users)]),
+        slots: BTreeMap::from([(Purpose::Development, 1)]),
+    }
 }
 
 /// Numbers that look random, and are the same for the same seed (xorshift64*).

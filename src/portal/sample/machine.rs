@@ -4,12 +4,13 @@ use super::PRODUCT;
 use crate::{
     codes::{ActivationCode, SerialNumber},
     license::{
-        Activation, EvidenceDigest, KeyPair, MachineFacts, OpenedAnswer, Purpose, RequestClaims,
-        RequestId, RequestKind, RequestedEnvironment, Roots, open_answer, sign_request,
+        Activation, EvidenceDigest, KeyPair, OpenedAnswer, Purpose, RequestClaims, RequestId,
+        RequestKind, RequestedEnvironment, Roots, ToldLimit, ToldPeak, ToldUsage, open_answer,
+        sign_request,
     },
-    portal::Portal,
+    portal::{Portal, domain::Terms},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -46,6 +47,11 @@ impl Machine {
         }
     }
 
+    /// The environment whose license it has.
+    pub(super) const fn environment(&self) -> Option<Uuid> {
+        self.id
+    }
+
     /// All that it has, on another machine.
     pub(super) fn copy(&self) -> Self {
         let mut copy = self.installed_anew(self.key.clone());
@@ -79,37 +85,30 @@ impl Machine {
                 digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
             EvidenceDigest { group: group.to_owned(), source: source.to_owned(), digest, weight }
         };
+        let environment =
+            RequestedEnvironment { id: self.id, name: self.name.clone(), purpose: self.purpose };
+        // A machine that has no random numbers asks by an id that it had before, and is refused.
+        let id = RequestId(Portal::new_id(now).unwrap_or_default());
         RequestClaims {
-            aud: PRODUCT.to_owned(),
-            // A machine that has no random numbers asks by an id that it had before, and is refused.
-            jti: RequestId(Portal::new_id(now).unwrap_or_default()),
-            iat: now,
-            request,
-            sub: self.serial,
-            activation: None,
-            rebind_proof: None,
-            consent: None,
-            environment: RequestedEnvironment {
-                id: self.id,
-                name: self.name.clone(),
-                purpose: self.purpose,
-            },
-            candidates: Vec::new(),
             evidence: FACTS.map(fact).into(),
-            machine: MachineFacts {
-                kind: "bare-metal".to_owned(),
-                overridden: false,
-                virtual_machine: false,
-                agent: env!("CARGO_PKG_VERSION").to_owned(),
-            },
             previous: self.previous,
-            unsettled: Vec::new(),
-            reserved: Vec::new(),
             held: self.held.clone(),
-            floor: None,
             trust_version: u64::from(self.previous.is_some()),
-            ca: None,
+            ..RequestClaims::new(request, self.serial, environment, PRODUCT, (id, now))
         }
+    }
+
+    /// What it tells of usage: a third of each limit up to a little more than all of it.
+    pub(super) fn uses(&self, terms: &Terms, now: Timestamp) -> ToldUsage {
+        let told = terms.limits.iter().map(|(name, limit)| {
+            let digest = Sha256::digest(format!("{} {name} {}", self.hardware, now.as_second()));
+            let part = |byte: u8, of: u8| u64::from(byte % of) * limit.limit.unwrap_or(100) / 100;
+            let used = part(33, 100) + part(digest[0], 66);
+            let peak = used + part(digest[1], 8);
+            let peak = ToldPeak { used: peak, at: now - SignedDuration::from_hours(7) };
+            (name.clone(), ToldLimit { used: Some(used), peak: Some(peak) })
+        });
+        ToldUsage { measured_at: now, limits: told.collect() }
     }
 
     /// Asks, and takes the answer up. A refusal is a part of the history.

@@ -58,6 +58,7 @@ pub(super) fn make(directory: &Path, seed: u64, now: Timestamp) -> Result<Sample
     let portal = Portal::open(directory, options, Arc::new(time.clone()))?;
     let password = ActivationCode::random()?.expose()[..19].to_owned();
     portal.add_operator(OPERATOR, &Password::chosen(&password)?, Role::Admin)?;
+    portal.set_trial_terms(Some(customers::trial()))?;
     let mut history = History { portal, time, roots: roots(directory)?, seed, sold: Vec::new() };
     let customers = customers::all(seed, start, now);
     for turn in 0..TURNS {
@@ -159,6 +160,10 @@ impl<'a> History<'a> {
             })?;
             sold.subscription = renewed;
         }
+        if sold.customer.fate == Fate::Renewed && turn + 3 == TURNS {
+            let a_year_later = sold.customer.terms.ends_at + SignedDuration::from_hours(24 * 365);
+            sold.subscription = portal.renew_subscription(sold.subscription.id, a_year_later)?;
+        }
         // A quarter of them is heard of in a month; a fork is two that both are.
         let is_heard = (at + usize::try_from(turn).unwrap_or(0)).is_multiple_of(4);
         if !is_heard && turn + 1 != TURNS {
@@ -166,7 +171,11 @@ impl<'a> History<'a> {
         }
         for machine in &mut sold.machines {
             time.passes(30);
-            let request = machine.request(RequestKind::Refresh, portal.now());
+            let mut request = machine.request(RequestKind::Refresh, portal.now());
+            // A third of the customers would rather not tell.
+            if !at.is_multiple_of(3) {
+                request.usage = Some(machine.uses(&sold.subscription.terms, portal.now()));
+            }
             machine.ask(portal, roots, &request);
         }
         Ok(())
@@ -197,6 +206,12 @@ impl<'a> History<'a> {
                     let mut anew = machine.installed_anew(KeyPair::generate()?);
                     let request = anew.rebind(&sold.subscription.activation_code, portal.now());
                     anew.ask(portal, roots, &request);
+                }
+                (Fate::ReleaseWaits, Some(machine)) => {
+                    let Some(environment) = machine.environment() else { continue };
+                    let customer = portal.acting_as(&format!("customer {id} via 192.0.2.17"));
+                    customer
+                        .ask_release(environment, "the server is scrapped, another one comes")?;
                 }
                 (Fate::Released, Some(machine)) => {
                     let request = machine.request(RequestKind::Release, portal.now());

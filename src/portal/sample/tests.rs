@@ -48,6 +48,9 @@ fn a_year_of_forty_customers_is_made_the_same_for_the_same_seed() {
         "environment-released",
         "subscription-changed",
         "operator-added",
+        "subscription-renewed",
+        "release-asked",
+        "trials-offered",
     ] {
         assert!(events.contains(event), "no {event} in {events:?}");
     }
@@ -55,6 +58,23 @@ fn a_year_of_forty_customers_is_made_the_same_for_the_same_seed() {
     assert!(now.duration_since(oldest) > SignedDuration::from_hours(24 * 350), "{oldest}");
     assert!(entries.iter().all(|entry| entry.at <= now), "nothing happens in the future");
     assert_eq!(made.portal.pending_rebinds().unwrap().len(), 1);
+    assert_eq!(made.portal.waiting_releases(None).unwrap().len(), 1);
+    assert!(made.portal.trial_terms().unwrap().is_some(), "visitors are offered one");
+
+    let forty = made.portal.subscriptions().unwrap().into_iter();
+    let (mut told, mut silent) = (0, 0);
+    for sold in forty {
+        let limits = made.portal.usage(sold.id).unwrap().limits;
+        let figures = limits.iter().flat_map(|limit| &limit.environments);
+        let mut figures = figures.peekable();
+        if figures.peek().is_some() {
+            told += 1;
+        } else {
+            silent += 1;
+        }
+        assert!(figures.all(|told| told.used.is_some() && told.measured_at <= now));
+    }
+    assert!(told >= 20 && silent >= 10, "{told} tell, {silent} do not");
 
     let other = self::made(7);
     let names = |portal: &Portal| -> Vec<_> {

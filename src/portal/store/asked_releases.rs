@@ -80,6 +80,15 @@ impl Change<'_> {
         ];
         self.execute("store a release", &sql, values).map(drop)
     }
+
+    /// Forgets a release that was asked for.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn forget_release(&self, id: Uuid) -> Result<(), StoreError> {
+        let sql = "DELETE FROM asked_releases WHERE id = ?1";
+        self.execute("forget a release", sql, values![id]).map(drop)
+    }
 }
 
 fn asked_release(row: &Row<'_>) -> Result<AskedRelease, Fault> {

@@ -1,4 +1,4 @@
-//! All that a portal keeps, from one database into another: a backup, what is restored from it, and the way from SQLite to PostgreSQL.
+//! All that a portal keeps, from one database into another: a backup, and what is restored from it. `migrating` copies by this as well.
 //!
 //! One side is always an SQLite file; its tables say what there is, in which order. The keys are no part of it.
 
@@ -55,14 +55,22 @@ impl Location {
 }
 
 /// A table, as an SQLite file describes it.
-struct Table {
-    name: String,
-    columns: Vec<Column>,
+pub(super) struct Table {
+    pub(super) name: String,
+    pub(super) columns: Vec<Column>,
 }
 
-struct Column {
-    name: String,
-    kind: String,
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) kind: String,
+}
+
+impl Table {
+    /// The names of its columns, as a statement lists them.
+    pub(super) fn columns(&self) -> String {
+        let columns: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
+        columns.join(", ")
+    }
 }
 
 /// Writes what is at `from` into a new SQLite file, of one moment, while the portal goes on.
@@ -139,38 +147,8 @@ fn open_backup(path: &Path) -> io::Result<fs::File> {
     Ok(file)
 }
 
-/// Takes all from an SQLite file to a PostgreSQL database, with `note` in the audit, and `then` does what makes it the portal's. Nothing is written into the file
-/// meanwhile, and never again, whoever has it open.
-///
-/// # Errors
-/// [`StoreError::NotEmpty`], [`StoreError::Tampered`], and what the databases and `then` say.
-pub fn migrate<E: From<StoreError>>(
-    from: &Path,
-    to: &Server,
-    note: &Event<'_>,
-    then: impl FnOnce() -> Result<(), E>,
-) -> Result<Copied, E> {
-    let source = sqlite::open(from)?;
-    let target = to.connect()?;
-    source.begin_writing().map_err(StoreError::during("begin"))?;
-    let tables = tables(&source)?;
-    let copied = copy_all(&source, &*target, &tables, note)?;
-    then()?;
-    for Table { name, .. } in &tables {
-        for act in ["INSERT", "UPDATE"] {
-            let refuse = format!(
-                "CREATE TRIGGER moved_{name}_{act} BEFORE {act} ON {name} BEGIN \
-                 SELECT RAISE(ABORT, 'the portal keeps its data in PostgreSQL now: start it again'); END;"
-            );
-            source.run(&refuse).map_err(StoreError::during("close the old database"))?;
-        }
-    }
-    source.run("COMMIT").map_err(StoreError::during("close the old database"))?;
-    Ok(copied)
-}
-
 /// Copies into a database that has nothing in it, in one transaction.
-fn copy_all(
+pub(super) fn copy_all(
     source: &dyn Session,
     target: &dyn Session,
     tables: &[Table],
@@ -230,8 +208,7 @@ fn copy_table(
     target: &dyn Session,
     table: &Table,
 ) -> Result<u64, StoreError> {
-    let columns: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
-    let columns = columns.join(", ");
+    let columns = table.columns();
     let mut waiting: Vec<Value<'static>> = Vec::new();
     let mut rows = 0;
     let select = format!("SELECT {columns} FROM {}", table.name);
@@ -273,7 +250,8 @@ fn insert(
     target.execute(&sql, values).map(drop)
 }
 
-fn kept(found: Found<'_>, kind: &str) -> Value<'static> {
+/// What a column holds, as it is put into the other database.
+pub(super) fn kept(found: Found<'_>, kind: &str) -> Value<'static> {
     match (found, kind) {
         (Found::Integer(number), _) => Value::Integer(Some(number)),
         (Found::Text(text), _) => Value::Text(Some(text.to_owned().into())),
@@ -285,7 +263,7 @@ fn kept(found: Found<'_>, kind: &str) -> Value<'static> {
 }
 
 /// The tables of an SQLite file, each after those that it refers to.
-fn tables(file: &dyn Session) -> Result<Vec<Table>, StoreError> {
+pub(super) fn tables(file: &dyn Session) -> Result<Vec<Table>, StoreError> {
     let read = |sql: &str, name: &str, column: &str| {
         let mut found = Vec::new();
         file.query(sql, values![name], &mut |row| {

@@ -16,6 +16,8 @@ pub enum StoreError {
         "the database server can't be reached ({doing}: {reason}): check that PostgreSQL runs and takes connections from here; the portal connects again by itself"
     )]
     Unavailable { doing: &'static str, reason: String },
+    #[error("the database server can't be spoken to by TLS ({reason}): {mend}")]
+    Untrusted { reason: String, mend: &'static str },
     #[error(
         "the URL of the database is refused: {reason}. Expected postgresql://USER[:PASSWORD]@HOST[:PORT]/DATABASE"
     )]
@@ -27,7 +29,7 @@ pub enum StoreError {
     #[error("{} is there already: name a file that is not", path.display())]
     Exists { path: PathBuf },
     #[error(
-        "the database has rows already (in {table}): what is restored or migrated goes into an empty one"
+        "the database has rows already (in {table}): what is restored or migrated goes into an empty one. Where they were left by a `migrate` that was cut short, and the portal has taken changes since, drop the database, create it again, and migrate again"
     )]
     NotEmpty { table: String },
     #[error(
@@ -68,6 +70,8 @@ pub enum Fault {
     Postgres { code: String, message: String },
     #[error("{reason}")]
     Unreachable { reason: String },
+    #[error("{reason}: {mend}")]
+    Untrusted { reason: String, mend: &'static str },
     #[error("column {column} can't be read: {reason}")]
     Column { column: String, reason: String },
 }
@@ -79,7 +83,9 @@ impl Fault {
             Self::Sqlite(_) | Self::Column { .. } => {
                 "check the space on its disk, then its file by `sqlite3 portal.db 'PRAGMA integrity_check'`"
             }
-            Self::Postgres { .. } | Self::Unreachable { .. } => "the log of PostgreSQL has more",
+            Self::Postgres { .. } | Self::Unreachable { .. } | Self::Untrusted { .. } => {
+                "the log of PostgreSQL has more"
+            }
         }
     }
 
@@ -92,7 +98,7 @@ impl Fault {
             ),
             // A lock that is another's, a deadlock, a snapshot that is too old, too many connections.
             Self::Postgres { code, .. } => matches!(&**code, "55P03" | "40P01" | "40001" | "53300"),
-            Self::Column { .. } | Self::Unreachable { .. } => false,
+            Self::Column { .. } | Self::Unreachable { .. } | Self::Untrusted { .. } => false,
         }
     }
 }
@@ -110,6 +116,7 @@ impl StoreError {
             Self::Open { .. } => "store-open",
             Self::Busy { .. } => "store-busy",
             Self::Unavailable { .. } => "store-unavailable",
+            Self::Untrusted { .. } => "store-untrusted",
             Self::Url { .. } => "store-url",
             Self::Database { .. } => "store-failed",
             Self::Newer { .. } => "store-newer",
@@ -129,6 +136,7 @@ impl StoreError {
     pub(super) fn during<F: Into<Fault>>(doing: &'static str) -> impl FnOnce(F) -> Self {
         move |source| match source.into() {
             Fault::Unreachable { reason } => Self::Unavailable { doing, reason },
+            Fault::Untrusted { reason, mend } => Self::Untrusted { reason, mend },
             source if source.is_busy() => Self::Busy { doing },
             source => Self::Database { doing, source },
         }

@@ -14,6 +14,7 @@ mod environments;
 mod error;
 mod evidence;
 mod figures;
+mod migrating;
 mod operators;
 mod postgres;
 mod releases;
@@ -36,9 +37,10 @@ mod writer;
 pub use audit::{AuditEntry, Event};
 pub use audit_chain::{AuditCheck, AuditFault, AuditTampering};
 pub use census::Census;
-pub use copy::{Copied, Location, back_up, migrate, restore};
+pub use copy::{Copied, Location, back_up, restore};
 pub use error::{Fault, StoreError};
 pub use figures::Figures;
+pub use migrating::migrate;
 pub use requests::{AnsweredRequest, StoredAnswer};
 pub use search::{AuditFilter, EnvironmentFilter, SubscriptionFilter};
 pub use server::Server;
@@ -46,7 +48,7 @@ pub use sessions::{SessionKind, StoredSession};
 pub use succession::RetiredKey;
 pub use tokens::KeptAnswer;
 pub use trials::StartedTrial;
-pub use usage::ReportedUsage;
+pub use usage::UsageOf;
 pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
@@ -102,6 +104,8 @@ impl View<'_> {
         values: &[Value<'_>],
         mut each: impl FnMut(&Row<'_>) -> Result<bool, Fault>,
     ) -> Result<(), StoreError> {
+        #[cfg(test)]
+        tests::statements::note(sql);
         self.0.query(sql, values, &mut each).map_err(StoreError::during(doing))
     }
 
@@ -146,6 +150,8 @@ impl Change<'_> {
         sql: &str,
         values: &[Value<'_>],
     ) -> Result<u64, StoreError> {
+        #[cfg(test)]
+        tests::statements::note(sql);
         self.0.0.execute(sql, values).map_err(StoreError::during(doing))
     }
 
@@ -274,4 +280,4 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::portal) mod tests;

@@ -10,6 +10,7 @@ use super::{
     session::{Columns, Database, Found, Row, Session, Value, damaged, integer, values},
     wire::{Wire, in_turn},
 };
+use crate::problem::causes;
 use bytes::BytesMut;
 use std::{
     cell::{Cell, RefCell},
@@ -346,7 +347,7 @@ fn lost(reason: &dyn ToString) -> Fault {
 /// What the server said, without the details in which it repeats the values of a row: an Activation Code may be among them.
 pub(super) fn fault(error: &tokio_postgres::Error) -> Fault {
     let Some(said) = error.as_db_error() else {
-        return lost(error);
+        return lost(&causes(error));
     };
     let (code, message) = (said.code().code().to_owned(), said.message().to_owned());
     // Class 08: the connection; 57P01 to 57P03: the server ends, has crashed, or begins; 25P03: it has closed an idle connection.

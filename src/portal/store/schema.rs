@@ -26,6 +26,7 @@ pub(super) const STEPS: &[Step] = &[
         .then(audit_chain::chain_all),
     Step::both(include_str!("schema/0005.sql")),
     Step::both(include_str!("schema/0006.sql")),
+    Step::both(include_str!("schema/0007.sql")),
 ];
 
 impl Step {

@@ -1,13 +1,14 @@
 //! Where a PostgreSQL database is, and how it is reached: the URL, the password, TLS.
 
-use super::{StoreError, wire::Moves};
+use super::{Fault, StoreError, wire::Moves};
 use rustls::{
-    ClientConfig, RootCertStore,
+    CertificateError, ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, pem::PemObject},
 };
 use std::{
-    fmt,
+    error::Error,
+    fmt, io,
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -49,8 +50,9 @@ impl fmt::Display for Server {
 }
 
 impl Server {
-    /// Reads `postgresql://USER[:PASSWORD]@HOST[:PORT]/DATABASE[?OPTIONS]`, with libpq's options and `sslrootcert`. A server on
-    /// another machine is spoken to by TLS, and its certificate is verified, unless `sslmode=disable` is there in so many words.
+    /// Reads `postgresql://USER[:PASSWORD]@HOST[:PORT]/DATABASE[?OPTIONS]`, with libpq's options. A server on another machine is spoken to by
+    /// TLS unless `sslmode=disable` is there in so many words, one on this machine where `sslmode` or `sslrootcert` asks for it. Wherever TLS is
+    /// spoken, the certificate is verified (`verify-full`).
     ///
     /// # Errors
     /// [`StoreError::Url`], and [`StoreError::Open`] for a file of certificates that can't be read.
@@ -59,12 +61,14 @@ impl Server {
         if !url.starts_with("postgresql://") && !url.starts_with("postgres://") {
             return Err(refused("it does not begin with postgresql://"));
         }
-        let (url, roots) = without_roots(url);
+        let (url, roots) = without_roots(url).map_err(refused)?;
         // What the parser says may quote what it has read, the password among it.
         let mut config: Config = url.parse().map_err(|_| refused("it can't be read"))?;
         let disables_tls = config.get_ssl_mode() == SslMode::Disable;
-        let is_elsewhere = config.get_hosts().iter().any(is_elsewhere);
-        if is_elsewhere && !disables_tls {
+        let is_elsewhere = config.get_hosts().iter().any(is_elsewhere)
+            || config.get_hostaddrs().iter().any(|address| !is_here(address));
+        let is_tcp = config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)));
+        if (is_elsewhere || (is_tcp && roots.is_some())) && !disables_tls {
             config.ssl_mode(SslMode::Require);
         }
         let needs_tls = config.get_ssl_mode() == SslMode::Require;
@@ -102,31 +106,67 @@ impl Server {
     }
 }
 
-/// The URL without its `sslrootcert`, which the parser does not know, and that.
-fn without_roots(url: &str) -> (String, Option<PathBuf>) {
-    let Some((before, options)) = url.split_once('?') else { return (url.to_owned(), None) };
+/// The URL without its `sslrootcert`, which the parser does not know, and that. Nor does it know libpq's word for what is always done here, and it has none
+/// for less than that.
+fn without_roots(url: &str) -> Result<(String, Option<PathBuf>), &'static str> {
+    let Some((before, options)) = url.split_once('?') else { return Ok((url.to_owned(), None)) };
     let mut roots = None;
-    let others: Vec<&str> = options
-        .split('&')
-        .filter(|option| match option.strip_prefix("sslrootcert=") {
-            Some(path) => {
-                roots = Some(PathBuf::from(path.replace("%2F", "/")));
-                false
+    let mut others = Vec::new();
+    for option in options.split('&') {
+        match option.split_once('=') {
+            Some(("sslrootcert", path)) => roots = Some(PathBuf::from(path.replace("%2F", "/"))),
+            Some(("sslmode", "verify-full")) => others.push("sslmode=require"),
+            Some(("sslmode", "verify-ca" | "allow")) => {
+                return Err(
+                    "its sslmode is neither verify-full, which is what TLS always is here, nor disable",
+                );
             }
-            None => true,
-        })
-        .collect();
-    (format!("{before}?{}", others.join("&")), roots)
+            _ => others.push(option),
+        }
+    }
+    Ok((format!("{before}?{}", others.join("&")), roots))
 }
 
 fn is_elsewhere(host: &Host) -> bool {
     match host {
         Host::Tcp(name) => {
-            name != "localhost"
-                && !name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+            name != "localhost" && !name.parse().is_ok_and(|address| is_here(&address))
         }
         Host::Unix(_) => false,
     }
+}
+
+fn is_here(address: &IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// Why a server is not spoken to by TLS, where that is what stands in the way.
+pub(super) fn untrusted(error: &tokio_postgres::Error) -> Option<Fault> {
+    use CertificateError as Certificate;
+    let cause = error.source()?;
+    if cause.to_string() == "server does not support TLS" {
+        let mend = "switch it on there (`ssl = on` in postgresql.conf), or say ?sslmode=disable in the URL where the way to it is trusted";
+        return Some(Fault::Untrusted { reason: cause.to_string(), mend });
+    }
+    let refused = cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let mend = match refused {
+        rustls::Error::InvalidCertificate(Certificate::UnknownIssuer) => {
+            "name the certificates of the authority that issued the server's, by ?sslrootcert=/path.pem in the URL"
+        }
+        rustls::Error::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        ) => "name the server in the URL as its certificate does, or give it one for this name",
+        rustls::Error::InvalidCertificate(
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. },
+        ) => "renew the server's certificate, if the clock of this machine is right",
+        _ => {
+            "`openssl s_client -starttls postgres -connect HOST:5432` shows what the server has; its own log has more"
+        }
+    };
+    Some(Fault::Untrusted { reason: refused.to_string(), mend })
 }
 
 fn name(config: &Config) -> String {

@@ -9,6 +9,9 @@ use std::{fmt, str::FromStr};
 
 const COLUMNS: &str = "digest, kind, subject, form_token, created_at, seen_at, expires_at";
 
+/// Sessions of one subscription or operator at once; another one ends the oldest.
+const MOST_SESSIONS: u32 = 32;
+
 /// Whose pages a session opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionKind {
@@ -81,7 +84,7 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Adds a session, and forgets those that ended.
+    /// Adds a session, and forgets those that ended, and the oldest of its subject where there would be more than thirty-two.
     ///
     /// # Errors
     /// What the database says.
@@ -98,7 +101,15 @@ impl Change<'_> {
             new.seen_at,
             new.expires_at,
         ];
-        self.execute("add a session", &sql, values).map(drop)
+        self.execute("add a session", &sql, values)?;
+        let surplus = format!(
+            "DELETE FROM sessions WHERE kind = ?1 AND subject = ?2 AND digest <> ?3 AND digest NOT IN \
+             (SELECT digest FROM sessions WHERE kind = ?1 AND subject = ?2 AND digest <> ?3 \
+              ORDER BY created_at DESC, digest LIMIT {})",
+            MOST_SESSIONS - 1
+        );
+        let values = values![new.kind.as_str(), &new.subject, &new.digest];
+        self.execute("end the oldest sessions", &surplus, values).map(drop)
     }
 
     /// Notes that it was used.

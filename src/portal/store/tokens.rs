@@ -6,11 +6,12 @@ use super::{
 };
 use crate::portal::access::{ApiToken, TokenDigest};
 use jiff::Timestamp;
+use std::fmt;
 
 const COLUMNS: &str = "name, digest, scopes, created_at, expires_at, revoked_at, last_used_at";
 
 /// An answer that was given to a request with an `Idempotency-Key`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
     /// Digest of the request.
     pub request: String,
@@ -22,6 +23,18 @@ pub struct KeptAnswer {
     pub body: Option<String>,
     /// When it was given.
     pub at: Timestamp,
+}
+
+/// Without the body, which may hold an Activation Code.
+impl fmt::Debug for KeptAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptAnswer")
+            .field("request", &self.request)
+            .field("status", &self.status)
+            .field("revision", &self.revision)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl View<'_> {

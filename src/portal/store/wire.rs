@@ -1,6 +1,10 @@
 //! The way to a PostgreSQL server: it moves while somebody waits for an answer, and needs no thread of its own.
 
-use super::{Fault, postgres::fault, server::Server};
+use super::{
+    Fault,
+    postgres::fault,
+    server::{Server, untrusted},
+};
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
@@ -30,7 +34,9 @@ impl Wire {
         let unable = |reason: String| Fault::Unreachable { reason };
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| unable(error.to_string()))?;
-        let (client, moves) = runtime.block_on(server.client()).map_err(|e| fault(&e))?;
+        let connected = runtime.block_on(server.client());
+        let (client, moves) =
+            connected.map_err(|error| untrusted(&error).unwrap_or_else(|| fault(&error)))?;
         Ok(Self { client, way: Way { runtime, moves: Some(moves) } })
     }
 

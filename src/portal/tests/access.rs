@@ -5,6 +5,7 @@ use crate::portal::{
     ClientAddress, PortalError,
     access::{AccessError, Operator, Password, Right, Rights, Role, SignInError},
     domain::Terms,
+    store::{AuditFilter, EnvironmentFilter, SubscriptionFilter},
 };
 use jiff::SignedDuration;
 use std::net::IpAddr;
@@ -195,4 +196,71 @@ fn each_right_is_its_own() {
         Rights::of([]).check(Right::AuditRead),
         Err(AccessError::NotAllowed { needs: Right::AuditRead })
     );
+}
+
+#[test]
+fn what_was_begun_before_a_revocation_is_not_done_after_it() {
+    let stage = Stage::new();
+    let id = stage.sell().id;
+    let end = at("2027-01-01T00:00:00Z");
+    let scopes = [Right::SubscriptionsWrite, Right::ActivationCodesRead];
+    let (token, _) = stage.portal.create_token("crm", &scopes, Some(end)).unwrap();
+    let program = stage.portal.as_token(&token);
+    program.suspend_subscription(id).unwrap();
+    stage.portal.revoke_token("crm").unwrap();
+    let before = stage.events();
+    assert_eq!(program.resume_subscription(id).unwrap_err().code(), "access-ended");
+    assert_eq!(program.reveal_activation_code(id).err().unwrap().code(), "access-ended");
+    for change in ["role", "password", "disable"] {
+        let name = format!("{change}d");
+        let admin = stage.portal.as_operator(&operator(&stage, &name, Role::Admin));
+        match change {
+            "role" => drop(stage.portal.set_operator_role(&name, Role::Support).unwrap()),
+            "disable" => drop(stage.portal.disable_operator(&name).unwrap()),
+            _ => {
+                let chosen = Password::chosen("another long one").unwrap();
+                stage.portal.set_operator_password(&name, &chosen).unwrap();
+            }
+        }
+        let late = admin.resume_subscription(id).unwrap_err();
+        assert_eq!(late.code(), "access-ended", "{change}");
+        let chosen = Password::chosen(PASSWORD).unwrap();
+        let eve = admin.add_operator("eve", &chosen, Role::Admin).unwrap_err();
+        assert_eq!(eve.code(), "access-ended", "{change}");
+    }
+    let after = stage.events();
+    assert!(after[before.len()..].iter().all(|event| event.starts_with("operator-")));
+    // One that has expired meanwhile, too.
+    let (token, _) = stage.portal.create_token("short", &scopes, Some(end)).unwrap();
+    *stage.time.lock().unwrap() = end;
+    let late = stage.portal.as_token(&token).resume_subscription(id).unwrap_err();
+    assert_eq!(late.code(), "access-ended");
+}
+
+#[test]
+fn nothing_is_read_without_the_right_to() {
+    let stage = Stage::new();
+    let nobody = stage.portal.with_rights(Rights::of([]));
+    let (all, id) = (u32::MAX, Uuid::nil());
+    let refusals: Vec<PortalError> = vec![
+        nobody.subscription(id).unwrap_err(),
+        nobody.subscriptions().unwrap_err(),
+        nobody.search_subscriptions(&SubscriptionFilter::default(), None, all).unwrap_err(),
+        nobody.audit(None, all).unwrap_err(),
+        nobody.check_audit(None).unwrap_err(),
+        nobody.search_audit(&AuditFilter::default(), None, all).unwrap_err(),
+        nobody.environment(id).unwrap_err(),
+        nobody.environments(None).unwrap_err(),
+        nobody.search_environments(&EnvironmentFilter::default(), None, all).unwrap_err(),
+        nobody.forks(id).unwrap_err(),
+        nobody.pending_rebinds().unwrap_err(),
+        nobody.waiting_releases(None).unwrap_err(),
+        nobody.set_trial_terms(None).unwrap_err(),
+        nobody.operators().unwrap_err(),
+        nobody.tokens().unwrap_err(),
+        nobody.webhooks().unwrap_err(),
+    ];
+    for refusal in refusals {
+        assert_eq!(refusal.code(), "not-allowed");
+    }
 }

@@ -229,6 +229,7 @@ fn a_lost_key_is_cured_by_a_release_at_the_portal() {
     let license = installed_anew.activate(&stage, &sold.activation_code).unwrap().license.unwrap();
     assert_eq!(license.claims().seq, Sequence(3));
     license.check_binding(agent.serial, &installed_anew.key.thumbprint()).unwrap();
-    // The old key is nobody's now.
-    assert_eq!(agent.refresh(&stage).unwrap_err().code(), "environment-unknown");
+    // The old key is told so.
+    let told = agent.refresh(&stage).unwrap().outcome;
+    assert!(matches!(told, Outcome::Retired { sequence: Sequence(3), .. }), "{told:?}");
 }

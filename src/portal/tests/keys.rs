@@ -3,12 +3,10 @@
 use super::stage::{Agent, PRODUCT, Stage, at};
 use crate::{
     license::{KeyPair, PublicKey, Purpose, Roots, Sequence, Signer, SignerError},
-    portal::{
-        Directory, KeyRing, Options, Portal, TrustChange, Vendor, directory::read_key,
-        keys::install_trust,
-    },
+    portal::{Directory, KeyRing, Options, Portal, TrustChange, Vendor, directory::read_key},
 };
 use std::{
+    collections::BTreeSet,
     os::unix::fs::PermissionsExt,
     sync::{
         Arc,
@@ -24,10 +22,7 @@ fn root_key(stage: &Stage) -> KeyPair {
 fn install(stage: &Stage, change: &TrustChange) {
     let current = stage.portal.keys().trust().text().to_owned();
     let next = change.sign(&current, &root_key(stage), stage.portal.now()).unwrap();
-    let file = stage.path("next.jwt");
-    std::fs::write(&file, next).unwrap();
-    install_trust(stage.portal.directory(), &file).unwrap();
-    stage.portal.reload_keys().unwrap();
+    stage.portal.install_trust(&next).unwrap();
 }
 
 #[test]
@@ -141,15 +136,12 @@ fn a_trust_document_that_takes_something_back_is_refused() {
     assert_eq!(signed, Err("document-unknown-key".to_owned()));
 
     // Installing: the same version again, and one whose signing key is not here.
-    let file = stage.path("next.jwt");
-    std::fs::write(&file, &current).unwrap();
-    let install = || install_trust(stage.portal.directory(), &file).map(drop).unwrap_err();
-    assert_eq!(install().code(), "trust-version");
+    let install = |text: &str| stage.portal.install_trust(text).map(drop).unwrap_err();
+    assert_eq!(install(&current).code(), "trust-version");
     let add = vec![stranger.public()];
     let retire = retire.retire.clone();
     let next = sign(&TrustChange { add, retire, ..Default::default() }, &root_key(&stage)).unwrap();
-    std::fs::write(&file, next).unwrap();
-    assert_eq!(install().code(), "no-signing-key");
+    assert_eq!(install(&next).code(), "no-signing-key");
     assert_eq!(std::fs::read_to_string(stage.path("trust.jwt")).unwrap(), current);
 }
 
@@ -216,4 +208,101 @@ fn a_key_that_never_comes_near_the_portal_signs() {
     assert_eq!(stage.portal.environments(None).unwrap().len(), 1);
     elsewhere.reachable.store(true, Ordering::Relaxed);
     other.activate(&stage, &sold.activation_code).unwrap();
+}
+
+/// The names of the key files.
+fn key_files(stage: &Stage) -> BTreeSet<String> {
+    let files = std::fs::read_dir(stage.path("keys")).unwrap();
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn nothing_of_the_keys_changes_that_the_audit_is_not_told_of() {
+    let stage = Stage::new();
+    let current = stage.portal.keys().trust().text().to_owned();
+    let next =
+        TrustChange::default().sign(&current, &root_key(&stage), stage.portal.now()).unwrap();
+    let (files, events) = (key_files(&stage), stage.events());
+    let connection = rusqlite::Connection::open(stage.path("portal.db")).unwrap();
+    connection.execute_batch("ALTER TABLE audit RENAME TO elsewhere").unwrap();
+    assert!(stage.portal.install_trust(&next).is_err());
+    assert!(stage.portal.make_signing_key().is_err());
+    assert!(stage.portal.rotate_signing_key().is_err());
+    connection.execute_batch("ALTER TABLE elsewhere RENAME TO audit").unwrap();
+    assert_eq!(stage.portal.keys().trust().text(), current);
+    assert_eq!(std::fs::read_to_string(stage.path("trust.jwt")).unwrap(), current);
+    assert_eq!((key_files(&stage), stage.events()), (files, events));
+    stage.portal.install_trust(&next).unwrap();
+    stage.portal.rotate_signing_key().unwrap();
+    assert_eq!(stage.portal.keys().trust().claims().version, 3);
+    let told = ["trust-installed", "signing-key-made", "trust-installed"];
+    assert_eq!(stage.events()[stage.events().len() - 3..], told);
+}
+
+#[test]
+fn of_trust_documents_that_are_installed_at_once_the_newest_stays() {
+    let stage = Stage::new();
+    let mut text = stage.portal.keys().trust().text().to_owned();
+    let mut documents = Vec::new();
+    for _ in 0..6 {
+        text = TrustChange::default().sign(&text, &root_key(&stage), stage.portal.now()).unwrap();
+        documents.push(text.clone());
+    }
+    std::thread::scope(|scope| {
+        for document in &documents {
+            scope.spawn(|| drop(stage.portal.install_trust(document)));
+        }
+        for _ in 0..6 {
+            scope.spawn(|| stage.portal.reload_keys().unwrap());
+        }
+    });
+    assert_eq!(stage.portal.keys().trust().text(), text);
+    assert_eq!(std::fs::read_to_string(stage.path("trust.jwt")).unwrap(), text);
+}
+
+#[test]
+fn a_rotation_goes_on_from_what_a_command_has_installed() {
+    let stage = Stage::new();
+    let other = Portal::open(
+        stage.folder.path(),
+        Options::default(),
+        Arc::new(|| at("2026-03-01T00:00:00Z")),
+    );
+    let rotated = other.unwrap().rotate_signing_key().unwrap();
+    assert_eq!(rotated.claims().version, 2);
+    assert_eq!(stage.portal.keys().trust().claims().version, 1, "it was not told to reload");
+    let rotated = stage.portal.rotate_signing_key().unwrap();
+    assert_eq!((rotated.claims().version, rotated.claims().keys.len()), (3, 3));
+    assert_eq!(stage.portal.keys().signing().public(), rotated.claims().keys[2].key);
+}
+
+#[test]
+fn a_trust_document_is_installed_whose_one_active_key_is_elsewhere() {
+    let stage = Stage::new();
+    let key = KeyPair::generate().unwrap();
+    let elsewhere = Arc::new(Elsewhere { key, reachable: true.into() });
+    let clock = || at("2026-03-01T00:00:00Z");
+    let portal = Portal::open_with(
+        stage.folder.path(),
+        Options::default(),
+        Arc::new(clock),
+        vec![elsewhere.clone()],
+    );
+    let portal = portal.unwrap();
+    let retire = vec![portal.keys().signing().thumbprint().to_string()];
+    let change = TrustChange { add: vec![elsewhere.public()], retire, ..Default::default() };
+    let sign = |change: &TrustChange| {
+        let current = portal.keys().trust().text().to_owned();
+        change.sign(&current, &root_key(&stage), portal.now()).unwrap()
+    };
+    let next = sign(&change);
+    let refused = stage.portal.install_trust(&next).map(drop).unwrap_err();
+    assert_eq!(refused.code(), "no-signing-key", "this one does not reach it");
+    portal.install_trust(&next).unwrap();
+    std::fs::remove_dir_all(stage.path("keys")).unwrap();
+    std::fs::create_dir(stage.path("keys")).unwrap();
+    // And the next one, where no key is in the directory.
+    portal.install_trust(&sign(&TrustChange::default())).unwrap();
+    assert_eq!(portal.keys().trust().claims().version, 3);
+    assert_eq!(portal.keys().signing().public(), elsewhere.public());
 }

@@ -81,7 +81,8 @@ fn the_page_has_the_status_of_each_refusal() {
     for refusal in &refusals {
         assert_eq!(page.get(refusal.code()), Some(&refusal.status()), "{}", refusal.code());
         assert!(refusal.title().len() > 10 && refusal.to_string().len() > 30);
-        let waits = matches!(refusal.code(), "rebind-pending" | "too-many-attempts");
+        let waiting = ["rebind-pending", "too-many-attempts", "too-many-requests"];
+        let waits = waiting.contains(&refusal.code());
         assert_eq!(refusal.retry_after().is_some(), waits, "{}", refusal.code());
     }
     let source = read("src/portal/domain/refusal.rs");
@@ -112,7 +113,9 @@ fn refusals() -> Vec<Refusal> {
         Refusal::SerialNumberTaken { environment },
         Refusal::OfflineMovesUsed { allowed: 4, until: at },
         Refusal::TooManyAttempts { seconds: 900 },
+        Refusal::TooManyRequests { seconds: 900 },
         Refusal::PurposeDiffers { environment, found: purpose, asked: Purpose::Quality },
+        Refusal::SlotHeld { environment, found: purpose, until: at },
         Refusal::NoFreeSlot { purpose, used: 1, total: 1 },
         Refusal::OverrideNotAllowed,
         Refusal::NotStarted { starts_at: at },

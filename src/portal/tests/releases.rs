@@ -2,7 +2,7 @@
 
 use super::stage::{Agent, Stage};
 use crate::{
-    license::Purpose,
+    license::{Purpose, RequestKind},
     portal::{ReleaseAnswer, ReleaseState},
 };
 use uuid::Uuid;
@@ -92,13 +92,25 @@ fn a_reason_is_given_and_of_no_odd_form() {
 }
 
 #[test]
-fn what_the_agent_released_meanwhile_is_approved_all_the_same() {
-    let stage = Stage::new();
-    let (_, id, sold) = activated(&stage);
-    stage.portal.update_subscription(sold, |terms| terms.releases_a_year = Some(0)).unwrap();
-    assert_eq!(stage.portal.ask_release(id, "a").unwrap(), ReleaseAnswer::AwaitsApproval);
-    stage.portal.release_environment(id).unwrap();
-    let asked = stage.portal.waiting_releases(None).unwrap().remove(0);
-    stage.portal.approve_release(asked.id).unwrap();
-    assert!(stage.portal.waiting_releases(None).unwrap().is_empty());
+fn a_release_that_waits_is_over_with_what_it_was_asked_for() {
+    for by_agent in [true, false] {
+        let stage = Stage::new();
+        let (mut agent, id, sold) = activated(&stage);
+        let sold = stage.portal.update_subscription(sold, |t| t.releases_a_year = Some(0)).unwrap();
+        assert_eq!(stage.portal.ask_release(id, "a").unwrap(), ReleaseAnswer::AwaitsApproval);
+        let asked = stage.portal.waiting_releases(None).unwrap().remove(0);
+        if by_agent {
+            agent.send(&stage, &agent.request(RequestKind::Release)).unwrap();
+        } else {
+            stage.portal.release_environment(id).unwrap();
+        }
+        assert!(stage.events().contains(&"release-overtaken".to_owned()));
+        // What runs there since is not what was asked about.
+        agent.held = None;
+        agent.activate(&stage, &sold.activation_code).unwrap();
+        assert_eq!(stage.portal.waiting_releases(None).unwrap(), []);
+        assert_eq!(stage.portal.approve_release(asked.id).unwrap_err().code(), "no-asked-release");
+        assert!(!stage.environment().is_released());
+        assert_eq!(stage.portal.ask_release(id, "b").unwrap(), ReleaseAnswer::AwaitsApproval);
+    }
 }

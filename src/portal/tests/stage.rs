@@ -182,35 +182,19 @@ impl Agent {
 
     pub(in crate::portal) fn request(&self, request: RequestKind) -> RequestClaims {
         let candidate = |serial_number| Candidate { serial_number, source: "board".to_owned() };
+        let environment =
+            RequestedEnvironment { id: self.id, name: self.name.clone(), purpose: self.purpose };
+        let made = (RequestId(Uuid::now_v7()), at("2026-03-01T00:00:00Z"));
         RequestClaims {
-            aud: PRODUCT.to_owned(),
-            jti: RequestId(Uuid::now_v7()),
-            iat: at("2026-03-01T00:00:00Z"),
-            request,
-            sub: self.serial,
-            activation: None,
-            rebind_proof: None,
-            consent: None,
-            environment: RequestedEnvironment {
-                id: self.id,
-                name: self.name.clone(),
-                purpose: self.purpose,
-            },
             candidates: self.candidates.iter().copied().map(candidate).collect(),
             evidence: self.evidence.clone(),
             machine: MachineFacts {
-                kind: "bare-metal".to_owned(),
-                overridden: false,
                 virtual_machine: self.virtual_machine,
-                agent: "0.1.0".to_owned(),
+                ..MachineFacts::new("bare-metal")
             },
             previous: self.previous,
-            unsettled: Vec::new(),
-            reserved: Vec::new(),
             held: self.held.clone(),
-            floor: None,
-            trust_version: 0,
-            ca: None,
+            ..RequestClaims::new(request, self.serial, environment, PRODUCT, made)
         }
     }
 

@@ -32,6 +32,20 @@ pub(in crate::portal) struct Visitor {
     pub(in crate::portal) token: String,
     /// The cookie for it, where there is none yet.
     pub(in crate::portal) cookie: Option<HeaderValue>,
+    /// What brought them here, where the address says it.
+    pub(in crate::portal) notice: Option<&'static str>,
+}
+
+/// What the address of a page where one signs in ends with when a session has ended.
+const ENDED: &str = "done=ended";
+
+impl Visitor {
+    fn notice(parts: &Parts) -> Option<&'static str> {
+        let has_ended = parts.uri.query() == Some(ENDED);
+        has_ended.then_some(
+            "Your session has ended: sign in again. A form that was sent since then was not stored.",
+        )
+    }
 }
 
 impl Owner for Visitor {
@@ -44,14 +58,14 @@ impl FromRequestParts<Web> for Visitor {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
-        let address = ClientAddress::of(parts);
+        let (address, notice) = (ClientAddress::of(parts), Self::notice(parts));
         let name = session::form_cookie_name(web.is_secure);
         if let Some(token) = session::cookie_of(&parts.headers, &name).filter(|t| t.len() >= 40) {
-            return Ok(Self { address, token: token.to_string(), cookie: None });
+            return Ok(Self { address, token: token.to_string(), cookie: None, notice });
         }
         let token = session::random_token().map_err(crate::portal::PortalError::from)?;
         let cookie = Some(session::set_cookie(&name, &token, web.is_secure));
-        Ok(Self { address, token: token.to_string(), cookie })
+        Ok(Self { address, token: token.to_string(), cookie, notice })
     }
 }
 
@@ -80,6 +94,49 @@ impl<W: Owner + Send, T: DeserializeOwned> FromRequest<Web> for Posted<W, T> {
         check_token(&who, &token)?;
         let form = read_form(&parts, bytes).await?;
         Ok(Self { who, form })
+    }
+}
+
+/// A form that takes long to fill in, so that what was typed is given back where it can't be taken.
+pub(in crate::portal) struct Typed<W, T> {
+    /// Who sent it.
+    pub(in crate::portal) by: Sender<W>,
+    /// What.
+    pub(in crate::portal) form: T,
+}
+
+/// Who sent a form.
+pub(in crate::portal) enum Sender<W> {
+    /// Someone from a page of theirs.
+    Here(W),
+    /// Someone from a page of another session, which has ended.
+    Anew(W),
+    /// Somebody whose session has ended.
+    Nobody,
+}
+
+impl<W: Owner + Send, T: DeserializeOwned> FromRequest<Web> for Typed<W, T> {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, web: &Web) -> Result<Self, PageError> {
+        let (mut parts, body) = request.into_parts();
+        check_origin(&parts.headers)?;
+        let who = match W::from_request_parts(&mut parts, web).await {
+            Ok(who) => Some(who),
+            // Nothing of a body is read for a stranger.
+            Err(PageError::SignedOut { .. }) if parts.headers.contains_key(header::COOKIE) => None,
+            Err(error) => return Err(error),
+        };
+        let _place = web.place()?;
+        let bytes = body::read_most(body, MOST_FORM).await.map_err(PageError::from)?;
+        let Token { token } = read_form(&parts, bytes.clone()).await?;
+        let form = read_form(&parts, bytes).await?;
+        let by = match who {
+            Some(who) if session::is_same_secret(who.form_token(), &token) => Sender::Here(who),
+            Some(who) => Sender::Anew(who),
+            None => Sender::Nobody,
+        };
+        Ok(Self { by, form })
     }
 }
 

@@ -8,8 +8,8 @@ use axum::{
 /// No script, no plug-in, nothing from elsewhere, no frame around it.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
-/// Two years, which is what browsers' lists ask for.
-const HSTS: &str = "max-age=63072000; includeSubDomains";
+/// Two years. Of this name alone: names below it are not the portal's, and may be plain HTTP still.
+const HSTS: &str = "max-age=63072000";
 
 /// On every answer of the portal. `same-origin` rather than `no-referrer`: nothing goes elsewhere by either, and by the
 /// latter a browser sends `Origin: null` with the portal's own forms (<https://fetch.spec.whatwg.org/#append-a-request-origin-header>).

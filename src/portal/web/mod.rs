@@ -1,7 +1,7 @@
 //! The pages: what a customer and a vendor open in a browser. Rendered here, without any script.
 //!
 //! `session` knows who is signed in, `form` takes what a form sends, `headers` says what a browser may do with a page, `page` lays
-//! it out, `refused` makes a page of each refusal. Customers' pages are in `customer`. `http` calls this; this calls
+//! it out, `target` leads from where a form is sent to the page that has it, `refused` makes a page of each refusal. Customers' pages are in `customer`. `http` calls this; this calls
 //! `operating` through [`Portal`], `store` for sessions, and `http` for bodies and addresses.
 
 mod assets;
@@ -11,15 +11,17 @@ mod headers;
 pub(in crate::portal) mod page;
 mod refused;
 pub(in crate::portal) mod session;
+mod target;
+mod usage;
 mod vendor;
 
 pub(in crate::portal) use headers::harden;
-pub(in crate::portal) use refused::PageError;
+pub(in crate::portal) use refused::{PageError, lay_out};
 
 use super::{Portal, PortalError, attempts::Attempts};
 use axum::{
     Router,
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     middleware,
     routing::get,
 };
@@ -89,4 +91,14 @@ pub(super) fn wants_page(headers: &HeaderMap) -> bool {
 /// The page for an address that there is nothing at.
 pub(super) fn nothing_here() -> PageError {
     PageError::not_found("page")
+}
+
+/// The page for an address that takes other requests than this one.
+pub(super) fn no_such_method() -> PageError {
+    PageError::refused(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "no-such-method",
+        "Nothing can be sent here",
+        "This address takes no such request, and nothing was done. Go back, load the page again, and use what is on it.",
+    )
 }

@@ -1,14 +1,20 @@
 //! A page for each refusal: what happened, in a customer's words, and what to do. What an operator's command would mend is said as a
 //! page or the vendor does it.
 
-use super::page::{Layout, see_other, show_as};
+use super::{
+    Web, customer,
+    page::{Layout, see_other, show_as},
+    vendor,
+};
 use crate::{
     api::Problem,
     portal::{PortalError, domain::Refusal, store::StoreError},
 };
 use askama::Template;
 use axum::{
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use std::borrow::Cow;
@@ -29,14 +35,17 @@ pub(in crate::portal) enum PageError {
 }
 
 /// What a page of refusal says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::portal) struct Refused {
     status: StatusCode,
     code: String,
     title: Cow<'static, str>,
     text: Cow<'static, str>,
     retry_after: Option<u32>,
-    back: &'static str,
+    /// Where it leads back to, unless to where one begins.
+    back: Option<&'static str>,
+    /// Whether it was the portal's fault.
+    failed: bool,
 }
 
 #[derive(Template)]
@@ -48,6 +57,8 @@ struct RefusedPage<'a> {
     code: &'a str,
     retry_after: Option<u32>,
     back: &'static str,
+    failed: bool,
+    for_vendor: bool,
 }
 
 impl PageError {
@@ -58,15 +69,14 @@ impl PageError {
         title: impl Into<Cow<'static, str>>,
         text: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let (title, text) = (title.into(), text.into());
-        let back = "/";
         Self::Refused(Box::new(Refused {
             status,
             code: code.to_owned(),
-            title,
-            text,
+            title: title.into(),
+            text: text.into(),
             retry_after: None,
-            back,
+            back: None,
+            failed: false,
         }))
     }
 
@@ -105,10 +115,10 @@ impl PageError {
         self
     }
 
-    /// Where the page leads back to, `/` unless told.
+    /// Where the page leads back to; unless told, to where one signs in.
     pub(in crate::portal) fn back_to(mut self, page: &'static str) -> Self {
         if let Self::Refused(refused) = &mut self {
-            refused.back = page;
+            refused.back = Some(page);
         }
         self
     }
@@ -120,20 +130,57 @@ impl IntoResponse for PageError {
             Self::SignedOut { sign_in } => return see_other(sign_in),
             Self::Refused(refused) => refused,
         };
-        let page = RefusedPage {
-            layout: Layout::bare(),
-            title: &refused.title,
-            text: &refused.text,
-            code: &refused.code,
-            retry_after: refused.retry_after,
-            back: refused.back,
-        };
-        let mut response = show_as(refused.status, &page);
+        let mut response = refused.page(Layout::bare(), false);
         if let Some(seconds) = refused.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // For `lay_out`, which knows who asked, and where.
+        response.extensions_mut().insert(*refused);
         response
     }
+}
+
+impl Refused {
+    fn page(&self, layout: Layout, for_vendor: bool) -> Response {
+        let start = if for_vendor { vendor::SIGN_IN } else { customer::SIGN_IN };
+        show_as(
+            self.status,
+            &RefusedPage {
+                layout,
+                title: &self.title,
+                text: &self.text,
+                code: &self.code,
+                retry_after: self.retry_after,
+                back: self.back.unwrap_or(start),
+                failed: self.failed,
+                for_vendor,
+            },
+        )
+    }
+}
+
+/// Gives a page of refusal what is around the other pages of whoever asked: the vendor's or the customer's words, way back and navigation.
+pub(in crate::portal) async fn lay_out(
+    State(web): State<Web>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/v1/") {
+        return next.run(request).await;
+    }
+    let for_vendor = path == "/vendor" || path.starts_with("/vendor/");
+    let (mut asked, body) = request.into_parts();
+    let mut response = next.run(Request::from_parts(asked.clone(), body)).await;
+    let Some(refused) = response.extensions_mut().remove::<Refused>() else { return response };
+    let layout = if for_vendor {
+        vendor::layout_of(&web, &mut asked).await
+    } else {
+        customer::layout_of(&web, &mut asked).await
+    };
+    let page = refused.page(layout.unwrap_or_else(|| Layout::visitor(&web, "")), for_vendor);
+    *response.body_mut() = page.into_body();
+    response
 }
 
 impl From<Problem> for PageError {
@@ -188,13 +235,16 @@ impl From<Refusal> for PageError {
 /// What went wrong in the portal itself stands in its log, not on a page.
 fn failed(error: &PortalError) -> PageError {
     tracing::error!(%error, code = error.code(), "a page could not be made");
-    let text = "The portal failed while it did this, and nothing was changed. Try again; if it stays so, ask your vendor, who finds the reason in the portal's log.";
-    PageError::refused(
+    let mut page = PageError::refused(
         StatusCode::INTERNAL_SERVER_ERROR,
         "portal-failed",
         "The portal failed",
-        text,
-    )
+        "The portal failed while it did this, and nothing was changed. Try again.",
+    );
+    if let PageError::Refused(refused) = &mut page {
+        refused.failed = true;
+    }
+    page
 }
 
 /// A message as a sentence of its own.
@@ -239,6 +289,10 @@ fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
             "No environment of this purpose is free",
             "All environments of this purpose are in use. Release one that is not needed any more, or ask your vendor for more.",
         ),
+        "slot-held" => (
+            "Its slot of another purpose is held",
+            "This server was released, and its license may still run until the slot is free. Choose the purpose that it had, or ask your vendor to free the slot.",
+        ),
         "serial-only-not-allowed" => (
             "A request file is needed",
             "Your vendor gives licenses to machines that made a request only. On the server, run `entitlectl request`, and upload the file that it writes.",
@@ -264,8 +318,8 @@ fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
             "It was changed on its way, is no usage report, or comes from a server that this portal does not know. Make it anew with `entitlectl usage report` on the server, and upload the file as it is.",
         ),
         "usage-report-old" => (
-            "A newer usage report is here",
-            "A report that the server made later was uploaded before. There is nothing to do; make a new one where the figures have changed.",
+            "Newer figures are here",
+            "What is used is known as of a later time: by a newer report, or as the server told it with a request. There is nothing to do; make a new one where the figures have changed.",
         ),
         "name" => (
             "A name is not taken",

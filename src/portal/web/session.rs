@@ -94,6 +94,11 @@ pub(in crate::portal) async fn current(
     Ok(web.blocking(move || find(&portal, kind, &token)).await?)
 }
 
+/// Whether the browser has a session's cookie still, so that one that is not there any more has ended.
+pub(in crate::portal) fn was_begun(web: &Web, kind: SessionKind, headers: &HeaderMap) -> bool {
+    cookie_of(headers, &cookie_name(kind, web.is_secure)).is_some_and(|token| !token.is_empty())
+}
+
 /// Signs in: a new session under a new token, with its audit entry. Returns the value of the `Set-Cookie` header; none where
 /// the operator is not as it was when its password was verified. It blocks.
 ///

@@ -187,6 +187,41 @@ fn what_is_not_repeated_ends_on_every_server() {
     report(&one.socket, "seats", &body).problem(404, "no-such-limit");
 }
 
+#[test]
+fn the_portal_is_told_no_sum_while_a_server_is_away() {
+    let mut environment = Environment::new();
+    with_limits(&environment);
+    environment.daemon.take().unwrap().stop();
+    let settings = std::fs::read_to_string(environment.controller.settings()).unwrap();
+    let telling = format!("{settings}[usage]\nreport_to_portal = true\n");
+    environment.controller.write("entitled.toml", &telling);
+    environment.start();
+    let (one, one_runs) = environment.member();
+    gauge(&environment.controller.socket, "projects", "app", 10);
+    gauge(&one.socket, "projects", "app", 20);
+    let overview = |what: &str, is: &dyn Fn(&Value) -> bool| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let overview = environment.controller.ctl.json(&["usage"]);
+            if is(&overview) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "never {what}: {overview:#}");
+        }
+    };
+    overview("summed", &|all| all["fresh"] == true && all["limits"][0]["used"] == 30);
+    let told = || {
+        environment.controller.ctl.out(&["refresh"]);
+        let shown = environment.vendor.json(&["subscription", "show", &environment.subscription]);
+        let told = &shown["usage"]["limits"][0]["environments"][0];
+        (told["used"].clone(), told["peak"].clone())
+    };
+    assert_eq!(told(), (30.into(), 30.into()));
+    one_runs.kill();
+    overview("missed", &|all| all["away"] == 1);
+    assert_eq!(told(), (Value::Null, 30.into()));
+}
+
 /// A reader that is not ours, as `PyJWT` is another: by the key that the license names.
 fn read_by_another(page: &str, license: &Value) -> Value {
     let (_, signed) = page.split_once("-----BEGIN ENTITLED USAGE REPORT-----").unwrap();

@@ -4,15 +4,15 @@ use crate::stage::{PRODUCT, Server, Vendor};
 use entitled::{
     codes::{ActivationCode, SerialNumber},
     license::{
-        Activation, KeyPair, MachineFacts, OpenedAnswer, Purpose, RebindCode, RequestClaims,
-        RequestId, RequestKind, RequestedEnvironment, open_answer, sign_consent, sign_request,
+        Activation, KeyPair, OpenedAnswer, Purpose, RebindCode, RequestClaims, RequestId,
+        RequestKind, RequestedEnvironment, open_answer, sign_consent, sign_request,
     },
 };
 use jiff::Timestamp;
 use uuid::Uuid;
 
 /// Asks as an agent does, with a key and hardware of its own.
-pub(super) struct Agent {
+pub(crate) struct Agent {
     key: KeyPair,
     serial: SerialNumber,
     held: Option<String>,
@@ -20,7 +20,7 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    pub(super) fn new(hardware: &str) -> Self {
+    pub(crate) fn new(hardware: &str) -> Self {
         Self {
             key: KeyPair::generate().unwrap(),
             serial: SerialNumber::mint("smbios-uuid", hardware),
@@ -30,27 +30,27 @@ impl Agent {
     }
 
     /// The same machine after its state was lost.
-    pub(super) fn installed_anew(&self) -> Self {
+    pub(crate) fn installed_anew(&self) -> Self {
         Self { key: KeyPair::generate().unwrap(), held: None, previous: None, ..*self }
     }
 
     /// A copy of all that it has.
-    pub(super) fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         let (key, held) = (self.key.clone(), self.held.clone());
         Self { key, held, ..*self }
     }
 
     /// Its last request that was answered, as its operator sees it.
-    pub(super) fn last_request(&self) -> String {
+    pub(crate) fn last_request(&self) -> String {
         self.previous.unwrap().to_string()
     }
 
-    pub(super) fn request(&self, request: RequestKind, code: Option<&ActivationCode>) -> String {
+    pub(crate) fn request(&self, request: RequestKind, code: Option<&ActivationCode>) -> String {
         sign_request(&self.claims(request, code), &self.key).unwrap()
     }
 
     /// A rebind with the Activation Code, and with the one-time code where there is one.
-    pub(super) fn rebind(&self, code: &ActivationCode, one_time: Option<&RebindCode>) -> String {
+    pub(crate) fn rebind(&self, code: &ActivationCode, one_time: Option<&RebindCode>) -> String {
         let mut claims = self.claims(RequestKind::Rebind, Some(code));
         let key = self.key.public();
         claims.rebind_proof = one_time.map(|one_time| one_time.proof(claims.jti, &key));
@@ -58,7 +58,7 @@ impl Agent {
     }
 
     /// A request by which it takes the place of `old`, whose key consents.
-    pub(super) fn succeed(
+    pub(crate) fn succeed(
         &mut self,
         request: RequestKind,
         old: &Self,
@@ -73,39 +73,26 @@ impl Agent {
 
     fn claims(&self, request: RequestKind, code: Option<&ActivationCode>) -> RequestClaims {
         let jti = RequestId(Uuid::now_v7());
+        let environment = RequestedEnvironment {
+            id: None,
+            name: "Main site".to_owned(),
+            purpose: Purpose::Production,
+        };
         RequestClaims {
-            aud: PRODUCT.to_owned(),
-            jti,
-            iat: Timestamp::now(),
-            request,
-            sub: self.serial,
             activation: code.map(|code| Activation::new(code, jti, &self.key.public())),
-            rebind_proof: None,
-            consent: None,
-            environment: RequestedEnvironment {
-                id: None,
-                name: "Main site".to_owned(),
-                purpose: Purpose::Production,
-            },
-            candidates: Vec::new(),
-            evidence: Vec::new(),
-            machine: MachineFacts {
-                kind: "bare-metal".to_owned(),
-                overridden: false,
-                virtual_machine: false,
-                agent: "0.1.0".to_owned(),
-            },
             previous: self.previous,
-            unsettled: Vec::new(),
-            reserved: Vec::new(),
             held: self.held.clone(),
-            floor: None,
-            trust_version: 0,
-            ca: None,
+            ..RequestClaims::new(
+                request,
+                self.serial,
+                environment,
+                PRODUCT,
+                (jti, Timestamp::now()),
+            )
         }
     }
 
-    pub(super) fn settle(&mut self, answer: &str, vendor: &Vendor) -> OpenedAnswer {
+    pub(crate) fn settle(&mut self, answer: &str, vendor: &Vendor) -> OpenedAnswer {
         let opened = open_answer(answer, PRODUCT, &vendor.roots(), None).unwrap();
         self.previous = Some(opened.in_reply_to);
         if let Some(license) = &opened.license {
@@ -115,7 +102,7 @@ impl Agent {
         opened
     }
 
-    pub(super) async fn activate(
+    pub(crate) async fn activate(
         &mut self,
         server: &Server,
         vendor: &Vendor,
@@ -126,7 +113,7 @@ impl Agent {
         self.settle(&answer, vendor)
     }
 
-    pub(super) async fn refresh(&mut self, server: &Server, vendor: &Vendor) -> OpenedAnswer {
+    pub(crate) async fn refresh(&mut self, server: &Server, vendor: &Vendor) -> OpenedAnswer {
         let (status, answer) = server.post(self.request(RequestKind::Refresh, None)).await;
         assert_eq!(status, 200, "{answer}");
         self.settle(&answer, vendor)

@@ -8,18 +8,22 @@ use std::time::Instant;
 use uuid::Uuid;
 
 /// A database of its own, gone with this.
-struct Database {
+pub(crate) struct Database {
     name: String,
     url: String,
 }
 
 impl Database {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let name = format!("entitled_{}", Uuid::new_v4().simple());
         admin(format!("CREATE DATABASE {name}"));
         let url = admin_url();
         let (server, _) = url.rsplit_once('/').unwrap();
         Self { url: format!("{server}/{name}"), name }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Nobody can connect any more, and whoever is connected is sent away.
@@ -133,6 +137,35 @@ async fn postgres_takes_over_a_portal_that_began_on_sqlite() {
     let refused = vendor.run(&["migrate", "--to", &database.url]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(!std::fs::read_to_string(vendor.path("serve.log")).unwrap().contains("panicked"));
+}
+
+/// What a migration leaves that is killed after its commit on the server, and what one leaves that is killed after the file was closed.
+#[tokio::test]
+#[ignore = "it needs a server: tests/postgres/run"]
+async fn postgres_is_migrated_to_again_where_a_migration_was_cut_short() {
+    for is_closed in [false, true] {
+        let database = Database::new();
+        let vendor = Vendor::new();
+        let (id, code) = vendor.sell();
+        let before = vendor.path("before.db").display().to_string();
+        vendor.json(&["backup", &before]);
+        let first = vendor.json(&["migrate", "--to", &database.url]);
+        std::fs::remove_file(vendor.path("database")).unwrap();
+        if is_closed {
+            let sell = vendor.run(&["subscription", "create", "--customer", "B", "--days", "9"]);
+            let said = String::from_utf8(sell.stderr).unwrap();
+            assert!(said.contains("`entitle-portal migrate` was cut short"), "{said}");
+        } else {
+            for beside in ["portal.db-wal", "portal.db-shm"] {
+                drop(std::fs::remove_file(vendor.path(beside)));
+            }
+            std::fs::rename(&before, vendor.path("portal.db")).unwrap();
+        }
+        assert_eq!(vendor.json(&["migrate", "--to", &database.url]), first);
+        let server = vendor.serve();
+        Agent::new("a").activate(&server, &vendor, &code).await;
+        assert_eq!(vendor.json(&["environment", "list"])[0]["subscription_id"], id.as_str());
+    }
 }
 
 /// A portal whose machine is lost: its keys were kept apart, its data are in the backup.

@@ -5,33 +5,33 @@ use entitled::codes::ActivationCode;
 use std::{collections::BTreeMap, fs, io::Write, net::TcpStream};
 
 /// A browser: it keeps cookies, and follows nothing by itself.
-struct Browser<'a> {
+pub(super) struct Browser<'a> {
     server: &'a Server,
     client: reqwest::Client,
     cookies: BTreeMap<String, String>,
     runtime: tokio::runtime::Runtime,
 }
 
-struct Page {
-    status: u16,
-    location: String,
-    text: String,
+pub(super) struct Page {
+    pub(super) status: u16,
+    pub(super) location: String,
+    pub(super) text: String,
 }
 
 impl<'a> Browser<'a> {
-    fn new(server: &'a Server) -> Self {
+    pub(super) fn new(server: &'a Server) -> Self {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { server, client: client.build().unwrap(), cookies: BTreeMap::new(), runtime }
     }
 
-    fn sign_in(&mut self, code: &ActivationCode) {
+    pub(super) fn sign_in(&mut self, code: &ActivationCode) {
         let form = format!("code={}", code.expose());
         let page = self.post("/", "/sign-in", &form);
         assert_eq!((page.status, page.location.as_str()), (303, "/subscription"), "{}", page.text);
     }
 
-    fn get(&mut self, path: &str) -> Page {
+    pub(super) fn get(&mut self, path: &str) -> Page {
         let request = self.client.get(format!("{}{path}", self.server.url));
         self.send(request)
     }
@@ -76,7 +76,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Carries a request here and its answer back.
-    fn carry(&mut self, controller: &Controller, arguments: &[&str]) {
+    pub(super) fn carry(&mut self, controller: &Controller, arguments: &[&str]) {
         let request = controller.ctl.out(&[&["request"], arguments].concat());
         let page = self.upload("/requests", &request);
         assert_eq!(page.status, 303, "{}", page.text);

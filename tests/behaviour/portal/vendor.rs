@@ -97,7 +97,7 @@ async fn a_crm_sells_once_and_is_told_of_it() {
 }
 
 /// A receiver that takes each message, and gives it to the test as it came.
-fn receiver() -> (String, mpsc::Receiver<String>) {
+pub(crate) fn receiver() -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     let (give, told) = mpsc::channel();

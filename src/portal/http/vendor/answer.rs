@@ -9,8 +9,7 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Status, revision and body.
-#[derive(Debug)]
+/// Status, revision and body. No `Debug`: the body may hold a secret.
 pub(super) struct Answer {
     status: StatusCode,
     revision: Option<u64>,

@@ -31,14 +31,13 @@ async fn page(
 ) -> Result<Json<Page<EnvironmentShown>>, Refused> {
     let length = length(window.limit)?;
     let found = caller.read(Right::EnvironmentsRead, move |portal| {
-        if let Some(id) = subscription {
-            portal.subscription(id)?;
-        }
+        subscription.map_or(Ok(()), |id| portal.has_subscription(id))?;
         let filter = EnvironmentFilter { subscription, ..EnvironmentFilter::default() };
-        portal.search_environments(&filter, window.cursor, length + 1)
+        Ok((portal.search_environments(&filter, window.cursor, length + 1)?, portal.now()))
     });
+    let (found, now) = found.await?;
     let place = |environment: &Environment| environment.id.to_string();
-    Ok(Json(Page::of(found.await?, length, place, EnvironmentShown::from)))
+    Ok(Json(Page::of(found, length, place, |found| EnvironmentShown::of(found, now))))
 }
 
 /// List the environments of a subscription, released ones among them, the newest first
@@ -84,12 +83,13 @@ pub(super) async fn list(
     responses((status = 200, body = EnvironmentShown), (status = "4XX", body = Problem, content_type = "application/problem+json"))
 )]
 pub(super) async fn get(caller: Caller, Id(id): Id) -> Result<Answer, Refused> {
-    let found = caller.read(Right::EnvironmentsRead, move |portal| shown(portal.environment(id)?));
+    let found = caller
+        .read(Right::EnvironmentsRead, move |portal| shown(portal.environment(id)?, portal.now()));
     found.await
 }
 
-fn shown(environment: Environment) -> Result<Answer, PortalError> {
-    Answer::done(&EnvironmentShown::from(environment))
+fn shown(environment: Environment, now: Timestamp) -> Result<Answer, PortalError> {
+    Answer::done(&EnvironmentShown::of(environment, now))
 }
 
 /// Take an environment's slot back; its agent is told at its next refresh
@@ -102,7 +102,7 @@ fn shown(environment: Environment) -> Result<Answer, PortalError> {
     responses((status = 200, body = EnvironmentShown), (status = "4XX", body = Problem, content_type = "application/problem+json"))
 )]
 pub(super) async fn release(caller: Caller, Id(id): Id, keyed: Keyed) -> Result<Answer, Refused> {
-    caller.change(keyed, move |act| shown(act.release_environment(id)?)).await
+    caller.change(keyed, move |act| shown(act.release_environment(id)?, act.now())).await
 }
 
 /// For how long.
@@ -113,8 +113,9 @@ pub(super) struct CodeLifetime {
     hours: Option<u16>,
 }
 
+// No `Debug`.
 /// A one-time code.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct OneTimeCode {
     environment_id: Uuid,
     /// For `entitlectl rebind --rebind-code CODE`; kept nowhere.

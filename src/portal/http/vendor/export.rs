@@ -6,7 +6,9 @@ use crate::{
     portal::{
         Portal, PortalError,
         access::Right,
-        export::{ENVIRONMENTS, SUBSCRIPTIONS, environments_csv, subscriptions_csv},
+        export::{
+            ENVIRONMENTS, SUBSCRIPTIONS, USAGE, environments_csv, subscriptions_csv, usage_csv,
+        },
     },
 };
 use axum::{
@@ -44,6 +46,19 @@ pub(super) async fn subscriptions(caller: Caller) -> Result<Response, Refused> {
 pub(super) async fn environments(caller: Caller) -> Result<Response, Refused> {
     let portal = caller.read(Right::EnvironmentsRead, |portal| Ok(portal.clone())).await?;
     Ok(csv(portal, "environments.csv", ENVIRONMENTS, environments_csv))
+}
+
+/// Export what all environments use, by limit
+#[utoipa::path(
+    get,
+    path = "/v1/vendor/export/usage.csv",
+    tag = "vendor",
+    security(("token" = ["environments:read"])),
+    responses((status = 200, body = String, content_type = "text/csv"), (status = "4XX", body = Problem, content_type = "application/problem+json"))
+)]
+pub(super) async fn usage(caller: Caller) -> Result<Response, Refused> {
+    let portal = caller.read(Right::EnvironmentsRead, |portal| Ok(portal.clone())).await?;
+    Ok(csv(portal, "usage.csv", USAGE, usage_csv))
 }
 
 /// Reads rows before an id: their text, and the id that the next ones are before.

@@ -15,6 +15,7 @@ mod releases;
 mod shown;
 mod subscriptions;
 mod terms;
+mod usage;
 
 pub(in crate::portal) use export::csv;
 
@@ -49,7 +50,10 @@ pub(super) fn described(access: Option<&Access>) -> OpenApiRouter<Access> {
         .routes(routes!(releases::refuse))
         .routes(routes!(audit::list))
         .routes(routes!(export::subscriptions))
-        .routes(routes!(export::environments));
+        .routes(routes!(export::environments))
+        .routes(routes!(export::usage))
+        .routes(routes!(usage::of_subscription))
+        .routes(routes!(usage::of_environment));
     match access {
         Some(access) => routes
             .route_layer(axum::middleware::from_fn_with_state(access.clone(), caller::with_token)),

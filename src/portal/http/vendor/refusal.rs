@@ -111,7 +111,10 @@ impl From<PortalError> for Refused {
             PortalError::Access(AccessError::NotAllowed { needs }) => {
                 return Self::scope(needs.as_str());
             }
-            PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => {
+            PortalError::Access(AccessError::Ended) => return Self::unknown(),
+            PortalError::Store(
+                StoreError::Busy { .. } | StoreError::Unavailable { .. } | StoreError::Undone,
+            ) => {
                 return Self::busy();
             }
             PortalError::Refusal(refusal) => {
@@ -150,5 +153,18 @@ impl IntoResponse for Refused {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_gone_for_a_while_may_be_asked_again() {
+        let lost = StoreError::Unavailable { doing: "connect", reason: "refused".to_owned() };
+        let Refused { problem, .. } = PortalError::Store(lost).into();
+        assert_eq!((problem.status, problem.code()), (503, "portal-unavailable"));
+        assert!(problem.retry_after.is_some());
     }
 }

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+// No `Debug`: it may hold its Activation Code.
 /// A subscription
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct SubscriptionShown {
     /// Its id, which stands in licenses.
     id: Uuid,
@@ -65,7 +66,7 @@ pub(super) struct EnvironmentShown {
     /// Chosen by the customer.
     name: String,
     purpose: Purpose,
-    /// `activated`, `forked` or `released`.
+    /// `activated`, `forked`, `released`, or `reserved` where a slot is kept for its Serial Number and nothing was issued.
     status: &'static str,
     serial_number: String,
     /// Thumbprint of the key that it is bound to; none: to its Serial Number alone.
@@ -79,25 +80,18 @@ pub(super) struct EnvironmentShown {
     seen_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
     released_at: Option<Timestamp>,
-    /// Until when it keeps its slot after an off-line release.
+    /// Until when it keeps its slot after an off-line release, or is kept one.
     #[schema(value_type = Option<String>, format = DateTime)]
     slot_held_until: Option<Timestamp>,
 }
 
-impl From<Environment> for EnvironmentShown {
-    fn from(environment: Environment) -> Self {
-        let status = if environment.is_released() {
-            "released"
-        } else if environment.chain.is_forked() {
-            "forked"
-        } else {
-            "activated"
-        };
+impl EnvironmentShown {
+    pub(super) fn of(environment: Environment, now: Timestamp) -> Self {
         Self {
             id: environment.id,
             subscription_id: environment.subscription_id,
             purpose: environment.purpose,
-            status,
+            status: environment.standing(now).as_str(),
             serial_number: environment.serial_number.to_string(),
             key: environment.key.map(|key| key.thumbprint().to_string()),
             sequence: environment.sequence.0,

@@ -260,8 +260,9 @@ pub(super) async fn revoke(caller: Caller, Id(id): Id, keyed: Keyed) -> Result<A
     caller.change(keyed, move |act| shown(act.revoke_subscription(id, &reason)?)).await
 }
 
+// No `Debug`.
 /// An Activation Code.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct Code {
     activation_code: String,
 }

@@ -120,3 +120,24 @@ fn a_database_whose_rows_refer_to_nothing_stays_as_it_is() {
             .is_err()
     );
 }
+
+#[test]
+fn reports_that_were_uploaded_before_are_read_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = old_database(&folder);
+    drop(Store::open(&path, WriterKind::Inline).unwrap());
+    // As the sixth version had it.
+    let connection = Connection::open(&path).unwrap();
+    let before = "ALTER TABLE usage_reports DROP COLUMN road; ALTER TABLE usage_reports DROP COLUMN used;
+        INSERT INTO usage_reports (environment_id, made_at, received_at, first_day, last_day, peaks)
+        VALUES ('00000000-0000-0000-0000-000000000002', 7, 8, '2026-02-01', '2026-03-01',
+        '[{\"day\":\"2026-02-28\",\"name\":\"users\",\"peak\":812,\"limit\":null,\"enforcement\":\"soft\",\"at\":9}]');";
+    connection.execute_batch(before).unwrap();
+    connection.pragma_update(None, "user_version", 6).unwrap();
+    drop(connection);
+    let store = Store::open(&path, WriterKind::Inline).unwrap();
+    let kept = store.read(|view| view.usage_of(Uuid::from_u128(2))).unwrap().unwrap();
+    assert_eq!((kept.road.as_str(), kept.measured_at.as_second()), ("report", 7));
+    assert!(kept.used.is_empty());
+    assert_eq!(kept.newest_peak("users").map(|peak| peak.peak), Some(812));
+}

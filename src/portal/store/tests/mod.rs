@@ -9,7 +9,9 @@ mod copy;
 mod failures;
 mod migration;
 mod postgres;
+pub(in crate::portal) mod statements;
 mod succession;
+mod usage;
 mod vendor;
 
 use super::{Change, Event, Location, Server, Store, StoreError, WriterKind};

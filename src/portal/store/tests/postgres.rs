@@ -117,6 +117,8 @@ fn a_url_is_read_without_telling_its_password() {
         assert_eq!(error.code(), "store-url", "{wrong}");
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
     }
+    let halfway = Server::parse("postgresql://db.example/x?sslmode=verify-ca").unwrap_err();
+    assert!(halfway.to_string().contains("verify-full"), "{halfway}");
     let missing =
         Server::parse("postgresql://db.example/x?sslrootcert=/no/such.pem&application_name=a");
     assert_eq!(missing.unwrap_err().code(), "store-open");

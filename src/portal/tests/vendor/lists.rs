@@ -1,8 +1,11 @@
 //! Lists, searches and exports.
 
 use super::{Vendor, at};
-use crate::portal::domain::Terms;
-use serde_json::Value;
+use crate::{
+    license::{Enforcement, Limit, RequestKind, ToldLimit, ToldUsage},
+    portal::domain::Terms,
+};
+use serde_json::{Value, json};
 
 const HOSTILE: &str = "'; DROP TABLE subscriptions; -- <script>alert(1)</script> 100%_\\";
 
@@ -135,4 +138,76 @@ async fn an_export_has_all_rows_and_no_formula() {
     assert_eq!(unique.len(), lines.len());
     let environments = vendor.get("/export/environments.csv").await.text;
     assert!(environments.contains(&id));
+}
+
+#[tokio::test]
+async fn what_is_used_is_shown_by_limit_and_environment() {
+    let vendor = Vendor::new();
+    let (mut agent, environment, subscription) = vendor.activated();
+    let id = subscription.parse().unwrap();
+    let limit = Limit { limit: Some(1000), enforcement: Enforcement::Hard };
+    let limited = move |terms: &mut Terms| terms.limits = [("=users".to_owned(), limit)].into();
+    vendor.stage.portal.update_subscription(id, limited).unwrap();
+    let of_subscription = format!("/subscriptions/{subscription}/usage");
+    let nothing = vendor.get(&of_subscription).await.json();
+    let unused = json!({ "name": "=users", "limit": 1000, "enforcement": "hard", "together": null,
+        "environments": [] });
+    assert_eq!(nothing, json!({ "limits": [unused] }));
+
+    let mut claims = agent.request(RequestKind::Refresh);
+    let figures = ToldLimit { used: Some(7), peak: None };
+    let (measured_at, limits) =
+        (vendor.stage.portal.now(), [("=users".to_owned(), figures)].into());
+    claims.usage = Some(ToldUsage { measured_at, limits });
+    agent.send(&vendor.stage, &claims).unwrap();
+    let told = json!({ "environment_id": environment, "name": "Site a", "used": 7, "peak": 7,
+        "peak_on": "2026-03-01", "measured_at": measured_at, "received_at": measured_at,
+        "road": "online" });
+    let used = json!({ "name": "=users", "limit": 1000, "enforcement": "hard",
+        "together": { "used": 7, "measured_at": measured_at }, "environments": [told] });
+    for path in [of_subscription, format!("/environments/{environment}/usage")] {
+        assert_eq!(vendor.get(&path).await.json(), json!({ "limits": [used.clone()] }), "{path}");
+    }
+    for path in [format!("/subscriptions/{environment}/usage"), format!("/environments/{id}/usage")]
+    {
+        assert_eq!(vendor.get(&path).await.status, 404, "{path}");
+    }
+    let csv = vendor.get("/export/usage.csv").await;
+    assert!(csv.header("content-type").starts_with("text/csv"));
+    let row = format!(
+        "{environment},{subscription},Site a,production,\"'=users\",1000,hard,7,7,2026-03-01,{measured_at},{measured_at},online"
+    );
+    let lines: Vec<&str> = csv.text.lines().collect();
+    assert_eq!(lines[1..], [row.as_str()], "no limit's name is a formula");
+    assert_eq!(lines[0].matches(',').count(), row.matches(',').count());
+}
+
+#[tokio::test]
+async fn an_environment_is_told_as_it_stands_now() {
+    use crate::license::{Purpose, RequestKind};
+    let vendor = Vendor::new();
+    let (mut agent, id, sold) = vendor.activated();
+    let status = async |id: &str| {
+        let shown = vendor.get(&format!("/environments/{id}")).await.json();
+        let listed = vendor.get("/environments").await.json();
+        let listed = listed["items"].as_array().unwrap().iter().find(|item| item["id"] == id);
+        assert_eq!(listed.unwrap()["status"], shown["status"]);
+        shown["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(status(&id).await, "activated");
+    let mut copy = agent.copy();
+    agent.refresh(&vendor.stage).unwrap();
+    copy.refresh(&vendor.stage).unwrap();
+    assert_eq!(status(&id).await, "forked");
+    // A branch that is silent is closed, though nobody has asked since.
+    vendor.stage.days_later(15);
+    assert_eq!(status(&id).await, "activated");
+    agent.send(&vendor.stage, &agent.request(RequestKind::Release)).unwrap();
+    assert_eq!(status(&id).await, "released");
+    let serial = super::super::stage::Agent::new("b", Purpose::Quality).serial;
+    let sold = sold.parse().unwrap();
+    let kept = vendor.stage.portal.reserve_slot(sold, serial, Purpose::Quality, "B").unwrap();
+    assert_eq!(status(&kept.id.to_string()).await, "reserved");
+    vendor.stage.days_later(14);
+    assert_eq!(status(&kept.id.to_string()).await, "released");
 }

@@ -25,8 +25,10 @@ fn routes() -> Vec<(&'static str, String, Right)> {
         ("POST", format!("/subscriptions/{id}/revoke"), SubscriptionsWrite),
         ("GET", format!("/subscriptions/{id}/activation-code"), ActivationCodesRead),
         ("GET", format!("/subscriptions/{id}/environments"), EnvironmentsRead),
+        ("GET", format!("/subscriptions/{id}/usage"), EnvironmentsRead),
         ("GET", "/environments".to_owned(), EnvironmentsRead),
         ("GET", format!("/environments/{id}"), EnvironmentsRead),
+        ("GET", format!("/environments/{id}/usage"), EnvironmentsRead),
         ("POST", format!("/environments/{id}/release"), EnvironmentsWrite),
         ("POST", format!("/environments/{id}/rebind-code"), EnvironmentsAssist),
         ("GET", "/rebinds".to_owned(), EnvironmentsRead),
@@ -39,6 +41,7 @@ fn routes() -> Vec<(&'static str, String, Right)> {
         ("GET", "/audit".to_owned(), AuditRead),
         ("GET", "/export/subscriptions.csv".to_owned(), SubscriptionsRead),
         ("GET", "/export/environments.csv".to_owned(), EnvironmentsRead),
+        ("GET", "/export/usage.csv".to_owned(), EnvironmentsRead),
     ]
     .into()
 }

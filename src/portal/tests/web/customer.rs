@@ -31,7 +31,7 @@ async fn the_subscription_at_a_glance() {
     let mut browser = Browser::signed_in(&stage, &sold).await;
     let page = browser.get("/subscription").await;
     page.has(&["ACME", "gold", "306 days left", "users", "1000", "not reported", "sso", "Site a"]);
-    page.has(&["data-label=\"Used\">1<", "data-label=\"Free\">0<", "31 January 2027"]);
+    page.has(&["<td class=\"number\">1</td><td class=\"number\">0</td>", "31 January 2027"]);
     page.lacks(&[&sold.activation_code.expose()]);
     stage.days_later(310);
     let mut browser = Browser::signed_in(&stage, &sold).await;
@@ -199,6 +199,9 @@ async fn a_release_that_the_vendor_has_to_approve_waits() {
     let mut browser = Browser::signed_in(&stage, &sold).await;
     let page = format!("/environments/{}", agent.id.unwrap());
     let act = format!("{page}/release");
+    let offered = browser.get(&page).await;
+    offered.has(&["Your vendor approves each one, and until then"]);
+    offered.lacks(&["A few times a year"]);
     let asked = browser.post_from(&page, &act, &[("reason", "sold")]).await;
     assert_eq!(asked.location(), format!("{page}?done=release-asked"));
     let shown = browser.get(asked.location()).await;

@@ -1,5 +1,6 @@
 //! The pages, without a network: a browser is a jar of cookies.
 
+mod addresses;
 mod customer;
 mod foundation;
 mod requests;
@@ -8,6 +9,7 @@ mod trial;
 mod usage;
 mod vendor;
 mod vendor_administration;
+mod vendor_lists;
 
 use super::stage::Stage;
 use crate::portal::{Transport, domain::Subscription};

@@ -101,3 +101,41 @@ async fn one_wrong_code_tried_again_and_again_waits_sooner() {
     }
     assert_eq!(browser.sign_in(&code).await.status, StatusCode::TOO_MANY_REQUESTS);
 }
+
+#[tokio::test]
+async fn one_code_signs_in_so_often_from_one_address_and_is_signed_in_so_often_at_once() {
+    let stage = Stage::new();
+    let sold = stage.sell();
+    let code = sold.activation_code.expose();
+    let first = Browser::signed_in(&stage, &sold).await;
+    // Another browser at the same portal.
+    let signed_in = async |sold: &str| {
+        let mut other = first.clone();
+        other.cookies.clear();
+        let page = other.sign_in(sold).await;
+        (other, page)
+    };
+    for n in 0..32 {
+        stage.later(jiff::SignedDuration::from_mins(5));
+        let (mut last, _) = signed_in(&code).await;
+        assert_eq!(last.get("/subscription").await.status, StatusCode::OK);
+        let is_signed_in = first.clone().get("/subscription").await.status == StatusCode::OK;
+        assert_eq!(is_signed_in, n < 31);
+    }
+    // In a quarter of an hour.
+    stage.later(jiff::SignedDuration::from_hours(1));
+    let entered = stage.events().len();
+    for n in 0..40 {
+        let (_, page) = signed_in(&code).await;
+        if n < 30 {
+            assert_eq!(page.status, StatusCode::SEE_OTHER);
+        } else {
+            assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+            page.has(&["signed in from your address too often", "Try again in 15 minutes"]);
+        }
+    }
+    assert_eq!(stage.events().len() - entered, 30);
+    // By the code of another subscription one may still sign in from there.
+    let (_, page) = signed_in(&stage.sell().activation_code.expose()).await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+}

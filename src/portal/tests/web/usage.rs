@@ -3,9 +3,14 @@
 use super::{
     super::stage::{Agent, PRODUCT, Stage, at},
     Browser,
+    vendor::signed_in,
 };
-use crate::license::{
-    Enforcement, Environment, KeyPair, Limit, Purpose, UsageClaims, UsagePeak, sign, usage_page,
+use crate::{
+    license::{
+        Enforcement, Environment, KeyPair, Limit, Purpose, RequestKind, ToldLimit, ToldPeak,
+        ToldUsage, UsageClaims, UsagePeak, sign, usage_page,
+    },
+    portal::access::Role,
 };
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -62,7 +67,7 @@ async fn the_newest_report_stands_beside_the_limit() {
     let older = report(&stage, &agent, &agent.key, at("2026-02-28T00:00:00Z"), 3);
     let page = browser.upload("/usage-reports", older.as_bytes()).await;
     assert_eq!(page.status, StatusCode::CONFLICT);
-    page.has(&["A newer usage report is here"]);
+    page.has(&["Newer figures are here"]);
     assert_eq!(
         browser.upload("/usage-reports", newer.as_bytes()).await.status,
         StatusCode::SEE_OTHER
@@ -83,4 +88,58 @@ async fn the_newest_report_stands_beside_the_limit() {
     page.lacks(&["ACME", "Site a"]);
     let reported = stage.events().iter().filter(|event| *event == "usage-reported").count();
     assert_eq!(reported, 2);
+}
+
+#[tokio::test]
+async fn figures_of_requests_are_shown_with_their_date_to_customer_and_vendor() {
+    let stage = Stage::new();
+    let id = stage.sell().id;
+    let limit = Limit { limit: Some(1000), enforcement: Enforcement::Soft };
+    let sold = stage.portal.update_subscription(id, move |terms| {
+        terms.limits.insert("users".to_owned(), limit);
+        terms.slots.insert(Purpose::Production, 2);
+    });
+    let sold = sold.unwrap();
+    let mut browser = Browser::signed_in(&stage, &sold).await;
+    let mut vendor = signed_in(&stage, "alice", Role::Support).await;
+    let path = format!("/vendor/subscriptions/{id}");
+    let page = browser.get("/subscription").await;
+    page.has(&["not reported"]);
+    page.lacks(&["Highest"]);
+    vendor.get(&path).await.has(&["No environment has told what it uses"]);
+    let mut ids = Vec::new();
+    for (hardware, used) in [("<b>a", Some(812)), ("b", Some(200))] {
+        let mut agent = Agent::new(hardware, Purpose::Production);
+        agent.activate(&stage, &sold.activation_code).unwrap();
+        stage.later(jiff::SignedDuration::from_hours(1));
+        tell(&stage, &mut agent, used);
+        ids.push(agent);
+    }
+    let both = ["1012", "1 March 2026, 01:00 UTC or later", "all together", "the server"];
+    let page = browser.get("/subscription").await;
+    page.has(&both);
+    page.has(&["900 on 2026-02-28", "in the sum twice", "Site &#60;b&#62;a"]);
+    page.lacks(&["<b>a"]);
+    let page = vendor.get(&path).await;
+    page.has(&both);
+    page.lacks(&["<b>a"]);
+    let environment = format!("/vendor/environments/{}", ids[1].id.unwrap());
+    let page = vendor.get(&environment).await;
+    page.has(&["200", "1 March 2026, 02:00 UTC"]);
+    page.lacks(&[">812<", "all together"]);
+    tell(&stage, &mut ids[1], None);
+    let page = browser.get("/subscription").await;
+    page.has(&["not known", "Site b: 900 on"]);
+    page.lacks(&["1012 on ", ">1012<"]);
+    let csv = vendor.get("/vendor/export/usage.csv").await;
+    csv.has(&["Site b,production,users,1000,soft,,900,2026-02-28,2026-03-01T02:00:00Z"]);
+}
+
+/// A refresh that tells so many users as of now.
+fn tell(stage: &Stage, agent: &mut Agent, used: Option<u64>) {
+    let peak = Some(ToldPeak { used: 900, at: at("2026-02-28T12:00:00Z") });
+    let limits = [("users".to_owned(), ToldLimit { used, peak })].into();
+    let mut claims = agent.request(RequestKind::Refresh);
+    claims.usage = Some(ToldUsage { measured_at: stage.portal.now(), limits });
+    agent.send(stage, &claims).unwrap();
 }

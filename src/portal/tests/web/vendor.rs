@@ -16,6 +16,7 @@ use crate::{
     },
 };
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use uuid::Uuid;
 
 const HOSTILE: &str = "<script>alert(1)</script>'; DROP TABLE subscriptions; --\"&";
@@ -73,11 +74,13 @@ async fn an_operator_signs_in_and_out() {
     let mut other = browser.clone();
     browser.post_from("/vendor/subscriptions", "/vendor/sign-out", &[]).await;
     assert_eq!(browser.get("/vendor/subscriptions").await.location(), "/vendor/");
-    assert_eq!(other.get("/vendor/subscriptions").await.location(), "/vendor/", "the same session");
+    let page = other.get("/vendor/subscriptions").await;
+    assert_eq!(page.location(), "/vendor/?done=ended", "the same session");
+    other.get(page.location()).await.has(&["Your session has ended", "role=\"status\""]);
     sign_in(&mut browser, "alice", PASSWORD).await;
     sign_in(&mut other, "alice", PASSWORD).await;
     browser.post_from("/vendor/subscriptions", "/vendor/sign-out-everywhere", &[]).await;
-    assert_eq!(other.get("/vendor/subscriptions").await.location(), "/vendor/");
+    assert_eq!(other.get("/vendor/subscriptions").await.location(), "/vendor/?done=ended");
     let wrong = sign_in(&mut other, "alice", "wrong").await;
     assert_eq!(wrong.status, StatusCode::FORBIDDEN);
     wrong.has(&["role=\"alert\"", "value=\"alice\""]);
@@ -103,7 +106,8 @@ async fn a_session_ends_with_what_it_rests_on() {
                 stage.portal.set_operator_password(&name, &chosen).unwrap();
             }
         }
-        assert_eq!(browser.get("/vendor/subscriptions").await.location(), "/vendor/", "{change}");
+        let page = browser.get("/vendor/subscriptions").await;
+        assert_eq!(page.location(), "/vendor/?done=ended", "{change}");
         // Nor does one begin whose password was verified before.
         let kind = SessionKind::Operator;
         let late = session::begin(&stage.portal, false, kind, &name, None, verified).unwrap();
@@ -114,6 +118,28 @@ async fn a_session_ends_with_what_it_rests_on() {
     // A customer's cookie is none of an operator's.
     let mut customer = Browser::signed_in(&stage, &stage.sell()).await;
     assert_eq!(customer.get("/vendor/subscriptions").await.location(), "/vendor/");
+}
+
+/// Each field of the form of a subscription.
+fn all_fields<'a>(customer: &'a str, revision: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("customer", customer),
+        ("revision", revision),
+        ("starts_at", "2026-01-01"),
+        ("ends_at", "2027-01-01"),
+        ("edition", "standard"),
+        ("support_level", "gold"),
+        ("grace_days", "30"),
+        ("rebind", "code"),
+        ("development", "1"),
+        ("quality", "1"),
+        ("production", "1"),
+        ("management", "1"),
+        ("offline_releases_a_year", "1"),
+        ("refresh_after", "1"),
+        ("lease_days", "1"),
+        ("hardware_grace_hours", "1"),
+    ]
 }
 
 #[tokio::test]
@@ -151,35 +177,18 @@ async fn a_subscription_is_sold_changed_and_ended_by_forms() {
         "name=\"revision\" value=\"1\"",
     ]);
     stage.portal.suspend_subscription(id).unwrap();
-    let fields = [
-        ("customer", "Other"),
-        ("revision", "1"),
-        ("starts_at", "2026-01-01"),
-        ("ends_at", "2027-01-01"),
-    ];
-    let mut late = fields.to_vec();
-    late.extend([
-        ("edition", "standard"),
-        ("support_level", "gold"),
-        ("grace_days", "30"),
-        ("rebind", "code"),
-    ]);
-    for number in [
-        "development",
-        "quality",
-        "production",
-        "management",
-        "offline_releases_a_year",
-        "refresh_after",
-        "lease_days",
-        "hardware_grace_hours",
-    ] {
-        late.push((number, "1"));
-    }
+    let mut late = all_fields("Other", "1");
     let edit = format!("{path}/edit");
     let refused = browser.post_from(&edit, &edit, &late).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
-    refused.has(&["other-revision"]);
+    // What was typed is there still, what is stored is told, and the next try is over that.
+    refused.has(&[
+        "value=\"Other\"",
+        "Customer: ACME is stored now.",
+        "Features: nodes=12, sso=true is stored now.",
+        "name=\"revision\" value=\"2\"",
+    ]);
+    refused.lacks(&["Edition: ", "Start: "]);
     late.iter_mut().find(|(name, _)| *name == "revision").unwrap().1 = "2";
     let changed = browser.post_from(&edit, &edit, &late).await;
     assert_eq!(changed.location(), format!("{path}?done=changed"), "{}", changed.text);
@@ -194,6 +203,9 @@ async fn a_subscription_is_sold_changed_and_ended_by_forms() {
         let act_path = format!("{path}/{act}");
         let confirm = browser.get(&act_path).await;
         assert_eq!(confirm.status, StatusCode::OK, "{act}");
+        let revision = stage.portal.subscription(id).unwrap().revision.to_string();
+        let mut fields: Vec<(&str, &str)> = fields;
+        fields.push(("revision", &revision));
         let done = browser.post_with(&confirm.token(), &act_path, &fields).await;
         assert_eq!(done.location(), format!("{path}?done={act}"), "{}", done.text);
         assert_eq!(stage.portal.subscription(id).unwrap().standing.as_str(), word);
@@ -219,6 +231,73 @@ async fn a_subscription_is_sold_changed_and_ended_by_forms() {
 }
 
 #[tokio::test]
+async fn what_somebody_else_decided_meanwhile_is_not_taken_back() {
+    let stage = Stage::new();
+    let id = stage.sell().id;
+    stage.portal.suspend_subscription(id).unwrap();
+    let mut browser = signed_in(&stage, "alice", Role::Admin).await;
+    let path = format!("/vendor/subscriptions/{id}/resume");
+    let confirm = browser.get(&path).await;
+    confirm.has(&["name=\"revision\" value=\"2\""]);
+    stage.portal.revoke_subscription(id, "fraud").unwrap();
+    let fields = [("revision", "2")];
+    let refused = browser.post_with(&confirm.token(), &path, &fields).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    refused.has(&["other-revision"]);
+    // Nor by a form that says nothing of it.
+    let refused = browser.post_with(&confirm.token(), &path, &[]).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert_eq!(stage.portal.subscription(id).unwrap().standing.as_str(), "revoked");
+    let done = browser.post_with(&confirm.token(), &path, &[("revision", "3")]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+}
+
+#[tokio::test]
+async fn a_slot_that_is_kept_is_not_told_as_released() {
+    let stage = Stage::new();
+    let sold = stage.sell();
+    let serial = Agent::new("a", Purpose::Production).serial;
+    let kept = stage.portal.reserve_slot(sold.id, serial, Purpose::Production, "Site").unwrap();
+    let mut browser = signed_in(&stage, "alice", Role::Admin).await;
+    let page = browser.get(&format!("/vendor/environments/{}", kept.id)).await;
+    page.has(&["reserved until 15 March 2026"]);
+    page.lacks(&["released"]);
+    let list = browser.get(&format!("/vendor/subscriptions/{}", sold.id)).await;
+    list.has(&["reserved until 15 March 2026"]);
+}
+
+#[tokio::test]
+async fn what_was_typed_for_a_sale_outlives_the_session() {
+    let stage = Stage::new();
+    let mut browser = signed_in(&stage, "alice", Role::Admin).await;
+    let path = "/vendor/subscriptions/new";
+    let token = browser.get(path).await.token();
+    let fields = [("customer", "Long & Sons"), ("features", "sso"), ("trial", "yes")];
+    stage.later(SignedDuration::from_mins(31));
+    let page = browser.post_with(&token, path, &fields).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    page.has(&[
+        "Your session has ended",
+        "value=\"Long &#38; Sons\"",
+        "checked",
+        "href=\"/vendor/\"",
+    ]);
+    page.lacks(&["Sign out", "value=\"alice\""]);
+    sign_in(&mut browser, "alice", PASSWORD).await;
+    let page = browser.post_with(&token, path, &fields).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "the form is of the session before");
+    page.has(&["signed in anew", "value=\"Long &#38; Sons\""]);
+    assert!(stage.portal.subscriptions().unwrap().is_empty());
+    let sold = sell(&mut browser, &[("customer", "Long & Sons")]).await;
+    assert_eq!(sold.status, StatusCode::SEE_OTHER, "{}", sold.text);
+    // Of a stranger, and from elsewhere, nothing is shown.
+    let mut stranger = Browser::new(&stage);
+    assert_eq!(stranger.post_with(&token, path, &fields).await.location(), "/vendor/");
+    browser.headers.push(("sec-fetch-site", "cross-site".to_owned()));
+    browser.post_with("x", path, &fields).await.lacks(&["Long"]);
+}
+
+#[tokio::test]
 async fn support_sees_all_and_changes_what_it_may() {
     let stage = Stage::new();
     let sold = stage.sell();
@@ -236,6 +315,7 @@ async fn support_sees_all_and_changes_what_it_may() {
         format!("/vendor/subscriptions/{id}/revoke"),
         format!("/vendor/environments/{environment}/release"),
         "/vendor/keys".to_owned(),
+        "/vendor/keys/x/new.jwks".to_owned(),
         "/vendor/operators".to_owned(),
         "/vendor/tokens".to_owned(),
         "/vendor/webhooks".to_owned(),
@@ -332,5 +412,6 @@ async fn no_form_is_taken_from_elsewhere() {
     assert_eq!(browser.post_with(&token, &path, &[]).await.status, StatusCode::FORBIDDEN);
     browser.headers.clear();
     assert_eq!(stage.portal.subscription(sold.id).unwrap().standing.as_str(), "active");
-    assert_eq!(browser.post_with(&token, &path, &[]).await.status, StatusCode::SEE_OTHER);
+    let fields = [("revision", "1")];
+    assert_eq!(browser.post_with(&token, &path, &fields).await.status, StatusCode::SEE_OTHER);
 }

@@ -2,12 +2,13 @@
 
 use super::{
     super::{access::PASSWORD, stage::Stage},
+    Browser,
     vendor::signed_in,
 };
-use crate::portal::{KeyRing, TrustChange, access::Role, directory::read_key};
+use crate::portal::{TrustChange, access::Role, directory::read_key};
 use axum::{
     body::Body,
-    http::{Method, StatusCode},
+    http::{Method, StatusCode, header},
 };
 
 #[tokio::test]
@@ -107,12 +108,21 @@ async fn a_key_is_rotated_by_one_click_or_by_a_document_from_off_line() {
     let refused = browser.post_with(&page.token(), "/vendor/keys/rotate", &[]).await;
     assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
     browser.post_with(&page.token(), "/vendor/keys", &[]).await;
-    let keys = stage.portal.signing_keys().unwrap();
-    let made = keys.iter().find(|key| key.status == "not named").unwrap().thumbprint.clone();
-    let public = stage.portal.directory().read_signing_keys().unwrap();
-    let public = public.iter().find(|key| key.thumbprint() == made).unwrap().public();
+    // Its public half is on the page, and nothing else is needed where the root key is.
+    let page = browser.get("/vendor/keys").await;
+    let (_, rest) = page.text.split_once("<a href=\"/vendor/keys/").unwrap();
+    let download = format!("/vendor/keys/{}", rest.split_once('"').unwrap().0);
+    let made = download.split('/').nth(3).unwrap().to_owned();
+    let file = browser.get(&download).await;
+    assert_eq!(file.headers[header::CONTENT_TYPE], "application/jwk-set+json");
+    file.lacks(&["\"d\""]);
+    let set: serde_json::Value = serde_json::from_str(&file.text).unwrap();
+    assert_eq!(set["keys"][0]["kid"], made.as_str());
+    let public = serde_json::from_value(set["keys"][0].clone()).unwrap();
+    let unknown = browser.get("/vendor/keys/x/new.jwks").await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     let change = TrustChange { add: vec![public], ..TrustChange::default() };
-    let current = KeyRing::load(stage.portal.directory()).unwrap().trust().text().to_owned();
+    let current = browser.get("/v1/trust").await.text;
     let signed = change.sign(&current, &root, stage.portal.now()).unwrap();
     for (text, location) in
         [("nonsense", ""), (current.as_str(), ""), (signed.as_str(), "/vendor/keys?done=trust")]
@@ -125,8 +135,49 @@ async fn a_key_is_rotated_by_one_click_or_by_a_document_from_off_line() {
         let page = browser.send(Method::POST, "/vendor/keys/trust", kind, Body::from(body)).await;
         assert_eq!(page.location(), location, "{}", page.text);
     }
-    assert_eq!(signing(&stage), made.to_string());
+    assert_eq!(signing(&stage), made);
     let events = stage.events();
     assert_eq!(events.iter().filter(|event| *event == "trust-installed").count(), 2);
-    assert!(!stage.path("trust.jwt.uploaded").exists());
+}
+
+#[tokio::test]
+async fn everybody_changes_the_own_password_and_is_signed_out_elsewhere() {
+    let stage = Stage::new();
+    let mut browser = signed_in(&stage, "bob", Role::Support).await;
+    let mut elsewhere = browser.clone();
+    stage.later(jiff::SignedDuration::from_secs(5));
+    let page = "/vendor/password";
+    browser.get("/vendor/subscriptions").await.has(&["href=\"/vendor/password\""]);
+    let new = "a new and longer one";
+    let fields = |old, again| [("old", old), ("password", new), ("again", again)];
+    let wrong = browser.post_from(page, page, &fields("not the old one", new)).await;
+    assert_eq!(wrong.status, StatusCode::FORBIDDEN);
+    wrong.has(&["role=\"alert\"", "The old password is not right"]);
+    wrong.lacks(&["not the old one", new]);
+    let differ = browser.post_from(page, page, &fields(PASSWORD, "another one again")).await;
+    differ.has(&["passwords-differ"]);
+    assert_eq!(elsewhere.get(page).await.status, StatusCode::OK);
+
+    let done = browser.post_from(page, page, &fields(PASSWORD, new)).await;
+    assert_eq!(done.location(), "/vendor/password?done=password", "{}", done.text);
+    browser.get(done.location()).await.has(&["role=\"status\"", "Your password is changed"]);
+    assert_eq!(elsewhere.get(page).await.location(), "/vendor/");
+    let events = stage.events();
+    assert_eq!(events[events.len() - 2..], ["operator-password-set", "signed-in"]);
+    let last = stage.portal.audit(None, 2).unwrap().remove(0);
+    assert_eq!(last.actor, "operator bob");
+    assert!(!last.detail.to_string().contains(new));
+    let mut anew = Browser::new(&stage);
+    let old = [("name", "bob"), ("password", PASSWORD)];
+    let refused = anew.post_from("/vendor/", "/vendor/sign-in", &old).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let entered = [("name", "bob"), ("password", new)];
+    let entered = anew.post_from("/vendor/", "/vendor/sign-in", &entered).await;
+    assert_eq!(entered.location(), "/vendor/subscriptions");
+    // Who finds the browser open guesses no more often than at the sign-in.
+    for _ in 0..10 {
+        browser.post_from(page, page, &fields("guessed", new)).await;
+    }
+    let waits = browser.post_from(page, page, &fields(new, new)).await;
+    assert_eq!(waits.status, StatusCode::TOO_MANY_REQUESTS);
 }

@@ -13,7 +13,7 @@ use crate::{
     license::MEDIA_TYPE,
     portal::{
         AskedRelease, ForkView, PortalError, ReleaseAnswer,
-        domain::{Environment, RebindPolicy},
+        domain::{Environment, RebindPolicy, Terms},
     },
 };
 use askama::Template;
@@ -39,6 +39,8 @@ struct EnvironmentPage {
     /// Whether a one-time code may be made here.
     rebinds: bool,
     released: bool,
+    /// Releases in 365 days that the vendor need not approve, where it approves others.
+    releases_a_year: Option<u32>,
     /// When a release was asked for that waits for the vendor.
     release_asked: Option<String>,
 }
@@ -76,16 +78,16 @@ pub(super) async fn page(
     done: Done,
 ) -> Result<Response, PageError> {
     let (portal, own) = (who.portal.clone(), who.id);
-    let (environment, forks, policy, asked) = web
+    let (environment, forks, terms, asked) = web
         .blocking(move || {
             let (environment, forks) = portal.own_environment(own, id)?;
-            let policy = portal.subscription(own)?.terms.rebind;
+            let terms = portal.subscription(own)?.terms;
             let asked = portal.waiting_releases(Some(id))?.pop();
-            Ok::<_, PortalError>((environment, forks, policy, asked))
+            Ok::<_, PortalError>((environment, forks, terms, asked))
         })
         .await?;
     let layout = Layout { notice: done.notice(), ..who.layout(&web, "") };
-    let page = view(&web, layout, &environment, &forks, policy);
+    let page = view(&web, layout, &environment, &forks, &terms);
     Ok(show(&EnvironmentPage { release_asked: asked.as_ref().map(asked_at), ..page }))
 }
 
@@ -94,7 +96,7 @@ fn view(
     layout: Layout,
     environment: &Environment,
     forks: &ForkView,
-    policy: RebindPolicy,
+    terms: &Terms,
 ) -> EnvironmentPage {
     let now = web.portal.now();
     let never = environment.is_reserved(now);
@@ -125,8 +127,10 @@ fn view(
         license,
         machines: machines.collect(),
         forked: forks.forked && !environment.is_released(),
-        rebinds: bound && policy != RebindPolicy::Approval,
+        rebinds: bound && terms.rebind != RebindPolicy::Approval,
         released: environment.is_released() && !never,
+        // A slot that is kept is given back without anybody's word.
+        releases_a_year: terms.releases_a_year.filter(|_| !never),
         release_asked: None,
     }
 }

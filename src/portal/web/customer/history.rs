@@ -92,9 +92,11 @@ fn what(event: &str) -> Option<&'static str> {
     Some(match event {
         "subscription-created" => "The subscription was made",
         "subscription-changed" => "The subscription was changed",
+        "subscription-renewed" => "The subscription was renewed",
         "subscription-suspended" => "The subscription was suspended",
         "subscription-revoked" => "The subscription was revoked",
         "subscription-resumed" => "The subscription goes on",
+        "activation-code-shown" => "The Activation Code was shown",
         "trial-started" => "The trial was started",
         "environment-activated" => "An environment was activated",
         "environment-bound" => "A reserved environment was activated",
@@ -106,6 +108,7 @@ fn what(event: &str) -> Option<&'static str> {
         "release-asked" => "The vendor was asked to approve a release",
         "release-approved" => "A release was approved",
         "release-refused" => "A release was refused",
+        "release-overtaken" => "A release that waited was done otherwise",
         "branch-released" => "A copy of an environment gave up",
         "slot-freed" => "A slot was freed",
         "license-issued" => "A license was issued",
@@ -131,7 +134,33 @@ fn what(event: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::who;
+    use super::{what, who};
+
+    /// By the first part of their names: what no subscription has in its history.
+    const OF_THE_PORTAL: [&str; 7] =
+        ["operator", "token", "webhook", "database", "trials", "signing", "trust"];
+
+    #[test]
+    fn every_event_of_the_audit_has_words_for_a_customer() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/portal.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let (_, table) = page.split_once("## Audit events").unwrap();
+        let mut seen = 0;
+        for row in table.lines().filter_map(|line| line.strip_prefix("| `")) {
+            let (names, _) = row.split_once(" | ").unwrap();
+            let family = names.split('-').next().unwrap();
+            for name in names.split("`, `").map(|name| name.trim_end_matches('`')) {
+                let event = match name.strip_prefix('-') {
+                    Some(rest) => format!("{family}-{rest}"),
+                    None => name.to_owned(),
+                };
+                let of_the_portal = OF_THE_PORTAL.contains(&event.split('-').next().unwrap_or(""));
+                assert!(of_the_portal || what(&event).is_some(), "no words for {event}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 40, "{seen} events in the table");
+    }
 
     #[test]
     fn the_vendor_s_people_have_no_names_here() {

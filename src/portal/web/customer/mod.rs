@@ -14,7 +14,7 @@ use super::{
     PageError, Web,
     form::Owner,
     page::{Layout, Link},
-    session,
+    session, target,
 };
 use crate::portal::{
     ClientAddress, Portal,
@@ -24,11 +24,15 @@ use axum::{
     Router,
     extract::{FromRequestParts, Query},
     http::request::Parts,
-    routing::{get, post},
+    routing::get,
 };
 use serde::Deserialize;
 use uuid::Uuid;
 
+/// Where one signs in.
+pub(super) const SIGN_IN: &str = "/";
+/// The same, for whose session has ended.
+const ENDED: &str = "/?done=ended";
 const SUBSCRIPTION: &str = "/subscription";
 const REQUESTS: &str = "/requests";
 const SERIAL_NUMBER: &str = "/serial-number";
@@ -45,10 +49,13 @@ const LINKS: &[Link] = &[
 /// The routes of these pages.
 pub(super) fn routes() -> Router<Web> {
     Router::new()
-        .route("/", get(sign_in::page))
-        .route("/sign-in", post(sign_in::sign_in))
-        .route("/sign-out", post(sign_in::sign_out))
-        .route("/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .route(SIGN_IN, get(sign_in::page))
+        .route("/sign-in", target::of_form_on(SIGN_IN).post(sign_in::sign_in))
+        .route("/sign-out", target::of_form_on(SIGN_IN).post(sign_in::sign_out))
+        .route(
+            "/sign-out-everywhere",
+            target::of_form_on(SIGN_IN).post(sign_in::sign_out_everywhere),
+        )
         .route(SUBSCRIPTION, get(subscription::page))
         .route(REQUESTS, get(answers::page).post(answers::upload))
         .route("/answers/{id}", get(answers::answer))
@@ -56,9 +63,12 @@ pub(super) fn routes() -> Router<Web> {
         .route(SERIAL_NUMBER, get(serial_number::page).post(serial_number::ask))
         .route("/environments/{id}", get(environment::page))
         .route("/environments/{id}/license.jwt", get(environment::license))
-        .route("/environments/{id}/rebind-code", post(environment::rebind_code))
-        .route("/environments/{id}/survivor", post(environment::survivor))
-        .route("/environments/{id}/release", post(environment::release))
+        .route(
+            "/environments/{id}/rebind-code",
+            target::of_form_above().post(environment::rebind_code),
+        )
+        .route("/environments/{id}/survivor", target::of_form_above().post(environment::survivor))
+        .route("/environments/{id}/release", target::of_form_above().post(environment::release))
         .route("/downloads/trust.jwt", get(environment::trust))
         .route("/downloads/roots.jwks", get(environment::roots))
         .route(USAGE, get(usage::page).post(usage::upload))
@@ -94,13 +104,21 @@ impl FromRequestParts<Web> for Customer {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
         let ClientAddress(address) = ClientAddress::of(parts);
-        let signed_out = || PageError::SignedOut { sign_in: "/" };
+        let begun = session::was_begun(web, SessionKind::Customer, &parts.headers);
+        let sign_in = if begun { ENDED } else { SIGN_IN };
+        let signed_out = || PageError::SignedOut { sign_in };
         let found = session::current(web, SessionKind::Customer, &parts.headers).await?;
         let session = found.ok_or_else(signed_out)?;
         let id = session.subject.parse().map_err(|_| signed_out())?;
         let portal = web.portal.acting_as(&format!("customer {id} via {address}"));
         Ok(Self { portal, id, session })
     }
+}
+
+/// What is around a page for whoever sends that request, where a customer does.
+pub(super) async fn layout_of(web: &Web, request: &mut Parts) -> Option<Layout> {
+    let who = Customer::from_request_parts(request, web).await.ok()?;
+    Some(who.layout(web, ""))
 }
 
 /// The id in a page's address.

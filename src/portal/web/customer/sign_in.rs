@@ -26,6 +26,8 @@ use zeroize::Zeroizing;
 
 /// What the proof of a code is made of here.
 const SIGNS_IN: &[u8] = b"sign in to the pages";
+const WRONG: &str = "Too many wrong codes came from your address.";
+const OFTEN: &str = "This code has signed in from your address too often.";
 const UNKNOWN: &str = "No subscription here fits this Activation Code. Compare it with the one that your vendor gave you.";
 
 #[derive(Template)]
@@ -58,7 +60,7 @@ async fn form(web: &Web, visitor: Visitor, status: StatusCode, error: Option<Str
     let portal = web.portal.clone();
     // The page does without the link where the store does not answer.
     let trial = web.blocking(move || portal.trial_terms()).await.is_ok_and(|terms| terms.is_some());
-    let layout = Layout::visitor(web, &visitor.token);
+    let layout = Layout { notice: visitor.notice, ..Layout::visitor(web, &visitor.token) };
     let mut response = show_as(status, &SignInPage { layout, error, trial });
     if let Some(cookie) = visitor.cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -79,8 +81,9 @@ pub(super) async fn sign_in(
     };
     let (now, address) = (web.portal.now(), Subject::Address(visitor.address.network()));
     if let Some(seconds) = web.attempts.wait(address, now) {
-        return Ok(too_many(&web, visitor, seconds).await);
+        return Ok(too_many(&web, visitor, WRONG, seconds).await);
     }
+    let (network, attempts) = (visitor.address.network(), web.attempts.clone());
     let (portal, is_secure) = (web.portal.clone(), web.is_secure);
     let from = visitor.address.0;
     let activation = code.id();
@@ -89,13 +92,20 @@ pub(super) async fn sign_in(
             let found = portal
                 .store()
                 .read(|v| Ok::<_, PortalError>(v.subscription_by_activation(activation)?))?;
-            let Some(id) = proven(&code, found)? else { return Ok(None) };
+            let Some(id) = proven(&code, found)? else { return Ok(Ok(None)) };
+            if let Some(seconds) = attempts.wrong(Subject::Entries(id, network), now) {
+                return Ok(Err(seconds));
+            }
             let portal = portal.acting_as(&format!("customer {id} via {from}"));
             let subject = id.to_string();
             let kind = SessionKind::Customer;
-            session::begin(&portal, is_secure, kind, &subject, Some(id), None)
+            session::begin(&portal, is_secure, kind, &subject, Some(id), None).map(Ok)
         })
         .await?;
+    let signed_in = match signed_in {
+        Ok(signed_in) => signed_in,
+        Err(seconds) => return Ok(too_many(&web, visitor, OFTEN, seconds).await),
+    };
     let Some(cookie) = signed_in else {
         let waits = [
             web.attempts.wrong(address, now),
@@ -103,7 +113,7 @@ pub(super) async fn sign_in(
         ];
         tracing::info!(address = %from, "a sign-in was refused: no such Activation Code");
         return Ok(match waits.into_iter().flatten().max() {
-            Some(seconds) => too_many(&web, visitor, seconds).await,
+            Some(seconds) => too_many(&web, visitor, WRONG, seconds).await,
             None => form(&web, visitor, StatusCode::FORBIDDEN, Some(UNKNOWN.to_owned())).await,
         });
     };
@@ -120,11 +130,8 @@ fn proven(code: &ActivationCode, found: Option<Subscription>) -> Result<Option<U
     Ok(found.filter(|_| proves).map(|found| found.id))
 }
 
-async fn too_many(web: &Web, visitor: Visitor, seconds: u32) -> Response {
-    let text = format!(
-        "Too many wrong codes came from your address. Try again in {} minutes.",
-        seconds.div_ceil(60)
-    );
+async fn too_many(web: &Web, visitor: Visitor, why: &str, seconds: u32) -> Response {
+    let text = format!("{why} Try again in {} minutes.", seconds.div_ceil(60));
     let mut response = form(web, visitor, StatusCode::TOO_MANY_REQUESTS, Some(text)).await;
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response

@@ -4,6 +4,7 @@ use super::{
     super::{
         PageError, Web,
         page::{Layout, day, moment, show},
+        usage::{self, UsageRow},
     },
     Customer, Done, SUBSCRIPTION,
     told::{self, Badge},
@@ -11,9 +12,8 @@ use super::{
 use crate::{
     license::Purpose,
     portal::{
-        Portal, PortalError,
+        Portal, PortalError, UsageView,
         domain::{Environment, Subscription},
-        store::ReportedUsage,
     },
 };
 use askama::Template;
@@ -37,6 +37,8 @@ struct SubscriptionPage {
     grace_ends: String,
     slots: Vec<Slots>,
     limits: Vec<LimitRow>,
+    usage: Vec<UsageRow>,
+    usage_base: &'static str,
     features: Vec<(String, String)>,
     environments: Vec<EnvironmentRow>,
 }
@@ -53,7 +55,7 @@ struct LimitRow {
     name: String,
     number: String,
     kind: &'static str,
-    used: Vec<String>,
+    used: String,
 }
 
 struct EnvironmentRow {
@@ -71,7 +73,7 @@ struct Read {
     sold: Subscription,
     environments: Vec<Environment>,
     slots: Vec<Slots>,
-    usage: Vec<ReportedUsage>,
+    usage: UsageView,
 }
 
 pub(super) async fn page(
@@ -97,13 +99,16 @@ fn read(portal: &Portal, id: Uuid, now: Timestamp) -> Result<Read, PortalError> 
                 slots.push(Slots { purpose: told::purpose(purpose), total, used, free });
             }
         }
-        let (environments, usage) = (view.environments(Some(id))?, view.reported_usage(id)?);
+        let environments = view.environments(Some(id))?;
+        let mut in_place = environments.clone();
+        in_place.retain(|environment| !environment.is_released());
+        let usage = UsageView::of(&sold.terms, &in_place, &view.reported_usage(id)?);
         Ok(Read { sold, environments, slots, usage })
     })
 }
 
 fn view(read: &Read, layout: Layout, now: Timestamp) -> SubscriptionPage {
-    let Read { sold, environments, slots, .. } = read;
+    let Read { sold, environments, slots, usage } = read;
     let (standing, text) = told::subscription(sold, now);
     let terms = &sold.terms;
     SubscriptionPage {
@@ -119,7 +124,9 @@ fn view(read: &Read, layout: Layout, now: Timestamp) -> SubscriptionPage {
         ends: moment(terms.ends_at),
         grace_ends: day(terms.grace_ends_at()),
         slots: slots.iter().map(|s| Slots { purpose: s.purpose.clone(), ..*s }).collect(),
-        limits: limits(read),
+        limits: limits(usage, sold),
+        usage: usage::rows(usage),
+        usage_base: "",
         features: terms.features.iter().map(|(n, v)| (n.clone(), told::feature(v))).collect(),
         environments: environments.iter().rev().map(|e| row(e, now)).collect(),
     }
@@ -138,22 +145,12 @@ fn row(environment: &Environment, now: Timestamp) -> EnvironmentRow {
     }
 }
 
-/// Each limit, with the highest use of its newest day, by environment.
-fn limits(read: &Read) -> Vec<LimitRow> {
-    let name_of = |id: Uuid| {
-        let found = read.environments.iter().find(|environment| environment.id == id);
-        found.map_or_else(String::new, |environment| environment.name.clone())
-    };
-    let row = |(name, limit): (&String, &_)| {
+/// Each limit, with what is used of it.
+fn limits(usage: &UsageView, sold: &Subscription) -> Vec<LimitRow> {
+    let row = |((name, limit), used)| {
         let (number, kind) = told::limit(limit);
-        let of = |report: &ReportedUsage| {
-            let newest =
-                report.peaks.iter().filter(|peak| peak.name == *name).max_by_key(|p| p.day)?;
-            let (place, peak, day) = (name_of(report.environment_id), newest.peak, newest.day);
-            Some(format!("{place}: {peak} on {day}"))
-        };
-        let used = read.usage.iter().filter_map(of).collect();
-        LimitRow { name: name.clone(), number, kind, used }
+        LimitRow { name: String::clone(name), number, kind, used: usage::glance(used) }
     };
-    read.sold.terms.limits.iter().map(row).collect()
+    // The view has the limits that were bought, in their order.
+    sold.terms.limits.iter().zip(&usage.limits).map(row).collect()
 }

@@ -5,7 +5,7 @@ use crate::{
     license::{Enforcement, LicenseClaims, Limit, Purpose, Unverified},
     portal::{
         BranchView, ForkView,
-        domain::{CurrentDocument, Environment, Standing, Subscription},
+        domain::{CurrentDocument, Environment, EnvironmentStanding, Standing, Subscription},
     },
 };
 use jiff::Timestamp;
@@ -22,20 +22,14 @@ fn badge(text: impl Into<String>, class: &'static str) -> Badge {
 
 /// How an environment stands.
 pub(super) fn standing(environment: &Environment, now: Timestamp) -> Badge {
-    if environment.is_reserved(now) {
-        let until = environment.slot_held_until.map(day).unwrap_or_default();
-        badge(format!("reserved until {until}"), "warn")
-    } else if environment.has_slot(now) && environment.is_released() {
-        let until = environment.slot_held_until.map(day).unwrap_or_default();
-        badge(format!("released, slot free on {until}"), "warn")
-    } else if environment.is_released() {
-        badge("released", "muted")
-    } else if environment.chain.is_forked_at(now) {
-        badge("two machines", "bad")
-    } else if environment.key.is_none() {
-        badge("bound to its Serial Number", "good")
-    } else {
-        badge("activated", "good")
+    let until = || environment.slot_held_until.map(day).unwrap_or_default();
+    match environment.standing(now) {
+        EnvironmentStanding::Reserved => badge(format!("reserved until {}", until()), "warn"),
+        EnvironmentStanding::Held => badge(format!("released, slot free on {}", until()), "warn"),
+        EnvironmentStanding::Released => badge("released", "muted"),
+        EnvironmentStanding::Forked => badge("two machines", "bad"),
+        EnvironmentStanding::SerialOnly => badge("bound to its Serial Number", "good"),
+        EnvironmentStanding::Activated => badge("activated", "good"),
     }
 }
 

@@ -5,6 +5,7 @@ use super::{
         PageError, Web,
         form::Posted,
         page::{Layout, moment, see_other, show},
+        target,
     },
     Done, SignedIn,
     secrets::secret_page,
@@ -20,7 +21,7 @@ use axum::{
     Router,
     extract::{Path, Query, State},
     response::Response,
-    routing::{get, post},
+    routing::get,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -30,11 +31,17 @@ use zeroize::Zeroizing;
 pub(super) fn routes() -> Router<Web> {
     Router::new()
         .route("/vendor/operators", get(operators).post(add_operator))
-        .route("/vendor/operators/{name}", post(change_operator))
+        .route("/vendor/operators/{name}", target::of_form_above().post(change_operator))
         .route("/vendor/tokens", get(tokens).post(create_token))
-        .route("/vendor/tokens/{name}/revoke", post(revoke_token))
+        .route(
+            "/vendor/tokens/{name}/revoke",
+            target::of_form_on("/vendor/tokens").post(revoke_token),
+        )
         .route("/vendor/webhooks", get(webhooks).post(add_webhook))
-        .route("/vendor/webhooks/{id}/{act}", post(change_webhook))
+        .route(
+            "/vendor/webhooks/{id}/{act}",
+            target::of_form_on("/vendor/webhooks").post(change_webhook),
+        )
 }
 
 #[derive(Template)]
@@ -68,7 +75,7 @@ struct NewOperator {
 }
 
 /// A password that was typed twice.
-fn chosen(password: &str, again: &str) -> Result<Password, PageError> {
+pub(super) fn chosen(password: &str, again: &str) -> Result<Password, PageError> {
     let wrong = |error: AccessError| told(error.into());
     let chosen = Password::chosen(password).map_err(wrong)?;
     if password == again { Ok(chosen) } else { Err(wrong(AccessError::PasswordsDiffer)) }

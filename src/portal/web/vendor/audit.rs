@@ -17,6 +17,7 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
+use uuid::Uuid;
 
 /// Entries of a page.
 const ROWS: u32 = 100;
@@ -59,6 +60,7 @@ pub(super) struct Search {
 struct AuditPage {
     layout: Layout,
     search: Search,
+    error: Option<&'static str>,
     entries: Vec<EntryRow>,
     next: Option<i64>,
 }
@@ -70,14 +72,23 @@ pub(super) async fn page(
 ) -> Result<Response, PageError> {
     who.needs(Right::AuditRead)?;
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let subscription = given(&search.subscription).map(|text| text.parse::<Uuid>());
+    let error = subscription
+        .as_ref()
+        .filter(|id| id.is_err())
+        .map(|_| "This is no id of a subscription: it is the last part of its page's address.");
     let filter = AuditFilter {
         event: given(&search.event),
         actor: given(&search.actor),
-        subscription: search.subscription.trim().parse().ok(),
+        subscription: subscription.and_then(Result::ok),
     };
     let before = search.before.parse().ok();
-    let mut found =
-        who.ask(&web, move |portal| portal.search_audit(&filter, before, ROWS + 1)).await?;
+    // Without the condition that could not be read it would be everybody's entries.
+    let mut found = if error.is_some() {
+        Vec::new()
+    } else {
+        who.ask(&web, move |portal| portal.search_audit(&filter, before, ROWS + 1)).await?
+    };
     let more = found.len() > ROWS as usize;
     found.truncate(ROWS as usize);
     Ok(show(&AuditPage {
@@ -85,6 +96,7 @@ pub(super) async fn page(
         next: found.last().filter(|_| more).map(|last| last.id),
         entries: rows_of(found),
         search,
+        error,
     }))
 }
 

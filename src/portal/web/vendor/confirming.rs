@@ -9,7 +9,7 @@ use super::{
     Done, SignedIn,
     reading::read_date,
 };
-use crate::portal::{PortalError, access::Right, domain::Subscription};
+use crate::portal::{access::Right, domain::Revision};
 use askama::Template;
 use axum::{
     extract::{Path, State},
@@ -33,6 +33,8 @@ struct ConfirmPage {
     asks_reason: bool,
     asks_end: bool,
     end: String,
+    /// The revision that the page was made from.
+    revision: Option<Revision>,
 }
 
 /// What is done to a subscription.
@@ -97,6 +99,7 @@ pub(super) async fn subscription(
         asks_reason: matches!(act, Act::Revoke),
         asks_end: matches!(act, Act::Renew),
         end: day(sold.terms.ends_at),
+        revision: Some(sold.revision),
     }))
 }
 
@@ -106,6 +109,7 @@ pub(super) async fn subscription(
 pub(super) struct Given {
     reason: String,
     ends_at: String,
+    revision: String,
 }
 
 pub(super) async fn change_subscription(
@@ -114,6 +118,7 @@ pub(super) async fn change_subscription(
     Posted { who, form }: Posted<SignedIn, Given>,
 ) -> Result<Response, PageError> {
     let act = Act::of(&word)?;
+    who.needs(Right::SubscriptionsWrite)?;
     let (mut ends_at, mut wrong) = (Timestamp::UNIX_EPOCH, Vec::new());
     if matches!(act, Act::Renew) {
         read_date("New end", &form.ends_at, &mut ends_at, &mut wrong);
@@ -125,15 +130,18 @@ pub(super) async fn change_subscription(
             PageError::refused(status, "terms-term", title, text).back_to("/vendor/subscriptions")
         );
     }
-    let done = move |portal: &crate::portal::Portal| -> Result<Subscription, PortalError> {
+    let seen = form.revision.parse().map_or(Revision::NONE, Revision);
+    let change = move |change: &crate::portal::Act<'_>| {
+        // What was decided since the page was read is not taken back by it.
+        change.check_revision(id, seen)?;
         match act {
-            Act::Renew => portal.renew_subscription(id, ends_at),
-            Act::Suspend => portal.suspend_subscription(id),
-            Act::Resume => portal.resume_subscription(id),
-            Act::Revoke => portal.revoke_subscription(id, form.reason.trim()),
+            Act::Renew => change.renew_subscription(id, ends_at),
+            Act::Suspend => change.suspend_subscription(id),
+            Act::Resume => change.resume_subscription(id),
+            Act::Revoke => change.revoke_subscription(id, form.reason.trim()),
         }
     };
-    who.ask(&web, done).await?;
+    who.ask(&web, move |portal| portal.act(change)).await?;
     Ok(see_other(&format!("/vendor/subscriptions/{id}?done={word}")))
 }
 
@@ -155,6 +163,7 @@ pub(super) async fn environment(
         asks_reason: false,
         asks_end: false,
         end: String::new(),
+        revision: None,
     }))
 }
 

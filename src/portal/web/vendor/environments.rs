@@ -4,15 +4,16 @@ use super::{
     super::{
         PageError, Web,
         form::Posted,
-        page::{Layout, moment, see_other, show},
+        page::{Layout, day, moment, see_other, show},
+        usage::{self, UsageRow},
     },
     Done, SignedIn,
 };
 use crate::portal::{
     AskedRelease, BranchView,
     access::Right,
-    domain::{Environment, PendingRebind},
-    export::{ENVIRONMENTS, environments_csv},
+    domain::{Environment, EnvironmentStanding, PendingRebind},
+    export::{ENVIRONMENTS, USAGE, environments_csv, usage_csv},
     http::csv,
 };
 use askama::Template;
@@ -20,6 +21,7 @@ use axum::{
     extract::{Path, Query, State},
     response::Response,
 };
+use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -28,29 +30,28 @@ pub(super) struct EnvironmentRow {
     pub(super) id: Uuid,
     pub(super) name: String,
     pub(super) purpose: String,
-    pub(super) status: &'static str,
+    pub(super) status: String,
     pub(super) serial: String,
     pub(super) seen: String,
 }
 
-pub(super) const fn status(environment: &Environment) -> &'static str {
-    if environment.is_released() {
-        "released"
-    } else if environment.key.is_none() {
-        "by Serial Number alone"
-    } else {
-        "activated"
+fn status(environment: &Environment, now: Timestamp) -> String {
+    let until = || environment.slot_held_until.map(day).unwrap_or_default();
+    match environment.standing(now) {
+        EnvironmentStanding::Reserved => format!("reserved until {}", until()),
+        EnvironmentStanding::Held => format!("released, slot held until {}", until()),
+        EnvironmentStanding::SerialOnly => "by Serial Number alone".to_owned(),
+        other => other.as_str().to_owned(),
     }
 }
 
-impl From<&Environment> for EnvironmentRow {
-    fn from(environment: &Environment) -> Self {
-        let forked = environment.chain.is_forked() && !environment.is_released();
+impl EnvironmentRow {
+    pub(super) fn of(environment: &Environment, now: Timestamp) -> Self {
         Self {
             id: environment.id,
             name: environment.name.clone(),
             purpose: environment.purpose.to_string(),
-            status: if forked { "forked" } else { status(environment) },
+            status: status(environment, now),
             serial: environment.serial_number.to_string(),
             seen: moment(environment.seen_at),
         }
@@ -87,6 +88,8 @@ struct EnvironmentPage {
     subscription: Uuid,
     customer: String,
     facts: Vec<(&'static str, String)>,
+    usage: Vec<UsageRow>,
+    usage_base: &'static str,
     forked: bool,
     branches: Vec<Branch>,
     rebinds: Vec<PendingRebind>,
@@ -101,7 +104,7 @@ pub(super) async fn page(
     Path(id): Path<Uuid>,
     Query(done): Query<Done>,
 ) -> Result<Response, PageError> {
-    let (environment, sold, forks, mut rebinds, releases) = who
+    let (environment, sold, forks, mut rebinds, releases, usage) = who
         .ask(&web, move |portal| {
             let environment = portal.environment(id)?;
             let sold = portal.subscription(environment.subscription_id)?;
@@ -111,12 +114,14 @@ pub(super) async fn page(
                 portal.forks(id)?,
                 portal.pending_rebinds()?,
                 portal.waiting_releases(Some(id))?,
+                portal.environment_usage(id)?,
             ))
         })
         .await?;
     rebinds.retain(|pending| pending.environment_id == id);
     let now = web.portal.now();
-    let optional = |time: Option<jiff::Timestamp>| time.map(moment).unwrap_or_default();
+    let reserved = environment.is_reserved(now);
+    let optional = |time: Option<Timestamp>| time.map(moment).unwrap_or_default();
     let key = environment.key.map(|key| key.thumbprint().to_string());
     let facts = [
         ("Serial Number", environment.serial_number.to_string()),
@@ -125,15 +130,17 @@ pub(super) async fn page(
         ("Newest document", format!("sequence {}", environment.sequence.0)),
         ("Activated", moment(environment.activated_at)),
         ("Last heard", moment(environment.seen_at)),
-        ("Released", optional(environment.released_at)),
+        ("Released", optional(environment.released_at.filter(|_| !reserved))),
         ("Slot held until", optional(environment.slot_held_until)),
     ];
     Ok(show(&EnvironmentPage {
         layout: who.layout(&web, "", &done),
-        row: EnvironmentRow::from(&environment),
+        row: EnvironmentRow::of(&environment, now),
         subscription: sold.id,
         customer: sold.customer,
         facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+        usage: usage::rows(&usage),
+        usage_base: "/vendor",
         forked: forks.forked && !environment.is_released(),
         branches: forks.branches.into_iter().map(Branch::from).collect(),
         rebinds,
@@ -156,6 +163,11 @@ pub(super) async fn survivor(
 ) -> Result<Response, PageError> {
     who.ask(&web, move |portal| portal.name_survivor(id, branch)).await?;
     Ok(see_other(&format!("/vendor/environments/{id}?done=survivor")))
+}
+
+pub(super) async fn export_usage(who: SignedIn) -> Result<Response, PageError> {
+    who.needs(Right::EnvironmentsRead)?;
+    Ok(csv(who.portal, "usage.csv", USAGE, usage_csv))
 }
 
 pub(super) async fn export(who: SignedIn) -> Result<Response, PageError> {

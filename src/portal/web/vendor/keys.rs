@@ -4,7 +4,7 @@ use super::{
     super::{
         PageError, Web,
         form::{Posted, Uploaded},
-        page::{Layout, moment, see_other, show},
+        page::{Layout, download, moment, see_other, show},
     },
     Done, SignedIn,
     sign_in::Nothing,
@@ -12,7 +12,7 @@ use super::{
 use crate::portal::{KeyStanding, Portal, access::Right};
 use askama::Template;
 use axum::{
-    extract::{Query, State},
+    extract::{Path, Query, State},
     response::Response,
 };
 
@@ -42,6 +42,18 @@ pub(super) async fn page(
         signed: moment(claims.iat),
         root_is_here: web.portal.directory().root_key().exists(),
     }))
+}
+
+/// The public half of a key, for who signs the trust document that is to name it.
+pub(super) async fn public(
+    State(web): State<Web>,
+    who: SignedIn,
+    Path(thumbprint): Path<String>,
+) -> Result<Response, PageError> {
+    let keys = who.ask(&web, Portal::signing_keys).await?;
+    let found = keys.iter().find(|key| key.thumbprint.as_str() == thumbprint);
+    let key = found.ok_or_else(|| PageError::not_found("key"))?;
+    Ok(download("new.jwks", "application/jwk-set+json", key.key_set()?))
 }
 
 pub(super) async fn create(

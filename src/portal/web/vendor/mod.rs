@@ -7,6 +7,7 @@ mod audit;
 mod confirming;
 mod environments;
 mod keys;
+mod password;
 mod reading;
 mod secrets;
 mod sign_in;
@@ -17,18 +18,18 @@ use super::{
     PageError, Web,
     form::Owner,
     page::{Layout, Link},
-    session,
+    session, target,
 };
 use crate::portal::{
-    Portal, PortalError,
-    access::{Operator, Right, Role},
+    ClientAddress, Portal, PortalError,
+    access::{AccessError, Operator, Right, Role},
     store::{SessionKind, StoreError, StoredSession},
 };
 use axum::{
     Router,
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
-    routing::{get, post},
+    routing::get,
 };
 use serde::Deserialize;
 
@@ -36,6 +37,7 @@ const SUPPORT: &[Link] = &[
     Link { href: "/vendor/subscriptions", label: "Subscriptions" },
     Link { href: "/vendor/approvals", label: "Approvals" },
     Link { href: "/vendor/audit", label: "Audit" },
+    Link { href: PASSWORD, label: "My password" },
 ];
 const ADMIN: &[Link] = &[
     Link { href: "/vendor/subscriptions", label: "Subscriptions" },
@@ -45,17 +47,26 @@ const ADMIN: &[Link] = &[
     Link { href: "/vendor/operators", label: "Operators" },
     Link { href: "/vendor/tokens", label: "Tokens" },
     Link { href: "/vendor/webhooks", label: "Webhooks" },
+    Link { href: PASSWORD, label: "My password" },
 ];
 /// Where one signs in.
-const SIGN_IN: &str = "/vendor/";
+pub(super) const SIGN_IN: &str = "/vendor/";
+/// Where an operator changes its own password, whatever its role.
+const PASSWORD: &str = "/vendor/password";
+/// The same, for whose session has ended.
+const ENDED: &str = "/vendor/?done=ended";
 
 /// The routes of these pages.
 pub(super) fn routes() -> Router<Web> {
     Router::new()
         .route(SIGN_IN, get(sign_in::page))
-        .route("/vendor/sign-in", post(sign_in::sign_in))
-        .route("/vendor/sign-out", post(sign_in::sign_out))
-        .route("/vendor/sign-out-everywhere", post(sign_in::sign_out_everywhere))
+        .route("/vendor", target::of_form_on(SIGN_IN))
+        .route("/vendor/sign-in", target::of_form_on(SIGN_IN).post(sign_in::sign_in))
+        .route("/vendor/sign-out", target::of_form_on(SIGN_IN).post(sign_in::sign_out))
+        .route(
+            "/vendor/sign-out-everywhere",
+            target::of_form_on(SIGN_IN).post(sign_in::sign_out_everywhere),
+        )
         .route("/vendor/subscriptions", get(subscriptions::list).post(subscriptions::find))
         .route(
             "/vendor/subscriptions/new",
@@ -66,28 +77,43 @@ pub(super) fn routes() -> Router<Web> {
             "/vendor/subscriptions/{id}/edit",
             get(subscription_form::edit).post(subscription_form::change),
         )
-        .route("/vendor/subscriptions/{id}/code", post(secrets::activation_code))
+        .route(
+            "/vendor/subscriptions/{id}/code",
+            target::of_form_above().post(secrets::activation_code),
+        )
         .route(
             "/vendor/subscriptions/{id}/{act}",
             get(confirming::subscription).post(confirming::change_subscription),
         )
         .route("/vendor/environments/{id}", get(environments::page))
-        .route("/vendor/environments/{id}/rebind-code", post(secrets::rebind_code))
-        .route("/vendor/environments/{id}/survivor", post(environments::survivor))
+        .route(
+            "/vendor/environments/{id}/rebind-code",
+            target::of_form_above().post(secrets::rebind_code),
+        )
+        .route(
+            "/vendor/environments/{id}/survivor",
+            target::of_form_above().post(environments::survivor),
+        )
         .route(
             "/vendor/environments/{id}/release",
             get(confirming::environment).post(confirming::release_environment),
         )
         .route("/vendor/approvals", get(approvals::page))
-        .route("/vendor/approvals/rebind", post(approvals::approve_rebind))
-        .route("/vendor/approvals/{id}/{decision}", post(approvals::decide_release))
+        .route("/vendor/approvals/rebind", target::of_form_above().post(approvals::approve_rebind))
+        .route(
+            "/vendor/approvals/{id}/{decision}",
+            target::of_form_on("/vendor/approvals").post(approvals::decide_release),
+        )
         .route("/vendor/audit", get(audit::page))
         .route("/vendor/audit/verify", get(audit::verify))
+        .route(PASSWORD, get(password::page).post(password::change))
         .route("/vendor/keys", get(keys::page).post(keys::create))
-        .route("/vendor/keys/trust", post(keys::install))
-        .route("/vendor/keys/rotate", post(keys::rotate))
+        .route("/vendor/keys/{thumbprint}/new.jwks", get(keys::public))
+        .route("/vendor/keys/trust", target::of_form_above().post(keys::install))
+        .route("/vendor/keys/rotate", target::of_form_above().post(keys::rotate))
         .route("/vendor/export/subscriptions.csv", get(subscriptions::export))
         .route("/vendor/export/environments.csv", get(environments::export))
+        .route("/vendor/export/usage.csv", get(environments::export_usage))
         .merge(administration::routes())
 }
 
@@ -97,6 +123,7 @@ pub(super) struct SignedIn {
     portal: Portal,
     operator: Operator,
     session: StoredSession,
+    address: ClientAddress,
 }
 
 impl SignedIn {
@@ -138,7 +165,9 @@ impl FromRequestParts<Web> for SignedIn {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
-        let signed_out = || PageError::SignedOut { sign_in: SIGN_IN };
+        let begun = session::was_begun(web, SessionKind::Operator, &parts.headers);
+        let sign_in = if begun { ENDED } else { SIGN_IN };
+        let signed_out = || PageError::SignedOut { sign_in };
         let found = session::current(web, SessionKind::Operator, &parts.headers).await?;
         let session = found.ok_or_else(signed_out)?;
         let (portal, name) = (web.portal.clone(), session.subject.clone());
@@ -146,8 +175,19 @@ impl FromRequestParts<Web> for SignedIn {
         // Whose password or role has changed since signs in anew.
         let operator = operator.filter(|operator| operator.changed_at <= session.created_at);
         let operator = operator.ok_or_else(signed_out)?;
-        Ok(Self { portal: web.portal.as_operator(&operator), operator, session })
+        Ok(Self {
+            portal: web.portal.as_operator(&operator),
+            operator,
+            session,
+            address: ClientAddress::of(parts),
+        })
     }
+}
+
+/// What is around a page for whoever sends that request, where an operator does.
+pub(super) async fn layout_of(web: &Web, request: &mut Parts) -> Option<Layout> {
+    let who = SignedIn::from_request_parts(request, web).await.ok()?;
+    Some(who.layout(web, "", &Done::default()))
 }
 
 /// What was just done, as the address of the next page says it.
@@ -179,7 +219,10 @@ impl Done {
             "approved" => "It is approved.",
             "refused" => "It is refused. The customer reads why.",
             "stored" => "It is stored.",
-            "key" => "A signing key is made. It signs once a trust document names it.",
+            "password" => "Your password is changed. You are signed out everywhere else.",
+            "key" => {
+                "A signing key is made. It signs once a trust document names it: download its public half below, and take it to where the root key is."
+            }
             "trust" => {
                 "The trust document is in use. Other processes of this portal take it up at SIGHUP."
             }
@@ -193,8 +236,9 @@ fn told(error: PortalError) -> PageError {
     let status = match &error {
         PortalError::NoSubscription { .. } => return PageError::not_found("subscription"),
         PortalError::NoEnvironment { .. } => return PageError::not_found("environment"),
-        PortalError::Access(crate::portal::access::AccessError::NotAllowed { .. }) => {
-            StatusCode::FORBIDDEN
+        PortalError::Access(AccessError::NotAllowed { .. }) => StatusCode::FORBIDDEN,
+        PortalError::Access(AccessError::Ended) => {
+            return PageError::SignedOut { sign_in: SIGN_IN };
         }
         PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => {
             return PageError::busy();

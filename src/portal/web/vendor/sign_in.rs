@@ -10,8 +10,8 @@ use super::{
     SignedIn, told,
 };
 use crate::portal::{
-    ClientAddress,
-    access::{Password, SignInError},
+    ClientAddress, PortalError,
+    access::{Operator, Password, SignInError},
     store::SessionKind,
 };
 use askama::Template;
@@ -61,7 +61,7 @@ fn form(
     status: StatusCode,
     error: Option<String>,
 ) -> Response {
-    let layout = Layout::visitor(web, &visitor.token);
+    let layout = Layout { notice: visitor.notice, ..Layout::visitor(web, &visitor.token) };
     let mut response = show_as(status, &SignInPage { layout, name, error });
     if let Some(cookie) = visitor.cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -105,13 +105,22 @@ async fn signed_in(
     from: ClientAddress,
 ) -> Result<HeaderValue, SignInError> {
     let operator = web.portal.sign_in(name, password, from).await?;
+    begin(web, operator, from).await?.ok_or(SignInError::Refused)
+}
+
+/// A session of an operator whose password was verified; none where it was changed since.
+pub(super) async fn begin(
+    web: &Web,
+    operator: Operator,
+    from: ClientAddress,
+) -> Result<Option<HeaderValue>, PortalError> {
     let (portal, is_secure) =
         (web.portal.acting_as(&format!("{} via {}", operator.actor(), from.0)), web.is_secure);
     let begin = move || {
         let name = operator.name.clone();
         session::begin(&portal, is_secure, SessionKind::Operator, &name, None, Some(operator))
     };
-    web.blocking(begin).await?.ok_or(SignInError::Refused)
+    web.blocking(begin).await
 }
 
 /// A form with nothing in it but its token.

@@ -3,7 +3,7 @@
 use super::{
     super::{
         PageError, Web,
-        form::Posted,
+        form::{Sender, Typed},
         page::{Layout, see_other, show_as},
     },
     Done, SignedIn,
@@ -70,6 +70,8 @@ struct FormPage {
     id: Option<Uuid>,
     form: TermsForm,
     errors: Vec<String>,
+    /// Where one signs in, for whose session has ended.
+    sign_in: &'static str,
 }
 
 fn checkbox(checked: bool) -> String {
@@ -162,6 +164,95 @@ impl TermsForm {
     }
 }
 
+/// What differs from what was typed, in a sentence for each field.
+fn told_apart(typed: &TermsForm, stored: &TermsForm) -> Vec<String> {
+    let texts = [
+        ("Customer", &typed.customer, &stored.customer),
+        ("Edition", &typed.edition, &stored.edition),
+        ("Support level", &typed.support_level, &stored.support_level),
+        ("Start", &typed.starts_at, &stored.starts_at),
+        ("End", &typed.ends_at, &stored.ends_at),
+        ("Days of grace", &typed.grace_days, &stored.grace_days),
+        ("Development", &typed.development, &stored.development),
+        ("Quality", &typed.quality, &stored.quality),
+        ("Production", &typed.production, &stored.production),
+        ("Management", &typed.management, &stored.management),
+        ("Features", &typed.features, &stored.features),
+        ("Limits", &typed.limits, &stored.limits),
+        ("The way back for a machine that lost its key", &typed.rebind, &stored.rebind),
+        ("Releases a year", &typed.releases_a_year, &stored.releases_a_year),
+        ("Off-line releases", &typed.offline_releases_a_year, &stored.offline_releases_a_year),
+        ("Days without contact", &typed.check_in_days, &stored.check_in_days),
+        ("Refresh", &typed.refresh_after, &stored.refresh_after),
+        ("Member lease", &typed.lease_days, &stored.lease_days),
+        ("Hardware grace", &typed.hardware_grace_hours, &stored.hardware_grace_hours),
+    ];
+    let lines = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join(", ");
+    let differ = texts.into_iter().filter_map(|(name, typed, stored)| {
+        let (typed, stored) = (lines(typed.trim()), lines(stored));
+        (typed != stored).then(|| match stored.as_str() {
+            "" => format!("{name}: nothing is stored now."),
+            stored => format!("{name}: {stored} is stored now."),
+        })
+    });
+    let ticks = [
+        ("It is a trial", &typed.trial, &stored.trial),
+        ("Machines without hardware evidence", &typed.allow_override, &stored.allow_override),
+        ("A Serial Number alone", &typed.allow_serial_only, &stored.allow_serial_only),
+    ];
+    let differing =
+        ticks.into_iter().filter(|(_, typed, stored)| typed.is_empty() != stored.is_empty());
+    let ticked = differing.map(|(name, _, stored)| {
+        format!("{name}: {} is stored now.", if stored.is_empty() { "no" } else { "yes" })
+    });
+    differ.chain(ticked).collect()
+}
+
+/// The form again, where somebody else has stored another revision meanwhile: with what was typed, what is stored now, and the revision by which
+/// the one is stored over the other.
+async fn overtaken(
+    web: &Web,
+    who: &SignedIn,
+    id: Uuid,
+    mut form: TermsForm,
+) -> Result<Response, PageError> {
+    let sold = who.ask(web, move |portal| portal.subscription(id)).await?;
+    let stored = TermsForm::of(&sold.customer, &sold.terms, Some(sold.revision));
+    let mut errors = vec!["Somebody else has changed the subscription meanwhile, so nothing was stored. The form holds what you typed; where that is not what is stored now:".to_owned()];
+    errors.extend(told_apart(&form, &stored));
+    errors.push("Stored again, the form replaces that.".to_owned());
+    form.revision = stored.revision;
+    Ok(answered(web, who, Some(id), form, errors, StatusCode::CONFLICT))
+}
+
+/// The form again, which was made in a session that has ended.
+fn from_before(web: &Web, by: Sender<SignedIn>, id: Option<Uuid>, form: TermsForm) -> Response {
+    match by {
+        Sender::Here(who) | Sender::Anew(who) => {
+            let text = "You have signed in anew since this form was made, so nothing was stored. Look through it, and send it again.";
+            answered(web, &who, id, form, vec![text.to_owned()], StatusCode::FORBIDDEN)
+        }
+        Sender::Nobody => {
+            let layout = Layout::visitor(web, "");
+            let sign_in = super::SIGN_IN;
+            let page = FormPage { layout, id, form, errors: Vec::new(), sign_in };
+            show_as(StatusCode::FORBIDDEN, &page)
+        }
+    }
+}
+
+fn answered(
+    web: &Web,
+    who: &SignedIn,
+    id: Option<Uuid>,
+    form: TermsForm,
+    errors: Vec<String>,
+    status: StatusCode,
+) -> Response {
+    let layout = who.layout(web, "", &Done::default());
+    show_as(status, &FormPage { layout, id, form, errors, sign_in: "" })
+}
+
 fn form_page(
     web: &Web,
     who: &SignedIn,
@@ -169,9 +260,8 @@ fn form_page(
     form: TermsForm,
     errors: Vec<String>,
 ) -> Response {
-    let layout = who.layout(web, "", &Done::default());
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    show_as(status, &FormPage { layout, id, form, errors })
+    answered(web, who, id, form, errors, status)
 }
 
 /// A year from today on.
@@ -191,8 +281,12 @@ pub(super) async fn new(State(web): State<Web>, who: SignedIn) -> Result<Respons
 
 pub(super) async fn create(
     State(web): State<Web>,
-    Posted { who, form }: Posted<SignedIn, TermsForm>,
+    Typed { by, form }: Typed<SignedIn, TermsForm>,
 ) -> Result<Response, PageError> {
+    let who = match by {
+        Sender::Here(who) => who,
+        by => return Ok(from_before(&web, by, None, form)),
+    };
     who.needs(Right::SubscriptionsWrite)?;
     let terms = match form.read(usual(&web)) {
         Ok(terms) => terms,
@@ -236,8 +330,12 @@ pub(super) async fn edit(
 pub(super) async fn change(
     State(web): State<Web>,
     Path(id): Path<Uuid>,
-    Posted { who, form }: Posted<SignedIn, TermsForm>,
+    Typed { by, form }: Typed<SignedIn, TermsForm>,
 ) -> Result<Response, PageError> {
+    let who = match by {
+        Sender::Here(who) => who,
+        by => return Ok(from_before(&web, by, Some(id), form)),
+    };
     who.needs(Right::SubscriptionsWrite)?;
     let sold = who.ask(&web, move |portal| portal.subscription(id)).await?;
     let seen = form.revision.parse().map_or(Revision::NONE, Revision);
@@ -255,5 +353,8 @@ pub(super) async fn change(
             })
         })
     });
-    settled(&web, &who, Some(id), form, changed.await, "changed")
+    match changed.await {
+        Err(PortalError::OtherRevision { .. }) => overtaken(&web, &who, id, form).await,
+        changed => settled(&web, &who, Some(id), form, changed, "changed"),
+    }
 }

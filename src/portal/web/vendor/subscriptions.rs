@@ -5,6 +5,7 @@ use super::{
         PageError, Web,
         form::Posted,
         page::{Layout, day, moment, see_other, show},
+        usage::{self, UsageRow},
     },
     Done, SignedIn,
     audit::{EntryRow, rows_of},
@@ -31,8 +32,10 @@ use uuid::Uuid;
 
 /// Subscriptions of a page.
 const ROWS: u32 = 50;
-/// Environments and audit entries of a subscription's page.
-const BELOW: u32 = 100;
+/// Environments of a subscription's page.
+const ENVIRONMENTS: u32 = 100;
+/// Audit entries of it.
+const ENTRIES: u32 = 20;
 
 /// What is searched for.
 #[derive(Debug, Default, Deserialize)]
@@ -170,10 +173,23 @@ struct SubscriptionPage {
     facts: Vec<Fact>,
     features: Vec<(String, String)>,
     limits: Vec<(String, String)>,
+    usage: Vec<UsageRow>,
+    usage_base: &'static str,
     environments: Vec<EnvironmentRow>,
+    /// Whether they are older ones than the first.
+    are_older: bool,
+    /// From which environment on the next page goes.
+    older: Option<Uuid>,
     entries: Vec<EntryRow>,
     may_sell: bool,
     may_reveal: bool,
+}
+
+/// From which environment on.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Older {
+    #[serde(default)]
+    before: String,
 }
 
 pub(super) async fn page(
@@ -181,18 +197,23 @@ pub(super) async fn page(
     who: SignedIn,
     Path(id): Path<Uuid>,
     Query(done): Query<Done>,
+    Query(Older { before }): Query<Older>,
 ) -> Result<Response, PageError> {
-    let (sold, environments, entries) = who
+    let before = before.parse().ok();
+    let (sold, mut environments, entries, usage) = who
         .ask(&web, move |portal| {
             let of = EnvironmentFilter { subscription: Some(id), ..EnvironmentFilter::default() };
             let told = AuditFilter { subscription: Some(id), ..AuditFilter::default() };
             Ok((
                 portal.subscription(id)?,
-                portal.search_environments(&of, None, BELOW)?,
-                portal.search_audit(&told, None, 20)?,
+                portal.search_environments(&of, before, ENVIRONMENTS + 1)?,
+                portal.search_audit(&told, None, ENTRIES)?,
+                portal.usage(id)?,
             ))
         })
         .await?;
+    let more = environments.len() > ENVIRONMENTS as usize;
+    environments.truncate(ENVIRONMENTS as usize);
     let reason = match &sold.standing {
         Standing::Revoked { at, reason } => Some(format!("{reason} ({})", moment(*at))),
         _ => None,
@@ -203,11 +224,12 @@ pub(super) async fn page(
             if limit.enforcement == crate::license::Enforcement::Hard { "hard" } else { "soft" };
         (name.clone(), format!("{number} ({kind})"))
     };
+    let now = web.portal.now();
     Ok(show(&SubscriptionPage {
         layout: who.layout(&web, "", &done),
         id,
         customer: sold.customer.clone(),
-        state: state(&sold, web.portal.now()),
+        state: state(&sold, now),
         standing: sold.standing.as_str(),
         reason,
         facts: facts(&sold),
@@ -218,7 +240,11 @@ pub(super) async fn page(
             .map(|(name, v)| (name.clone(), v.to_string()))
             .collect(),
         limits: sold.terms.limits.iter().map(limit).collect(),
-        environments: environments.iter().map(EnvironmentRow::from).collect(),
+        are_older: before.is_some(),
+        older: environments.last().filter(|_| more).map(|last| last.id),
+        usage: usage::rows(&usage),
+        usage_base: "/vendor",
+        environments: environments.iter().map(|found| EnvironmentRow::of(found, now)).collect(),
         entries: rows_of(entries),
         may_sell: who.may(Right::SubscriptionsWrite),
         may_reveal: who.may(Right::ActivationCodesRead),
