@@ -23,6 +23,7 @@ mod read;
 mod replayed;
 mod routers;
 mod server;
+mod unread;
 mod usage;
 
 pub use crate::problem::{PROBLEM_MEDIA_TYPE, Problem};
@@ -37,3 +38,4 @@ pub use listener::{Connection, Listener, Peer, Resumed};
 pub(crate) use routers::tests as openapi_tests;
 pub use routers::{admin_router, health_router, openapi, read_router, usage_router};
 pub use server::{ServerOptions, serve, serve_status};
+pub use unread::{Unread, throw_away_unread};

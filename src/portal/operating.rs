@@ -24,7 +24,7 @@ use super::{
     Portal, PortalError,
     access::Right,
     domain::{Subscription, Terms},
-    store::{AuditCheck, AuditEntry},
+    store::{AuditCheck, AuditEntry, StoreError},
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -132,5 +132,29 @@ impl Portal {
     pub fn check_audit(&self, noted: Option<&str>) -> Result<AuditCheck, PortalError> {
         self.needs(Right::AuditRead)?;
         Ok(self.store().check_audit(noted)?)
+    }
+
+    /// The same for pages: on a thread of its own, because a long audit takes minutes and threads that may wait are few, and one at a
+    /// time.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] while another walk is under way, and what the store says.
+    pub(in crate::portal) async fn check_audit_apart(&self) -> Result<AuditCheck, PortalError> {
+        let busy = |_| StoreError::Busy { doing: "verify the audit" };
+        let place = self.audit_walk().try_acquire_owned().map_err(busy)?;
+        if self.store().is_inline() {
+            return self.check_audit(None);
+        }
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let portal = self.clone();
+        let walk = move || {
+            let checked = portal.check_audit(None);
+            drop(place);
+            // Whoever asked may have gone.
+            let _ = tell.send(checked);
+        };
+        let thread = std::thread::Builder::new().name("audit-walk".to_owned()).spawn(walk);
+        thread.map_err(PortalError::Runtime)?;
+        told.await.unwrap_or(Err(StoreError::Stopped.into()))
     }
 }

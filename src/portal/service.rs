@@ -20,6 +20,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// The kind of a request that could not be read.
@@ -64,6 +65,8 @@ struct Parts {
     pace: Arc<Pace>,
     metrics: Arc<Metrics>,
     hashing: Hashing,
+    /// One walk along the audit at a time.
+    audit_walk: Arc<Semaphore>,
 }
 
 impl Portal {
@@ -117,6 +120,7 @@ impl Portal {
             pace: Arc::default(),
             metrics,
             hashing: Hashing::default(),
+            audit_walk: Arc::new(Semaphore::new(1)),
         };
         Ok(Self {
             parts: Arc::new(parts),
@@ -295,6 +299,10 @@ impl Portal {
 
     pub(super) fn hashing(&self) -> &Hashing {
         &self.parts.hashing
+    }
+
+    pub(super) fn audit_walk(&self) -> Arc<Semaphore> {
+        self.parts.audit_walk.clone()
     }
 
     /// Does what blocks on a thread that may.

@@ -60,6 +60,8 @@ pub struct Undelivered {
     pub reason: String,
     /// How long the receiver asks to be left alone.
     pub retry_after: Option<Duration>,
+    /// Whether it said nothing for as long as it was waited for.
+    pub is_silent: bool,
 }
 
 /// A message, the same at every try.
@@ -146,8 +148,9 @@ impl Webhook {
             .header("webhook-signature", signature)
             .body(message.body.clone());
         let answer = request.send().await.map_err(|error| {
-            let reason = if error.is_timeout() { "no answer in time" } else { "not reached" };
-            Undelivered { reason: reason.to_owned(), retry_after: None }
+            let is_silent = error.is_timeout();
+            let reason = if is_silent { "no answer in time" } else { "not reached" };
+            Undelivered { reason: reason.to_owned(), retry_after: None, is_silent }
         })?;
         let status = answer.status();
         if status.is_success() {
@@ -158,7 +161,7 @@ impl Webhook {
         let may_ask =
             matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         let reason = format!("status {}", status.as_u16());
-        Err(Undelivered { reason, retry_after: asked.filter(|_| may_ask) })
+        Err(Undelivered { reason, retry_after: asked.filter(|_| may_ask), is_silent: false })
     }
 
     /// `v1,` and the HMAC-SHA-256 of id, time and body.

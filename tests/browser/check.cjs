@@ -7,7 +7,8 @@
 const path = require('node:path');
 const { Browser } = require('./browser.cjs');
 const { onSite } = require('./site.cjs');
-const customer = require('./customer.cjs');
+const { journeys: customer } = require('./customer.cjs');
+const servers = require('./servers.cjs');
 const vendor = require('./vendor.cjs');
 
 async function main(binaries, shots) {
@@ -16,7 +17,7 @@ async function main(binaries, shots) {
     site.keep(site.vendor.server);
     const browser = await Browser.start(path.resolve(shots));
     try {
-      for (const journey of [...Object.values(customer), ...Object.values(vendor)]) {
+      for (const journey of [...Object.values(customer), ...Object.values(servers), ...Object.values(vendor)]) {
         console.log(`browser: ${journey.name}`);
         await journey(site, browser);
       }

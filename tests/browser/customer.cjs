@@ -60,10 +60,21 @@ async function signingIn({ vendor }, browser) {
   await page.context().close();
 }
 
-/** The keyboard reaches everything, and one sees where it is. */
-async function byKeyboard({ vendor }, browser) {
-  const { activation_code: code } = sell(vendor);
-  const page = await browser.visitor({ javaScriptEnabled: true });
+/** Chooses a file by the keyboard alone, and sends it. */
+async function uploadByKeyboard(page, name, contents) {
+  await tabTo(page, 'input[type=file]');
+  const waiting = page.waitForEvent('filechooser');
+  await page.keyboard.press('Space');
+  await (await waiting).setFiles({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(contents) });
+  await tabTo(page, 'main button[type=submit]');
+  await page.keyboard.press('Enter');
+}
+
+/** The keyboard reaches everything, and one sees where it is: signing in, a file that is refused, one that is answered, the answer. */
+async function byKeyboard({ vendor, keep }, browser) {
+  const { activation_code: code } = sell(vendor, '--slots', 'production=1');
+  const page = await browser.visitor({ javaScriptEnabled: true, acceptDownloads: true });
+  const focused = () => page.evaluate(() => document.activeElement.id);
   await page.goto(vendor.url);
   await tabTo(page, 'a.skip');
   await tabTo(page, 'input[name=code]');
@@ -71,6 +82,33 @@ async function byKeyboard({ vendor }, browser) {
   await tabTo(page, 'main button[type=submit]');
   await page.keyboard.press('Enter');
   await page.waitForURL('**/subscription');
+  await tabTo(page, 'nav a[href="/requests"]');
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/requests');
+
+  await uploadByKeyboard(page, 'notes.txt', 'this is no request');
+  await says(page, 'There is a problem');
+  require_((await page.title()).startsWith('Error: '), await page.title());
+  require_((await focused()) === 'faults', `the focus is on ${await focused()}`);
+  await tabTo(page, '#faults a');
+  await page.keyboard.press('Enter');
+  require_((await focused()) === 'file', `the summary leads to ${await focused()}`);
+  await page.keyboard.press('Shift+Tab');
+  const server = new Controller(vendor, 'by-keyboard', { portal: false });
+  await server.start();
+  keep(server.daemon);
+  const request = server.ctl(code, 'request', 'activate', '--name', 'By hand', '--purpose', 'production');
+  require_(request.status === 0, request.stderr);
+  await uploadByKeyboard(page, 'request.jws', request.stdout);
+  await page.waitForURL('**/answers/*');
+  await tabTo(page, 'main a.button');
+  const waiting = page.waitForEvent('download');
+  await page.keyboard.press('Enter');
+  const answer = fs.readFileSync(await (await waiting).path(), 'utf8');
+  const file = path.join(server.folder, 'answer.jws');
+  fs.writeFileSync(file, answer);
+  server.run('license', 'install', file);
+  require_(server.status().state === 'active', JSON.stringify(server.status()));
   await page.context().close();
 }
 
@@ -147,4 +185,4 @@ async function airGapped({ vendor, keep }, browser) {
   await page.context().close();
 }
 
-module.exports = { airGapped, byKeyboard, signingIn };
+module.exports = { journeys: { airGapped, byKeyboard, signingIn }, says, sell, signIn };

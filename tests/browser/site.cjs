@@ -78,7 +78,7 @@ class Vendor {
 
 /** A controller of a customer's: the daemon and its command. */
 class Controller {
-  constructor(vendor, name, { portal }) {
+  constructor(vendor, name, { portal, hardware = name }) {
     this.binaries = vendor.binaries;
     this.folder = path.join(vendor.folder, name);
     fs.mkdirSync(path.join(this.folder, 'roots.d'), { recursive: true });
@@ -89,7 +89,7 @@ class Controller {
       `product = '${PRODUCT}'\nstate_directory = '${this.folder}/state'\nruntime_directory = '${this.folder}/run'\n` +
         `root_directories = ['${this.folder}/roots.d']\n` +
         (portal ? `[portal]\nurl = '${vendor.url}'\n` : '') +
-        `[identity]\noverride = 'asset ${name} 4711'\n`,
+        `[identity]\noverride = 'asset ${hardware} 4711'\n`,
     );
   }
 
@@ -121,6 +121,17 @@ class Controller {
   }
 }
 
+/** What `look` sees, once it is as wanted. */
+async function until(what, look, wanted) {
+  let seen;
+  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; ) {
+    seen = look();
+    if (wanted(seen)) return seen;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${what}: ${JSON.stringify(seen)}`);
+}
+
 /** A folder that is gone after `work`, and everything that was started in it. */
 async function onSite(binaries, work) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'entitled-browser-'));
@@ -140,4 +151,4 @@ async function onSite(binaries, work) {
   }
 }
 
-module.exports = { Controller, Started, Vendor, onSite, require_ };
+module.exports = { Controller, Started, Vendor, onSite, require_, until };

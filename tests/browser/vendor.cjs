@@ -37,7 +37,7 @@ async function selling({ vendor, keep }, browser) {
   await page.getByLabel('Support level').fill('gold');
   await page.getByLabel('End', { exact: true }).fill('soon');
   await page.getByRole('button', { name: 'Sell' }).click();
-  await says(page, 'Nothing was stored');
+  await says(page, 'There is a problem');
   await browser.look(page, 'vendor-new-refused');
   await page.getByLabel('End', { exact: true }).fill('2198-01-01');
   await page.getByLabel('Production', { exact: true }).fill('1');
@@ -80,7 +80,7 @@ async function selling({ vendor, keep }, browser) {
   await says(page, 'chargeback <i>');
   await browser.look(page, 'vendor-subscription-revoked');
 
-  for (const name of ['approvals', 'audit', 'keys', 'operators', 'tokens', 'webhooks']) {
+  for (const name of ['approvals', 'audit', 'keys', 'operators', 'tokens', 'webhooks', 'password']) {
     const answer = await page.goto(`${vendor.url}/vendor/${name}`);
     require_(answer.status() === 200, `${name}: ${answer.status()}`);
     await browser.look(page, `vendor-${name}`);

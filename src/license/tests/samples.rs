@@ -176,6 +176,7 @@ pub(super) fn request_claims(request: RequestKind) -> RequestClaims {
             serial_number: serial_number(),
             source: "smbios-uuid".to_owned(),
         }],
+        machine: MachineFacts { agent: "0.1.0".to_owned(), ..MachineFacts::new("bare-metal") },
         ..RequestClaims::new(request, serial_number(), environment_of, PRODUCT, made)
     };
     if request == RequestKind::Move {

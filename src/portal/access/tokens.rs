@@ -92,7 +92,12 @@ impl Portal {
         let Some(token) = found.filter(|token| token.is_good(now)) else { return Ok(None) };
         if token.last_used_at.is_none_or(|last| now.duration_since(last) >= LAST_USED) {
             let name = token.name.clone();
-            self.store().write(move |change| change.token_was_used(&name, now))?;
+            let noted = self.store().write(move |change| change.token_was_used(&name, now));
+            // Whoever may read does so on a full disk too.
+            if let Err(error) = noted {
+                let code = error.code();
+                tracing::warn!(%error, code, token = token.name, "that a token was used is not noted");
+            }
         }
         Ok(Some(token))
     }

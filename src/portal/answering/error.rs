@@ -15,7 +15,7 @@ const BROKEN: u32 = 60;
 const UNSTORED: &str = "the portal can't store anything at the moment: its operator finds the reason in its log; the same request may be sent again, a license that is held stays as it is";
 const UNSIGNED: &str = "the portal can't sign anything at the moment: its operator finds the reason in its log; the same request may be sent again, a license that is held stays as it is";
 
-/// Why a request gets no answer. Nothing has changed.
+/// Why a request gets no answer. Nothing has changed, unless that is not known; the same request gets the same answer then.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::portal) enum AnswerError {
     /// Its bytes are no text.
@@ -77,15 +77,20 @@ impl From<AnswerError> for Problem {
                 }
             }
             // What the database says is for the log, not for whoever asks.
-            AnswerError::Store(
-                StoreError::Busy { .. } | StoreError::Unavailable { .. } | StoreError::Undone,
-            ) => unavailable("the portal is busy: the same request may be sent again", BUSY),
+            AnswerError::Store(store) if is_over_soon(store) => {
+                unavailable("the portal is busy: the same request may be sent again", BUSY)
+            }
             AnswerError::Store(_) => unavailable(UNSTORED, BROKEN),
             AnswerError::Internal(_) => {
                 refused(StatusCode::INTERNAL_SERVER_ERROR, "The portal failed")
             }
         }
     }
+}
+
+/// A request that may have been answered already gets the same answer when it is sent again.
+const fn is_over_soon(error: &StoreError) -> bool {
+    error.is_passing() || matches!(error, StoreError::OutcomeUnknown { .. })
 }
 
 fn unavailable(detail: &str, seconds: u32) -> Problem {

@@ -12,6 +12,7 @@ mod releasing;
 mod repeated;
 mod retired;
 mod succession;
+mod telling;
 mod usage;
 
 pub(super) use carried::{Carrier, answer_carried};
@@ -26,7 +27,7 @@ use super::{
     domain::{CurrentDocument, Decision, Environment, Holds, Refusal, Step, Subscription, decide},
     issuing,
     pace::{self, Pace},
-    store::{AnsweredRequest, Change, Event, View},
+    store::{AnsweredRequest, Change, View},
 };
 use crate::license::{
     DocumentError, Outcome, PublicKey, RequestClaims, RequestKind, Thumbprint, Unverified,
@@ -286,7 +287,7 @@ fn conclude(
     })?;
     recognition::enroll(change, &case, request)?;
     usage::keep(change, &case, request, context)?;
-    audit(change, &case, request, step, event, context)?;
+    telling::audit(change, &case, request, step, event, context)?;
     Ok(answer)
 }
 
@@ -367,47 +368,4 @@ fn holds(environment: &Environment, held: Option<&str>) -> Holds {
         (Some(held), Some(current)) if held == current => Holds::Current,
         (Some(_), _) => Holds::Other,
     }
-}
-
-fn audit(
-    change: &Change<'_>,
-    case: &Case,
-    request: &Request,
-    step: Step,
-    outcome: Option<&'static str>,
-    context: &Context,
-) -> Result<(), AnswerError> {
-    let environment = &case.environment;
-    let chain = match step {
-        Step::Forks => Some("chain-forked"),
-        Step::Restarts => Some("chain-restarted"),
-        Step::Begins | Step::Continues | Step::Overtaken => None,
-    };
-    for event in [case.event, chain, outcome].into_iter().flatten() {
-        let mut detail = json!({
-            "request": request.claims.jti,
-            "road": context.road,
-            "serial_number": environment.serial_number,
-            "purpose": environment.purpose,
-            "sequence": environment.sequence,
-            "revision": case.subscription.revision,
-            "machine": request.claims.machine,
-        });
-        if let Some(carrier) = &context.carrier {
-            detail["carried_by"] = json!(carrier.actor);
-        }
-        let more = case.detail.as_object().filter(|_| Some(event) == case.event);
-        for (name, value) in more.into_iter().flatten() {
-            detail[name] = value.clone();
-        }
-        change.audit_event(&Event {
-            at: context.now,
-            actor: &request.actor(),
-            event,
-            subscription_id: Some(environment.subscription_id),
-            environment_id: Some(environment.id),
-            detail,
-        })?;
-    }
-    Ok(())
 }

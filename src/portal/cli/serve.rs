@@ -2,6 +2,7 @@
 
 mod log;
 mod serving;
+mod telling;
 
 use super::{operator, output::Output};
 use crate::{

@@ -7,9 +7,6 @@ use std::time::Duration;
 
 /// For the whole body: 1 MiB in half a minute is slower than a modem.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
-/// How much more is read and thrown away, so that a client that sends first and reads later sees the refusal
-/// instead of a broken connection.
-const DRAINED: usize = 8 * MAX_DOCUMENT;
 
 /// The whole body.
 ///
@@ -36,19 +33,15 @@ pub(in crate::portal) async fn read_most(body: Body, most: usize) -> Result<Vec<
 
 async fn collect(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
-    let mut found = 0;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| broken())?.into_data() else { continue };
-        found += data.len();
-        if found <= most {
-            bytes.extend_from_slice(&data);
-        } else if found > DRAINED {
-            break;
-        } else {
-            bytes = Vec::new();
+        if bytes.len() + data.len() > most {
+            // What is left is thrown away behind the answer, by the layer around all routes.
+            return Err(too_large(most));
         }
+        bytes.extend_from_slice(&data);
     }
-    if found > most { Err(too_large(most)) } else { Ok(bytes) }
+    Ok(bytes)
 }
 
 fn too_large(most: usize) -> Problem {

@@ -11,6 +11,11 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// How long the database may take to be read, for a monitor that waits.
+const LONGEST_CHECK: Duration = Duration::from_secs(5);
 
 /// Keys change seldom, and agents get a newer trust document with an answer.
 const CACHED: &str = "public, max-age=300";
@@ -64,25 +69,36 @@ pub(super) async fn livez() -> &'static str {
     path = "/readyz",
     responses(
         (status = 200, description = "they can", body = String),
-        (status = 503, description = "the database can't be read", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "the database can't be read, or a change has waited for it for more than 30 seconds", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn readyz(State(access): State<Access>) -> Result<&'static str, Problem> {
     ready(access.portal).await
 }
 
-/// Whether the database can be read.
+/// Whether the database can be read and written.
 pub(super) async fn ready(portal: Portal) -> Result<&'static str, Problem> {
-    let check = move || portal.store().read(|view| Ok::<_, PortalError>(view.check()?));
-    let checked = tokio::task::spawn_blocking(check).await;
-    match checked {
-        Ok(Ok(())) => Ok("ok\n"),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "the portal is not ready");
-            Err(not_ready())
-        }
-        Err(_) => Err(not_ready()),
+    ready_at(portal, Instant::now()).await
+}
+
+/// The same, at that time. It answers even where each thread that may wait waits for a database that says nothing.
+pub(in crate::portal) async fn ready_at(
+    portal: Portal,
+    now: Instant,
+) -> Result<&'static str, Problem> {
+    if portal.store().figures().stands_still(now) {
+        tracing::error!("the portal is not ready: the database does not finish a commit");
+        return Err(not_ready());
     }
+    let check = move || portal.store().read(|view| Ok::<_, PortalError>(view.check()?));
+    let reason = match timeout(LONGEST_CHECK, tokio::task::spawn_blocking(check)).await {
+        Ok(Ok(Ok(()))) => return Ok("ok\n"),
+        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the database was not read in time".to_owned(),
+    };
+    tracing::error!(reason, "the portal is not ready");
+    Err(not_ready())
 }
 
 fn not_ready() -> Problem {
@@ -90,7 +106,7 @@ fn not_ready() -> Problem {
         StatusCode::SERVICE_UNAVAILABLE,
         "portal-unavailable",
         "The portal is not available",
-        "the portal's database can't be read: its operator finds the reason in its log",
+        "the portal's database can't be used: its operator finds the reason in its log",
     )
     .retry_after(5)
 }

@@ -4,7 +4,7 @@
 
 pub(super) mod body;
 mod client_address;
-mod documents;
+pub(super) mod documents;
 mod monitoring;
 mod observed;
 mod requests;
@@ -21,7 +21,7 @@ use super::{
     Portal,
     web::{self, Web},
 };
-use crate::api::Problem;
+use crate::api::{Problem, Unread, throw_away_unread};
 use axum::{
     Extension, Router,
     http::{HeaderMap, Method, StatusCode, Uri},
@@ -74,6 +74,7 @@ pub(super) fn router(portal: Portal, transport: Transport) -> Router {
             web::harden(response, is_secure)
         }))
         .layer(middleware::from_fn_with_state(metrics, observed::observe))
+        .layer(middleware::from_fn_with_state(Unread::default(), throw_away_unread))
         .layer(Extension(Arc::new(transport)))
 }
 

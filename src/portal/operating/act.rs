@@ -19,7 +19,8 @@ pub struct Act<'a> {
 }
 
 impl Portal {
-    /// Does one change: all of it is durable when this returns `Ok`, none of it was done when it returns `Err`.
+    /// Does one change: all of it is durable when this returns `Ok`, none of it was done when it returns `Err`, unless that is
+    /// [`StoreError::OutcomeUnknown`](super::super::store::StoreError::OutcomeUnknown).
     ///
     /// # Errors
     /// What `work` returns, [`AccessError::Ended`](super::super::access::AccessError::Ended) where the operator or the token

@@ -113,6 +113,18 @@ impl Portal {
         Ok(self.store().read(|view| view.waiting_releases(environment))?)
     }
 
+    /// The release of an environment that its customer asked for last, however it stands.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(in crate::portal) fn last_asked_release(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<AskedRelease>, PortalError> {
+        let (subscription, id) = (environment.subscription_id, environment.id);
+        Ok(self.store().read(|view| view.last_asked_release(subscription, id))?)
+    }
+
     /// Approves a release: the environment is released.
     ///
     /// # Errors

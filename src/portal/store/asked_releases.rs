@@ -42,6 +42,23 @@ impl View<'_> {
         }
     }
 
+    /// The release of an environment that was asked for last.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn last_asked_release(
+        &self,
+        subscription: Uuid,
+        environment: Uuid,
+    ) -> Result<Option<AskedRelease>, StoreError> {
+        // By the subscription first: that is what there is an index for.
+        let sql = format!(
+            "SELECT {COLUMNS} FROM asked_releases WHERE subscription_id = ?1 AND environment_id = ?2 \
+             ORDER BY asked_at DESC, id DESC LIMIT 1"
+        );
+        self.first("read a release", &sql, values![subscription, environment], asked_release)
+    }
+
     /// How many releases of a subscription that its customer asked for after `since` were done.
     ///
     /// # Errors

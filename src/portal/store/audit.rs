@@ -9,6 +9,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+/// Named one by one: PostgreSQL refuses a prepared `SELECT *` once the table has another column.
+pub(super) const COLUMNS: &str =
+    "id, at, actor, event, subscription_id, environment_id, detail, hash";
+
 /// What is to be told. Never a secret: an Activation Code is masked.
 #[derive(Debug, Clone)]
 pub struct Event<'a> {
@@ -60,7 +64,7 @@ impl View<'_> {
     ) -> Result<Vec<AuditEntry>, StoreError> {
         let newest = |filter: &str| {
             format!(
-                "SELECT * FROM (SELECT * FROM audit {filter} ORDER BY id DESC LIMIT ?1) AS newest ORDER BY id"
+                "SELECT {COLUMNS} FROM (SELECT {COLUMNS} FROM audit {filter} ORDER BY id DESC LIMIT ?1) AS newest ORDER BY id"
             )
         };
         let doing = "read the audit";
@@ -84,10 +88,11 @@ impl View<'_> {
         before: Option<i64>,
         most: u32,
     ) -> Result<Vec<AuditEntry>, StoreError> {
-        let sql =
-            "SELECT * FROM audit WHERE subscription_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+        let sql = format!(
+            "SELECT {COLUMNS} FROM audit WHERE subscription_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+        );
         let values = values![subscription, before.unwrap_or(i64::MAX), most];
-        self.all("read the audit", sql, values, entry)
+        self.all("read the audit", &sql, values, entry)
     }
 }
 

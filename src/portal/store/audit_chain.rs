@@ -3,6 +3,7 @@
 
 use super::{
     Fault, Store, StoreError, View,
+    audit::COLUMNS,
     session::{Row, Session, Value, values},
 };
 use serde::Serialize;
@@ -12,8 +13,6 @@ use sha2::{Digest, Sha256};
 const PAGE: u32 = 1_000;
 /// What stands before the first entry.
 pub(super) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
-const COLUMNS: &str = "id, at, actor, event, subscription_id, environment_id, detail, hash";
 
 /// The columns of an entry, as they are stored.
 pub(super) struct Link<'a> {

@@ -2,15 +2,13 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-/// Why the store could not read or keep something. Nothing of the change is stored then.
+/// Why the store could not read or keep something. Nothing of the change is stored then, unless it is [`StoreError::OutcomeUnknown`].
 #[derive(Debug, Clone, thiserror::Error)]
 #[expect(missing_docs, reason = "each message names its fields")]
 pub enum StoreError {
     #[error("the database {} can't be opened ({source}): check that it is there and belongs to the user of the portal", path.display())]
     Open { path: PathBuf, source: Arc<std::io::Error> },
-    #[error(
-        "the database is in use by another program for longer than 5 seconds ({doing}): try again"
-    )]
+    #[error("the database is in use by others for too long ({doing}): try again")]
     Busy { doing: &'static str },
     #[error(
         "the database server can't be reached ({doing}: {reason}): check that PostgreSQL runs and takes connections from here; the portal connects again by itself"
@@ -18,6 +16,10 @@ pub enum StoreError {
     Unavailable { doing: &'static str, reason: String },
     #[error("the database server can't be spoken to by TLS ({reason}): {mend}")]
     Untrusted { reason: String, mend: &'static str },
+    #[error(
+        "the connection to the database server was lost while a change was being committed ({reason}), and whether it is stored is not known: look before you do it again"
+    )]
+    OutcomeUnknown { reason: String },
     #[error(
         "the URL of the database is refused: {reason}. Expected postgresql://USER[:PASSWORD]@HOST[:PORT]/DATABASE"
     )]
@@ -96,8 +98,10 @@ impl Fault {
                 error.sqlite_error_code(),
                 Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
             ),
-            // A lock that is another's, a deadlock, a snapshot that is too old, too many connections.
-            Self::Postgres { code, .. } => matches!(&**code, "55P03" | "40P01" | "40001" | "53300"),
+            // A lock that is another's, a deadlock, a snapshot that is too old, too many connections, a statement that took too long.
+            Self::Postgres { code, .. } => {
+                matches!(&**code, "55P03" | "40P01" | "40001" | "53300" | "57014")
+            }
             Self::Column { .. } | Self::Unreachable { .. } | Self::Untrusted { .. } => false,
         }
     }
@@ -117,6 +121,7 @@ impl StoreError {
             Self::Busy { .. } => "store-busy",
             Self::Unavailable { .. } => "store-unavailable",
             Self::Untrusted { .. } => "store-untrusted",
+            Self::OutcomeUnknown { .. } => "store-outcome-unknown",
             Self::Url { .. } => "store-url",
             Self::Database { .. } => "store-failed",
             Self::Newer { .. } => "store-newer",
@@ -129,6 +134,19 @@ impl StoreError {
             Self::Undone => "store-undone",
             Self::Failed => "store-change-failed",
             Self::Stopped => "store-stopped",
+        }
+    }
+
+    /// Whether the same may be asked again in a moment: nothing was done, and nothing is broken here.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Unavailable { .. } | Self::Undone)
+    }
+
+    /// The same of a commit, which a server that is lost meanwhile may have done.
+    pub(super) fn of_commit(self) -> Self {
+        match self {
+            Self::Unavailable { reason, .. } => Self::OutcomeUnknown { reason },
+            told => told,
         }
     }
 

@@ -14,6 +14,7 @@ mod environments;
 mod error;
 mod evidence;
 mod figures;
+mod folding;
 mod migrating;
 mod operators;
 mod postgres;
@@ -49,7 +50,7 @@ pub use succession::RetiredKey;
 pub use tokens::KeptAnswer;
 pub use trials::StartedTrial;
 pub use usage::UsageOf;
-pub use webhooks::{MessageCounts, StoredMessage, StoredWebhook};
+pub use webhooks::{DueWebhook, MessageCounts, StoredMessage, StoredWebhook};
 pub use writer::WriterKind;
 
 use session::{Database, Row, Session, Value};
@@ -243,7 +244,8 @@ impl Store {
         Ok(session)
     }
 
-    /// Does one change: all of it is durable when this returns `Ok`, none of it was done when it returns `Err`.
+    /// Does one change: all of it is durable when this returns `Ok`, none of it was done when it returns `Err`, unless that is
+    /// [`StoreError::OutcomeUnknown`].
     ///
     /// # Errors
     /// What `work` returns, and what the database says.

@@ -30,6 +30,8 @@ const KEPT_STATEMENTS: usize = 128;
 const SETTINGS: &str = "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'; \
      SET client_min_messages = 'warning'; SET TimeZone = 'UTC'; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+/// A statement that takes longer keeps a thread from all others. Not while tables are brought up to date.
+const LONGEST_STATEMENT: &str = "SET statement_timeout = '60s'";
 
 impl Database for Server {
     fn connect(&self) -> Result<Box<dyn Session>, StoreError> {
@@ -43,6 +45,7 @@ impl Database for Server {
         };
         session.run(SETTINGS).map_err(StoreError::during("configure"))?;
         migrate(&session)?;
+        session.run(LONGEST_STATEMENT).map_err(StoreError::during("configure"))?;
         Ok(Box::new(session))
     }
 }

@@ -3,7 +3,7 @@
 //! A step is written once, in the SQL that both databases take but for the names of types (`INTEGER`, `TEXT`, `BLOB`, `STRICT`); where
 //! that is not enough it is written for each. Steps are never changed once released.
 
-use super::{StoreError, audit_chain, session::Session};
+use super::{StoreError, audit_chain, folding, session::Session};
 use std::borrow::Cow;
 
 /// What is done beside SQL, in the same transaction.
@@ -27,6 +27,7 @@ pub(super) const STEPS: &[Step] = &[
     Step::both(include_str!("schema/0005.sql")),
     Step::both(include_str!("schema/0006.sql")),
     Step::both(include_str!("schema/0007.sql")),
+    Step::both(include_str!("schema/0008.sql")).then(folding::fold_all),
 ];
 
 impl Step {

@@ -2,8 +2,9 @@
 
 use super::{
     AuditEntry, StoreError, View,
-    audit::entry,
+    audit::{self, entry},
     environments,
+    folding::folded,
     session::{Value, integer},
     subscriptions,
 };
@@ -19,7 +20,7 @@ use uuid::Uuid;
 pub struct SubscriptionFilter {
     /// That have this in the customer's name, in whatever case.
     pub customer: Option<String>,
-    /// Of this edition.
+    /// Of this edition, in whatever case of its ASCII letters.
     pub edition: Option<String>,
     /// Of this standing: `active`, `suspended` or `revoked`.
     pub standing: Option<String>,
@@ -91,22 +92,20 @@ impl View<'_> {
         before: Option<Uuid>,
         most: u32,
     ) -> Result<Vec<Subscription>, StoreError> {
-        let customer =
-            filter.customer.as_ref().map(|name| format!("%{}%", literal(&name.to_lowercase())));
+        let customer = filter.customer.as_ref().map(|name| format!("%{}%", literal(&folded(name))));
         // The edition is the first member of the terms, as they are written.
         let edition = filter.edition.as_ref().map(|name| {
             let name = serde_json::Value::from(name.as_str()).to_string();
-            format!("{{\"edition\":{},%", literal(&name))
+            format!("{{\"edition\":{name},").to_ascii_lowercase()
         });
-        let standing =
-            filter.standing.as_ref().map(|word| format!("{{\"status\":\"{}\"%", literal(word)));
+        let standing = filter.standing.as_ref().map(|word| format!("{{\"status\":\"{word}\""));
         let with_serial = "EXISTS (SELECT 1 FROM environments \
                            WHERE environments.subscription_id = subscriptions.id AND environments.serial_number = ?)";
         let mut conditions = Conditions::default()
             .with("id < ?", before)
-            .with("lower(customer) LIKE ? ESCAPE '\\'", customer)
-            .with("terms LIKE ? ESCAPE '\\'", edition)
-            .with("standing LIKE ? ESCAPE '\\'", standing)
+            .with("customer_folded LIKE ? ESCAPE '\\'", customer)
+            .with("lower(substr(terms, 1, length(?))) = ?", edition)
+            .with("substr(standing, 1, length(?)) = ?", standing)
             .with("activation_id = ?", filter.activation.map(|id| id.to_string()))
             .with(with_serial, filter.serial_number.map(|serial| serial.to_string()));
         let from = format!("SELECT {} FROM subscriptions", subscriptions::COLUMNS);
@@ -149,7 +148,7 @@ impl View<'_> {
             .with("subscription_id = ?", filter.subscription)
             .with("event = ?", filter.event.as_deref())
             .with("actor = ?", filter.actor.as_deref());
-        let sql = conditions.newest("SELECT * FROM audit", most);
+        let sql = conditions.newest(&format!("SELECT {} FROM audit", audit::COLUMNS), most);
         self.all("search the audit", &sql, &conditions.values, entry)
     }
 }

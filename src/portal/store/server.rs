@@ -22,8 +22,16 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long what was sent may stay unacknowledged: a server that is gone without a word is not waited for.
+/// How long what was sent may stay unacknowledged: a server that is gone without a word is not waited for. One whose machine acknowledges
+/// and that answers nothing is found out by `/readyz`.
 const SILENCE: Duration = Duration::from_secs(15);
+/// After so long without a word its machine is asked whether it is there: an answer that is waited for has nothing unacknowledged.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// Questions without an answer after which the connection is lost.
+const KEEPALIVE_RETRIES: u32 = 3;
+/// What the driver waits before the first of them, unless told: two hours.
+const DRIVERS_IDLE: Duration = Duration::from_hours(2);
 /// Where systems keep the certificates that they believe.
 const SYSTEM_ROOTS: [&str; 2] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
@@ -76,9 +84,7 @@ impl Server {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
-        if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(SILENCE);
-        }
+        notice_silence(&mut config);
         if config.get_application_name().is_none() {
             config.application_name("entitle-portal");
         }
@@ -103,6 +109,22 @@ impl Server {
         }
         let (client, connection) = self.config.connect(NoTls).await?;
         Ok((client, Box::pin(connection)))
+    }
+}
+
+/// Finds out that the server's machine, or the way to it, is gone, unless the URL says how.
+fn notice_silence(config: &mut Config) {
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENCE);
+    }
+    if config.get_keepalives_idle() == DRIVERS_IDLE {
+        config.keepalives_idle(KEEPALIVE_IDLE);
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(KEEPALIVE_INTERVAL);
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(KEEPALIVE_RETRIES);
     }
 }
 
@@ -170,14 +192,12 @@ pub(super) fn untrusted(error: &tokio_postgres::Error) -> Option<Fault> {
 }
 
 fn name(config: &Config) -> String {
-    let hosts: Vec<String> = config
-        .get_hosts()
-        .iter()
-        .map(|host| match host {
-            Host::Tcp(name) => name.clone(),
-            Host::Unix(path) => path.display().to_string(),
-        })
-        .collect();
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    });
+    let addresses = config.get_hostaddrs().iter().map(ToString::to_string);
+    let hosts: Vec<String> = hosts.chain(addresses).collect();
     let ports: Vec<String> = config.get_ports().iter().map(ToString::to_string).collect();
     let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
     format!("PostgreSQL {} port {} database {database}", hosts.join(","), ports.join(","))
@@ -206,4 +226,52 @@ fn connector(roots: Option<&Path>) -> Result<MakeRustlsConnect, StoreError> {
         .with_root_certificates(store)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_whose_machine_is_gone_is_not_waited_for() {
+        let config = |url: &str| Server::parse(url).unwrap().config;
+        let own = config("postgresql://portal@127.0.0.1/licenses");
+        assert!(own.get_keepalives());
+        assert_eq!(own.get_keepalives_idle(), Duration::from_secs(15));
+        assert_eq!(own.get_keepalives_interval(), Some(Duration::from_secs(5)));
+        assert_eq!(own.get_keepalives_retries(), Some(3));
+        assert_eq!(own.get_tcp_user_timeout(), Some(&Duration::from_secs(15)));
+        let told = config(
+            "postgresql://portal@127.0.0.1/licenses?keepalives_idle=60&keepalives_retries=9",
+        );
+        assert_eq!(told.get_keepalives_idle(), Duration::from_mins(1));
+        assert_eq!(told.get_keepalives_retries(), Some(9));
+    }
+
+    #[test]
+    fn tls_is_asked_for_by_the_address_that_is_connected_to() {
+        let needs_tls = |url: &str| match Server::parse(url) {
+            Ok(server) => server.config.get_ssl_mode() == SslMode::Require,
+            // A machine without certificates of its own.
+            Err(error) => error.code() == "store-open",
+        };
+        for here in [
+            "postgresql://portal@localhost/db",
+            "postgresql://portal@localhost/db?hostaddr=127.0.0.1",
+            "postgresql://portal@db.example/db?hostaddr=10.0.0.5&sslmode=disable",
+        ] {
+            assert!(!needs_tls(here), "{here}");
+        }
+        for elsewhere in [
+            "postgresql://portal@db.example/db",
+            "postgresql://portal@localhost/db?hostaddr=10.0.0.5",
+            "postgresql://portal@localhost/db?hostaddr=2001:db8::5",
+            "postgresql://portal@%2Frun%2Fpostgresql/db?hostaddr=10.0.0.5",
+            "postgresql:///db?hostaddr=10.0.0.5",
+        ] {
+            assert!(needs_tls(elsewhere), "{elsewhere}");
+        }
+        let shown = Server::parse("postgresql://portal@localhost/db?hostaddr=127.0.0.1").unwrap();
+        assert!(shown.to_string().contains("127.0.0.1"), "{shown}");
+    }
 }

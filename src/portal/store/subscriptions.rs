@@ -2,6 +2,7 @@
 
 use super::{
     Change, Fault, StoreError, View,
+    folding::folded,
     session::{Row, integer, to_json, values},
 };
 use crate::{
@@ -55,7 +56,7 @@ impl Change<'_> {
     /// What the database says.
     pub fn add_subscription(&self, new: &Subscription) -> Result<(), StoreError> {
         let sql = "INSERT INTO subscriptions (id, activation_id, activation_code, customer, terms, \
-                   standing, revision, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                   standing, revision, created_at, customer_folded) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let values = values![
             new.id,
             new.activation_code.id().to_string(),
@@ -65,6 +66,7 @@ impl Change<'_> {
             to_json(&new.standing)?,
             integer(new.revision.0),
             new.created_at,
+            folded(&new.customer),
         ];
         self.execute("add a subscription", sql, values).map(drop)
     }
@@ -75,13 +77,14 @@ impl Change<'_> {
     /// What the database says.
     pub fn update_subscription(&self, changed: &Subscription) -> Result<(), StoreError> {
         let sql = "UPDATE subscriptions SET customer = ?2, terms = ?3, standing = ?4, \
-                   revision = ?5 WHERE id = ?1";
+                   revision = ?5, customer_folded = ?6 WHERE id = ?1";
         let values = values![
             changed.id,
             &changed.customer,
             to_json(&changed.terms)?,
             to_json(&changed.standing)?,
             integer(changed.revision.0),
+            folded(&changed.customer),
         ];
         self.execute("change a subscription", sql, values).map(drop)
     }

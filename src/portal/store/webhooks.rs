@@ -10,6 +10,15 @@ use std::fmt;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+/// Why the last message that was tried in vain was not taken: of those that wait and those that were given up, the one that was due last.
+const LAST_ERROR: &str = "SELECT last_error FROM (\
+     SELECT last_error, due_at FROM (SELECT last_error, due_at FROM webhook_messages \
+       WHERE webhook_id = ?1 AND dead_at IS NULL AND last_error IS NOT NULL ORDER BY due_at DESC LIMIT 1) AS waiting \
+     UNION ALL \
+     SELECT last_error, due_at FROM (SELECT last_error, due_at FROM webhook_messages \
+       WHERE webhook_id = ?1 AND dead_at IS NOT NULL AND last_error IS NOT NULL ORDER BY dead_at DESC LIMIT 1) AS dead\
+     ) AS tried ORDER BY due_at DESC LIMIT 1";
+
 /// A receiver of the vendor's.
 #[derive(Clone)]
 pub struct StoredWebhook {
@@ -56,6 +65,15 @@ pub struct StoredMessage {
     pub tries: u32,
 }
 
+/// A webhook that has something to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueWebhook {
+    /// Its id.
+    pub id: Uuid,
+    /// How many tries in a row its receiver has let run into their time limit.
+    pub silent_tries: u32,
+}
+
 /// How the messages of a webhook stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MessageCounts {
@@ -100,10 +118,8 @@ impl View<'_> {
         };
         let count =
             |what: &str| self.first(doing, &sql(what), values![webhook], |row| row.count("found"));
-        let sql = "SELECT last_error FROM webhook_messages \
-                   WHERE webhook_id = ?1 AND last_error IS NOT NULL ORDER BY due_at DESC LIMIT 1";
-        let last_error =
-            self.first(doing, sql, values![webhook], |row| row.optional_string("last_error"))?;
+        let last_error = self
+            .first(doing, LAST_ERROR, values![webhook], |row| row.optional_string("last_error"))?;
         Ok(MessageCounts {
             waiting: count("NULL")?.unwrap_or(0),
             dead: count("NOT NULL")?.unwrap_or(0),
@@ -111,14 +127,27 @@ impl View<'_> {
         })
     }
 
-    /// Whether a message is due that nobody is delivering.
+    /// The webhooks with a message that is due and that nobody is delivering, but for those that are paused.
     ///
     /// # Errors
     /// What the database says.
-    pub fn has_due_message(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let sql = "SELECT id FROM webhook_messages WHERE dead_at IS NULL AND due_at <= ?1 \
-                   AND (claimed_until IS NULL OR claimed_until <= ?1) LIMIT 1";
-        Ok(self.first("look for messages", sql, values![now], |_| Ok(()))?.is_some())
+    pub fn due_webhooks(&self, now: Timestamp) -> Result<Vec<DueWebhook>, StoreError> {
+        let sql = "SELECT id, silent_tries FROM webhooks WHERE (paused_until IS NULL OR paused_until <= ?1) \
+                   AND EXISTS (SELECT 1 FROM webhook_messages WHERE webhook_id = webhooks.id AND dead_at IS NULL \
+                   AND due_at <= ?1 AND (claimed_until IS NULL OR claimed_until <= ?1)) ORDER BY created_at, id";
+        self.all("look for messages", sql, values![now], |row| {
+            Ok(DueWebhook { id: row.parsed("id")?, silent_tries: row.count("silent_tries")? })
+        })
+    }
+
+    /// Whether there is a message that was given up before `then`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn has_given_up_before(&self, then: Timestamp) -> Result<bool, StoreError> {
+        let sql = "SELECT id FROM webhooks WHERE EXISTS (SELECT 1 FROM webhook_messages \
+                   WHERE webhook_id = webhooks.id AND dead_at < ?1) LIMIT 1";
+        Ok(self.first("look for messages", sql, values![then], |_| Ok(()))?.is_some())
     }
 }
 
@@ -141,7 +170,8 @@ impl Change<'_> {
     /// What the database says.
     pub fn remove_webhook(&self, id: Uuid) -> Result<(), StoreError> {
         for sql in [
-            "DELETE FROM webhook_messages WHERE webhook_id = ?1",
+            "DELETE FROM webhook_messages WHERE webhook_id = ?1 AND dead_at IS NULL",
+            "DELETE FROM webhook_messages WHERE webhook_id = ?1 AND dead_at IS NOT NULL",
             "DELETE FROM webhooks WHERE id = ?1",
         ] {
             self.execute("remove a webhook", sql, values![id])?;
@@ -186,12 +216,13 @@ impl Change<'_> {
         self.execute("queue a message", sql, values).map(drop)
     }
 
-    /// Takes messages that are due, the oldest first, for `by` to deliver until `until`; then they are anybody's again.
+    /// Takes messages of a webhook that are due, the oldest first, for `by` to deliver until `until`; then they are anybody's again.
     ///
     /// # Errors
     /// What the database says.
     pub fn claim_messages(
         &self,
+        webhook: Uuid,
         by: &str,
         now: Timestamp,
         until: Timestamp,
@@ -199,9 +230,9 @@ impl Change<'_> {
     ) -> Result<Vec<StoredMessage>, StoreError> {
         let doing = "claim messages";
         let sql = "SELECT id, webhook_id, body, created_at, tries FROM webhook_messages \
-                   WHERE dead_at IS NULL AND due_at <= ?1 \
-                   AND (claimed_until IS NULL OR claimed_until <= ?1) ORDER BY due_at, created_at, id LIMIT ?2";
-        let found = self.all(doing, sql, values![now, most], message)?;
+                   WHERE webhook_id = ?1 AND dead_at IS NULL AND due_at <= ?2 \
+                   AND (claimed_until IS NULL OR claimed_until <= ?2) ORDER BY due_at, created_at, id LIMIT ?3";
+        let found = self.all(doing, sql, values![webhook, now, most], message)?;
         let sql = "UPDATE webhook_messages SET claimed_by = ?2, claimed_until = ?3 WHERE id = ?1";
         for message in &found {
             self.execute(doing, sql, values![&message.id, by, until])?;
@@ -235,6 +266,65 @@ impl Change<'_> {
                    claimed_by = NULL, claimed_until = NULL WHERE id = ?1 AND claimed_by = ?2";
         let values = values![id, by, reason, due_at, dead_at];
         self.execute("note a message", sql, values).map(drop)
+    }
+
+    /// Leaves a webhook alone until `until`, after so many tries in a row that its receiver let run into their time limit. What `by` has claimed and
+    /// not tried is anybody's then.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn pause_webhook(
+        &self,
+        id: Uuid,
+        by: &str,
+        silent_tries: u32,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let doing = "pause a webhook";
+        let sql = "UPDATE webhooks SET paused_until = ?2, silent_tries = ?3 WHERE id = ?1";
+        self.execute(doing, sql, values![id, until, silent_tries])?;
+        let sql = "UPDATE webhook_messages SET claimed_by = NULL, claimed_until = NULL \
+                   WHERE webhook_id = ?1 AND dead_at IS NULL AND claimed_by = ?2";
+        self.execute(doing, sql, values![id, by]).map(drop)
+    }
+
+    /// Goes on with a webhook that was paused.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn resume_webhook(&self, id: Uuid) -> Result<(), StoreError> {
+        let sql = "UPDATE webhooks SET paused_until = NULL, silent_tries = 0 WHERE id = ?1";
+        self.execute("go on with a webhook", sql, values![id]).map(drop)
+    }
+
+    /// Gives up what has waited for a webhook since before `then`, whether or not it was tried.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn give_up_older(
+        &self,
+        webhook: Uuid,
+        then: Timestamp,
+        now: Timestamp,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE webhook_messages SET dead_at = ?3, last_error = COALESCE(last_error, ?4), \
+                   claimed_by = NULL, claimed_until = NULL \
+                   WHERE webhook_id = ?1 AND dead_at IS NULL AND created_at <= ?2";
+        self.execute("give up messages", sql, values![webhook, then, now, reason]).map(drop)
+    }
+
+    /// Forgets the messages that were given up before `then`: how many.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn forget_given_up(&self, then: Timestamp) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM webhook_messages WHERE webhook_id = ?1 AND dead_at < ?2";
+        let mut forgotten = 0;
+        for webhook in self.webhooks()? {
+            forgotten += self.execute("forget messages", sql, values![webhook.id, then])?;
+        }
+        Ok(forgotten)
     }
 }
 

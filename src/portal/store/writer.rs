@@ -193,6 +193,7 @@ fn run(connection: &mut Connection, jobs: &mpsc::Receiver<Box<dyn Job>>) {
 impl Connection {
     fn commit_together(&mut self, batch: Vec<Box<dyn Job>>) {
         let figures = self.figures.clone();
+        let _under_way = figures.under_way();
         match self.begun() {
             Ok(session) => commit_together(session, batch, &figures),
             Err(error) => {
@@ -236,6 +237,7 @@ fn commit_together(session: &dyn Session, batch: Vec<Box<dyn Job>>, figures: &Fi
             settle(done, Ok(()));
         }
         Err(error) => {
+            let error = error.of_commit();
             abandon(session);
             figures.failures.inc();
             tracing::error!(%error, "a batch of changes could not be stored");

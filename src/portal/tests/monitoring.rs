@@ -1,14 +1,19 @@
 //! What monitors and the log see of requests.
 
 use super::stage::{Agent, Stage};
-use crate::license::{MEDIA_TYPE, Purpose, sign_request};
+use crate::{
+    license::{MEDIA_TYPE, Purpose, sign_request},
+    portal::{http::documents::ready_at, store::StoreError},
+};
 use axum::{
     Router,
     body::Body,
     http::{Request, header},
 };
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
+use std::time::{Duration, Instant};
 use tower::ServiceExt;
 
 async fn ask(router: &Router, request: Request<Body>) -> (u16, String) {
@@ -90,4 +95,50 @@ async fn what_is_stored_is_counted_every_fifteen_seconds_at_most() {
     stage.later(SignedDuration::from_secs(1));
     shows("subscriptions{standing=\"active\"} 0").await;
     shows("subscriptions{standing=\"revoked\"} 1").await;
+}
+
+/// The writer is held within a change, as it is by a database that takes a commit and does not answer.
+#[tokio::test]
+async fn a_portal_whose_changes_stand_still_is_not_ready() {
+    let stage = Stage::new();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (begun, held) = tokio::sync::oneshot::channel();
+    let portal = stage.portal.clone();
+    let change = tokio::spawn(async move {
+        let held = portal.store().write_later(move |_| {
+            let _ = begun.send(());
+            let _ = gate.recv();
+            Ok::<_, StoreError>(())
+        });
+        held.await
+    });
+    held.await.unwrap();
+    let begun = stage.portal.store().figures().begun_at().unwrap();
+    let ready = async |seconds| {
+        let told = ready_at(stage.portal.clone(), begun + Duration::from_secs(seconds)).await;
+        told.map_err(|problem| (problem.status, problem.retry_after))
+    };
+    assert_eq!(ready(30).await, Ok("ok\n"));
+    assert_eq!(ready(31).await, Err((503, Some(5))));
+    drop(open);
+    change.await.unwrap().unwrap();
+}
+
+/// Each thread that may wait does so, as by a database that takes a question and does not answer.
+#[test]
+fn whether_it_is_ready_is_told_by_a_portal_whose_threads_all_wait() {
+    let stage = Stage::new();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).max_blocking_threads(1).build().unwrap();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let waiting = runtime.spawn_blocking(move || gate.recv());
+    let told = runtime.block_on(async {
+        let mut ready = Box::pin(ready_at(stage.portal.clone(), Instant::now()));
+        assert!((&mut ready).now_or_never().is_none());
+        tokio::time::advance(Duration::from_secs(6)).await;
+        ready.await
+    });
+    assert_eq!(told.unwrap_err().status, 503);
+    drop(open);
+    assert!(runtime.block_on(waiting).unwrap().is_err());
 }

@@ -102,6 +102,16 @@ impl Stage {
         Ok(open_answer(&answer, PRODUCT, &self.roots(), None).unwrap())
     }
 
+    /// Lets the database refuse to change rows of that table, as a full disk does.
+    pub(in crate::portal) fn refuse_changes_of(&self, table: &str) {
+        let connection = rusqlite::Connection::open(self.path("portal.db")).unwrap();
+        let refuse = format!(
+            "CREATE TRIGGER full_{table} BEFORE UPDATE ON {table} BEGIN \
+             SELECT RAISE(ABORT, 'database or disk is full'); END"
+        );
+        connection.execute_batch(&refuse).unwrap();
+    }
+
     pub(in crate::portal) fn events(&self) -> Vec<String> {
         self.portal.audit(None, 1_000).unwrap().into_iter().map(|entry| entry.event).collect()
     }

@@ -10,23 +10,48 @@ use serde_json::Value;
 use sha2::Sha256;
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU16, Ordering},
+    atomic::{AtomicU16, AtomicUsize, Ordering},
 };
+use tokio::sync::Notify;
 
-/// A receiver that answers with a status that the test sets, and keeps what it was told.
+/// A receiver that answers with a status that the test sets, or not at all, and keeps what it was told.
 struct Receiver {
     url: String,
     status: Arc<AtomicU16>,
     told: Arc<Mutex<Vec<(HeaderMap, String)>>>,
+    /// Those that waited in vain for an answer.
+    left: Arc<AtomicUsize>,
+    /// That it was told something.
+    heard: Arc<Notify>,
+}
+
+/// In place of a status: it says nothing.
+const SILENT: u16 = 0;
+
+/// Counts a question whose asker has gone.
+struct Left(Arc<AtomicUsize>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl Receiver {
     async fn new() -> Self {
         let (status, told) = (Arc::new(AtomicU16::new(204)), Arc::<Mutex<Vec<_>>>::default());
-        let (answers, kept) = (status.clone(), told.clone());
+        let (left, heard) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
+        let (answers, kept, gone, hears) =
+            (status.clone(), told.clone(), left.clone(), heard.clone());
         let take = move |headers: HeaderMap, body: String| async move {
             kept.lock().unwrap().push((headers, body));
-            axum::http::StatusCode::from_u16(answers.load(Ordering::SeqCst)).unwrap()
+            hears.notify_one();
+            let status = answers.load(Ordering::SeqCst);
+            if status == SILENT {
+                let _left = Left(gone);
+                return std::future::pending().await;
+            }
+            axum::http::StatusCode::from_u16(status).unwrap()
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook?key=secret", listener.local_addr().unwrap());
@@ -41,7 +66,7 @@ impl Receiver {
                 tokio::spawn(connection);
             }
         });
-        Self { url, status, told }
+        Self { url, status, told, left, heard }
     }
 
     fn answers(&self, status: u16) {
@@ -137,6 +162,7 @@ async fn what_nobody_took_is_told_again_and_given_up_after_three_days() {
     assert_eq!((standing().waiting, standing().dead), (0, 1));
     stage.days_later(3);
     assert_eq!(deliver(&stage, "one").await, 0);
+    assert_eq!(standing().dead, 1);
     receiver.told();
 
     // Later ones are delivered all the same.
@@ -145,9 +171,68 @@ async fn what_nobody_took_is_told_again_and_given_up_after_three_days() {
     assert_eq!(deliver(&stage, "one").await, 1);
     assert_eq!(receiver.events(), ["webhook-test"]);
     assert_eq!((standing().waiting, standing().dead), (0, 1));
+    stage.days_later(28);
+    assert_eq!(deliver(&stage, "one").await, 0);
+    assert_eq!(standing().dead, 0, "nobody looks why after a month");
     stage.portal.remove_webhook(added.id).unwrap();
     assert!(stage.portal.webhooks().unwrap().is_empty());
     assert_eq!(stage.portal.remove_webhook(added.id).unwrap_err().code(), "no-webhook");
+}
+
+#[tokio::test]
+async fn a_receiver_that_says_nothing_keeps_no_other_waiting() {
+    let stage = Stage::new();
+    let (silent, other) = (Receiver::new().await, Receiver::new().await);
+    silent.answers(SILENT);
+    let (added, _) = stage.portal.add_webhook(&silent.url, &[]).unwrap();
+    for _ in 0..40 {
+        stage.portal.test_webhook(added.id).unwrap();
+    }
+    stage.later(SignedDuration::from_secs(1));
+    stage.portal.add_webhook(&other.url, &names(&["subscription-*"])).unwrap();
+    stage.sell();
+    let portal = stage.portal.clone();
+    let telling = tokio::spawn(async move { portal.deliver_webhooks().await });
+    other.heard.notified().await;
+    assert_eq!(other.events(), ["subscription-created"]);
+    // However slow this machine is: most of what is older has not been tried.
+    let tried = silent.left.load(Ordering::SeqCst);
+    assert!(tried <= 8, "{tried} messages came before");
+    telling.abort();
+}
+
+/// The time of what is waited for passes as soon as nothing else happens.
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_says_nothing_is_left_alone_ever_longer() {
+    let stage = Stage::new();
+    let receiver = Receiver::new().await;
+    receiver.answers(SILENT);
+    let (added, _) = stage.portal.add_webhook(&receiver.url, &names(&["no-such-event"])).unwrap();
+    let queue = |number| (0..number).for_each(|_| stage.portal.test_webhook(added.id).unwrap());
+    let standing = || stage.portal.webhooks().unwrap().remove(0).messages;
+    queue(9);
+    assert_eq!(deliver(&stage, "one").await, 4, "those that were on their way together");
+    assert_eq!(standing().waiting, 9);
+    assert_eq!(standing().last_error.as_deref(), Some("no answer in time"));
+    assert_eq!(deliver(&stage, "one").await, 0);
+    stage.later(SignedDuration::from_secs(11));
+    assert_eq!(deliver(&stage, "one").await, 1, "one is enough to find out");
+    stage.later(SignedDuration::from_secs(9));
+    assert_eq!(deliver(&stage, "one").await, 0, "longer than before");
+    // It answers again.
+    receiver.answers(200);
+    tokio::time::resume();
+    stage.later(SignedDuration::from_secs(12));
+    assert_eq!(deliver(&stage, "one").await, 1);
+    assert_eq!(deliver(&stage, "one").await, 8, "all at once, as before");
+    assert_eq!(standing().waiting, 0);
+    // What grows too old meanwhile is given up, tried or not.
+    receiver.answers(SILENT);
+    tokio::time::pause();
+    queue(5);
+    stage.days_later(3);
+    assert_eq!(deliver(&stage, "one").await, 4);
+    assert_eq!((standing().waiting, standing().dead), (0, 5));
 }
 
 #[tokio::test]
@@ -158,8 +243,9 @@ async fn what_one_process_has_claimed_is_anybodys_when_the_claim_has_ended() {
     stage.sell();
     let now = stage.portal.now();
     let until = now + SignedDuration::from_mins(2);
+    let id = stage.portal.webhooks().unwrap()[0].id;
     let claimed =
-        stage.portal.store().write(move |change| change.claim_messages("gone", now, until, 9));
+        stage.portal.store().write(move |change| change.claim_messages(id, "gone", now, until, 9));
     let claimed: Vec<_> = claimed.unwrap();
     assert_eq!(claimed.len(), 1);
     assert_eq!(deliver(&stage, "other").await, 0, "it is claimed");

@@ -1,7 +1,10 @@
 //! What a form sends: from the portal's own page only, and with the token that the page was given.
 
 use super::{PageError, Web, session};
-use crate::portal::http::{ClientAddress, body};
+use crate::{
+    api::Problem,
+    portal::http::{ClientAddress, body},
+};
 use axum::{
     body::Body,
     extract::{Form, FromRequest, FromRequestParts, Multipart, Request},
@@ -140,12 +143,12 @@ impl<W: Owner + Send, T: DeserializeOwned> FromRequest<Web> for Typed<W, T> {
     }
 }
 
-/// A form with one file, as its text.
+/// A form with one file.
 pub(in crate::portal) struct Uploaded<W> {
     /// Who sent it.
     pub(in crate::portal) who: W,
-    /// The file's text; nothing where no file was chosen.
-    pub(in crate::portal) text: Option<String>,
+    /// The file's text, or why it is not taken.
+    pub(in crate::portal) file: Result<String, PageError>,
 }
 
 impl<W: Owner + Send> FromRequest<Web> for Uploaded<W> {
@@ -154,7 +157,11 @@ impl<W: Owner + Send> FromRequest<Web> for Uploaded<W> {
     async fn from_request(request: Request, web: &Web) -> Result<Self, PageError> {
         let (who, parts, body) = sender::<W>(request, web).await?;
         let _place = web.place()?;
-        let bytes = body::read_most(body, MOST_UPLOAD).await.map_err(|_| PageError::upload())?;
+        let bytes = match body::read_most(body, MOST_UPLOAD).await {
+            Ok(bytes) => bytes,
+            // Its token is somewhere in what was not kept; all that comes of it is the form.
+            Err(problem) => return Ok(Self { who, file: Err(not_read(problem)) }),
+        };
         let request = Request::from_parts(parts, Body::from(bytes));
         let mut fields = Multipart::from_request(request, &()).await.map_err(|_| malformed())?;
         let (mut token, mut file) = (String::new(), Vec::new());
@@ -166,8 +173,37 @@ impl<W: Owner + Send> FromRequest<Web> for Uploaded<W> {
             }
         }
         check_token(&who, &token)?;
-        let text = String::from_utf8(file).map_err(|_| PageError::upload())?;
-        Ok(Self { who, text: Some(text).filter(|text| !text.trim().is_empty()) })
+        Ok(Self { who, file: as_text(file) })
+    }
+}
+
+fn not_read(problem: Problem) -> PageError {
+    if problem.status != StatusCode::PAYLOAD_TOO_LARGE.as_u16() {
+        return problem.into();
+    }
+    PageError::refused(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "upload-too-large",
+        "The file is too large",
+        "It has more than 1 MiB, so it is not what the command on the server wrote. Choose that file, as it is.",
+    )
+}
+
+fn as_text(file: Vec<u8>) -> Result<String, PageError> {
+    let refused =
+        |code, title, text| Err(PageError::refused(StatusCode::BAD_REQUEST, code, title, text));
+    match String::from_utf8(file) {
+        Ok(text) if text.trim().is_empty() => refused(
+            "upload-empty",
+            "No file was chosen, or it is empty",
+            "Choose the file that the command on the server wrote.",
+        ),
+        Ok(text) => Ok(text),
+        Err(_) => refused(
+            "upload-no-text",
+            "The file is no text",
+            "It is not what the command on the server wrote. Choose that file, as it is.",
+        ),
     }
 }
 

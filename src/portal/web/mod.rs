@@ -1,11 +1,13 @@
 //! The pages: what a customer and a vendor open in a browser. Rendered here, without any script.
 //!
-//! `session` knows who is signed in, `form` takes what a form sends, `headers` says what a browser may do with a page, `page` lays
-//! it out, `target` leads from where a form is sent to the page that has it, `refused` makes a page of each refusal. Customers' pages are in `customer`. `http` calls this; this calls
+//! `session` knows who is signed in, `address` what a page's address names, `form` takes what a form sends, `headers` says what a browser may do with a page, `page` lays
+//! it out, `target` leads from where a form is sent to the page that has it, `faults` gives a form back with what is wrong, `refused` makes a page of each other refusal. Customers' pages are in `customer`. `http` calls this; this calls
 //! `operating` through [`Portal`], `store` for sessions, and `http` for bodies and addresses.
 
+pub(in crate::portal) mod address;
 mod assets;
 mod customer;
+mod faults;
 pub(in crate::portal) mod form;
 mod headers;
 pub(in crate::portal) mod page;

@@ -3,7 +3,8 @@
 
 use super::{
     Web, customer,
-    page::{Layout, see_other, show_as},
+    faults::{Fault, Faults},
+    page::{Layout, Prose, see_other, show_as},
     vendor,
 };
 use crate::{
@@ -21,6 +22,9 @@ use std::borrow::Cow;
 
 /// Seconds after which a portal that was busy may be asked again.
 const BUSY: u32 = 5;
+
+/// The title of what is told in an operator's words.
+pub(super) const NOT_DONE: &str = "This was not done";
 
 /// Why there is no page, as a page.
 #[derive(Debug)]
@@ -53,10 +57,11 @@ pub(in crate::portal) struct Refused {
 struct RefusedPage<'a> {
     layout: Layout,
     title: &'a str,
-    text: &'a str,
+    text: Prose<'a>,
     code: &'a str,
     retry_after: Option<u32>,
     back: &'static str,
+    is_start: bool,
     failed: bool,
     for_vendor: bool,
 }
@@ -101,10 +106,38 @@ impl PageError {
         .retry_after(BUSY)
     }
 
-    /// That a file is not one that this page takes.
-    pub(in crate::portal) fn upload() -> Self {
-        let text = "The file is larger than 1 MiB, or is no text, so it is not what `entitlectl` wrote. Nothing was done. Choose the file that the command on the server wrote, as it is.";
-        Self::refused(StatusCode::PAYLOAD_TOO_LARGE, "upload", "The file is not taken", text)
+    /// As what is wrong with `field` of the form that was sent, or with none of them; itself where the form is not what would help.
+    ///
+    /// # Errors
+    /// This, where nobody is signed in any more, there is no such thing, the role does not allow it, or the portal failed.
+    pub(in crate::portal) fn on_form(
+        self,
+        field: impl Into<Cow<'static, str>>,
+    ) -> Result<Faults, Self> {
+        let refused = match self {
+            Self::Refused(refused) => refused,
+            Self::SignedOut { .. } => return Err(self),
+        };
+        let is_of_no_form = matches!(refused.code.as_str(), "not-found" | "not-allowed")
+            || refused.status == StatusCode::INTERNAL_SERVER_ERROR;
+        if is_of_no_form {
+            return Err(Self::Refused(refused));
+        }
+        let Refused { status, code, title, text, retry_after, .. } = *refused;
+        let fault = if title == NOT_DONE {
+            Fault::new(field, text)
+        } else {
+            Fault::new(field, title).mended_by(text)
+        };
+        Ok(Faults { status, list: vec![fault], code: Some(code), retry_after })
+    }
+
+    /// The stable code; empty where nobody is signed in.
+    pub(in crate::portal) fn code(&self) -> &str {
+        match self {
+            Self::SignedOut { .. } => "",
+            Self::Refused(refused) => &refused.code,
+        }
     }
 
     /// Asks to come again after so many seconds.
@@ -148,10 +181,11 @@ impl Refused {
             &RefusedPage {
                 layout,
                 title: &self.title,
-                text: &self.text,
+                text: Prose(&self.text),
                 code: &self.code,
                 retry_after: self.retry_after,
                 back: self.back.unwrap_or(start),
+                is_start: self.back.is_none(),
                 failed: self.failed,
                 for_vendor,
             },
@@ -203,7 +237,11 @@ impl From<PortalError> for PageError {
     fn from(error: PortalError) -> Self {
         match error {
             PortalError::Refusal(refusal) => refusal.into(),
-            PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => Self::busy(),
+            PortalError::Store(StoreError::OutcomeUnknown { .. }) => unknown_outcome(&error),
+            PortalError::Store(ref store) if store.is_passing() => {
+                tracing::warn!(%error, code = error.code(), "a page could not be made for now");
+                Self::busy()
+            }
             PortalError::NoTrials => Self::not_found("page"),
             PortalError::NoEnvironment { .. } => Self::not_found("environment"),
             PortalError::NoSubscription { .. } => Self::not_found("subscription"),
@@ -232,6 +270,18 @@ impl From<Refusal> for PageError {
     }
 }
 
+/// The one failure that may have changed something.
+fn unknown_outcome(error: &PortalError) -> PageError {
+    tracing::error!(%error, code = error.code(), "whether a change is stored is not known");
+    let text = "The portal lost its database while it stored this, so it may be done or not. Open the page again and look how it stands before you do it once more.";
+    PageError::refused(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "outcome-unknown",
+        "Whether it was done is not known",
+        text,
+    )
+}
+
 /// What went wrong in the portal itself stands in its log, not on a page.
 fn failed(error: &PortalError) -> PageError {
     tracing::error!(%error, code = error.code(), "a page could not be made");
@@ -248,7 +298,7 @@ fn failed(error: &PortalError) -> PageError {
 }
 
 /// A message as a sentence of its own.
-fn sentence(message: &str) -> String {
+pub(super) fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();
     let mut text: String = first.chain(letters).collect();
@@ -322,9 +372,35 @@ fn in_words(code: &str) -> Option<(&'static str, &'static str)> {
             "What is used is known as of a later time: by a newer report, or as the server told it with a request. There is nothing to do; make a new one where the figures have changed.",
         ),
         "name" => (
-            "A name is not taken",
-            "Names and reasons have 1 to 200 bytes and no control characters. Go back and give another one.",
+            "This text is empty or too long",
+            "A name or a reason is one line of 1 to 200 letters.",
         ),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_the_store_is_told_as_what_it_is() {
+        let doing = "commit";
+        let lost = || "connection reset".to_owned();
+        for (error, status, is_passing) in [
+            (StoreError::Busy { doing }, 503, true),
+            (StoreError::Undone, 503, true),
+            (StoreError::Unavailable { doing, reason: lost() }, 503, true),
+            (StoreError::OutcomeUnknown { reason: lost() }, 500, false),
+            (StoreError::Failed, 500, false),
+        ] {
+            let is_unknown = matches!(error, StoreError::OutcomeUnknown { .. });
+            let page = PageError::from(PortalError::Store(error));
+            let PageError::Refused(refused) = &page else { panic!("{page:?}") };
+            assert_eq!(refused.text.contains("may be done or not"), is_unknown, "{page:?}");
+            let response = page.into_response();
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), is_passing);
+        }
+    }
 }

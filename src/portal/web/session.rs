@@ -56,7 +56,7 @@ fn is_alive(session: &StoredSession, now: Timestamp) -> bool {
     now < session.expires_at && now.duration_since(session.seen_at) < IDLE
 }
 
-/// The session of that kind that the cookie names, and a note that it was used. It blocks.
+/// The session of that kind that the cookie names, and a note that it was used, where one can be kept. It blocks.
 ///
 /// # Errors
 /// What the store says.
@@ -71,9 +71,11 @@ fn find(
         return Ok(None);
     };
     if now.duration_since(session.seen_at) >= NOTED {
-        portal
-            .store()
-            .write(move |change| Ok::<_, PortalError>(change.touch_session(&digest, now)?))?;
+        let noted = portal.store().write(move |change| change.touch_session(&digest, now));
+        // Whoever may read does so on a full disk too; the session ends sooner then.
+        if let Err(error) = noted {
+            tracing::warn!(%error, code = error.code(), "that a session was used is not noted");
+        }
     }
     Ok(Some(session))
 }

@@ -21,9 +21,9 @@ const PAGE: &str = include_str!("../../../docs/portal.md");
 const NOT_RUN: [(&str, &str); 5] = [
     (
         "systemctl reload entitle-portal",
-        "needs systemd; tests/booted does it, and SIGHUP is sent by tests/behaviour/portal/tls.rs",
+        "needs systemd; what it sends, SIGHUP, the test of keys and tests/behaviour/portal/tls.rs send",
     ),
-    ("journalctl ENTITLE_PORTAL_STATUS=503", "needs systemd's journal; tests/booted reads it"),
+    ("journalctl ENTITLE_PORTAL_STATUS=503", "needs systemd's journal"),
     (
         "systemd-creds encrypt --name=signing.key keys/THUMBPRINT.pem /etc/credstore.encrypted/signing.key",
         "needs systemd and writes into /etc; a key that is handed over is tried by tests/behaviour/portal/running.rs",

@@ -2,7 +2,12 @@
 
 use crate::stage::{Controller, Server, Vendor};
 use entitled::codes::ActivationCode;
-use std::{collections::BTreeMap, fs, io::Write, net::TcpStream};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+};
 
 /// A browser: it keeps cookies, and follows nothing by itself.
 pub(super) struct Browser<'a> {
@@ -158,4 +163,64 @@ fn a_hundred_uploads_that_never_end_keep_nobody_waiting() {
     assert_eq!(browser.get("/subscription").status, 200);
     let refused = browser.upload("/requests", "garbage");
     assert_eq!(refused.status, 400, "{}", refused.text);
+}
+
+/// Sends all of an upload, the way browsers do, and only then reads: the head and the beginning of what came.
+fn upload_whole(stream: &mut TcpStream, cookie: &str, size: usize) -> String {
+    const PIECE: usize = 1 << 20;
+    let head = format!(
+        "POST /requests HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\nSec-Fetch-Site: same-origin\r\n\
+         Content-Type: multipart/form-data; boundary=edge\r\nContent-Length: {size}\r\n\r\n",
+        stream.peer_addr().unwrap()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let piece = vec![b'a'; PIECE];
+    for _ in 0..size / PIECE {
+        stream.write_all(&piece).unwrap();
+    }
+    read_answer(stream)
+}
+
+/// One answer, which says how long it is.
+fn read_answer(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let mut piece = [0; 4_096];
+        let length = stream.read(&mut piece).unwrap();
+        assert!(length > 0, "{}", String::from_utf8_lossy(&bytes));
+        bytes.extend_from_slice(&piece[..length]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head
+            .to_lowercase()
+            .split("content-length: ")
+            .nth(1)
+            .map(|rest| rest.lines().next().unwrap().trim().parse::<usize>().unwrap());
+        if body.len() >= length.unwrap_or(0) {
+            return text;
+        }
+    }
+}
+
+#[test]
+fn whoever_sends_a_hundred_mebibytes_before_it_reads_is_answered_by_a_page() {
+    const SIZE: usize = 100 << 20;
+    let vendor = Vendor::new();
+    let server = vendor.serve();
+    let (_, code) = vendor.sell();
+    let mut browser = Browser::new(&server);
+    browser.sign_in(&code);
+    let cookies: Vec<_> = browser.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let page = upload_whole(&mut stream, &cookies.join("; "), SIZE);
+    assert!(page.starts_with("HTTP/1.1 413 "), "{page}");
+    assert!(page.contains("The file is too large"), "{page}");
+    assert!(page.contains("type=\"file\""), "{page}");
+    // Somebody whose session is over meanwhile is led to where one signs in; the connection goes on.
+    let led = upload_whole(&mut stream, "none=1", SIZE);
+    assert!(led.starts_with("HTTP/1.1 303 "), "{led}");
+    let head = format!("GET / HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    assert!(read_answer(&mut stream).contains("Activation Code"));
 }

@@ -1,5 +1,6 @@
 //! A portal's life as a server: from its socket to the last answer.
 
+use super::telling::Telling;
 use crate::{
     api::{Resumed, ServerOptions, serve},
     health::{Inherited, ServiceManager},
@@ -75,8 +76,7 @@ impl Serving {
         let line = format!("listening on {url}");
         let reloader = self.reload(manager)?;
         let monitored = self.serve_metrics();
-        let telling = self.portal.clone();
-        let teller = tokio::spawn(async move { telling.deliver_webhooks().await });
+        let telling = Telling::start(self.portal.clone())?;
         out.show(&serde_json::json!({ "address": address, "url": url }), || line)?;
         manager.ready("requests are answered");
         let stop = async {
@@ -91,8 +91,7 @@ impl Serving {
         manager.keep(&idle);
         reloader.abort();
         monitored.abort();
-        // What is on its way is anybody's again when its claim has ended.
-        teller.abort();
+        telling.stop();
         tracing::info!("stopped");
         Ok(())
     }

@@ -112,9 +112,11 @@ impl From<PortalError> for Refused {
                 return Self::scope(needs.as_str());
             }
             PortalError::Access(AccessError::Ended) => return Self::unknown(),
-            PortalError::Store(
-                StoreError::Busy { .. } | StoreError::Unavailable { .. } | StoreError::Undone,
-            ) => {
+            PortalError::Store(StoreError::OutcomeUnknown { .. }) => {
+                return unknown_outcome(&error);
+            }
+            PortalError::Store(store) if store.is_passing() => {
+                tracing::warn!(%error, code = error.code(), "a vendor's call was not answered");
                 return Self::busy();
             }
             PortalError::Refusal(refusal) => {
@@ -130,6 +132,18 @@ impl From<PortalError> for Refused {
         let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::CONFLICT);
         Problem::new(status, kind, title, error.to_string()).into()
     }
+}
+
+/// The one failure that may have changed something. With an `Idempotency-Key`, whoever asks again learns what was done.
+fn unknown_outcome(error: &PortalError) -> Refused {
+    tracing::error!(%error, code = error.code(), "whether a vendor's change is stored is not known");
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "outcome-unknown",
+        "Whether it was done is not known",
+        "the portal lost its database while it stored the change, which may be done or not: look before you ask again, or send the same request with the same Idempotency-Key, if it had one",
+    )
+    .into()
 }
 
 /// What the database or the file system says is for the log, not for whoever asks.
@@ -161,10 +175,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_that_is_gone_for_a_while_may_be_asked_again() {
-        let lost = StoreError::Unavailable { doing: "connect", reason: "refused".to_owned() };
-        let Refused { problem, .. } = PortalError::Store(lost).into();
-        assert_eq!((problem.status, problem.code()), (503, "portal-unavailable"));
-        assert!(problem.retry_after.is_some());
+    fn a_failure_of_the_store_is_told_as_what_it_is() {
+        let doing = "commit";
+        let lost = || "connection reset".to_owned();
+        for (error, status, code, is_passing) in [
+            (StoreError::Busy { doing }, 503, "portal-unavailable", true),
+            (StoreError::Undone, 503, "portal-unavailable", true),
+            (StoreError::Unavailable { doing, reason: lost() }, 503, "portal-unavailable", true),
+            (StoreError::OutcomeUnknown { reason: lost() }, 500, "outcome-unknown", false),
+            (StoreError::Failed, 500, "portal-failed", false),
+        ] {
+            let refused = Refused::from(PortalError::Store(error));
+            assert_eq!((refused.problem.status, refused.problem.code()), (status, code));
+            let response = refused.into_response();
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), is_passing, "{code}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The audit is only added to, and whoever goes past that leaves a trace.
 
 use super::{Kind, add, environment, event, on_both, store, subscription};
-use crate::portal::store::{AuditFault, AuditTampering, Change, Store, StoreError};
+use crate::portal::store::{AuditFault, AuditFilter, AuditTampering, Change, Store, StoreError};
 
 on_both! {
     entries_make_one_chain_whoever_adds_them,
@@ -9,6 +9,7 @@ on_both! {
     an_entry_that_was_removed_or_put_in_is_named,
     a_head_that_was_noted_is_found_while_the_chain_goes_on,
     the_database_refuses_to_change_an_entry,
+    a_column_that_a_newer_portal_adds_disturbs_no_reader,
 }
 
 /// What lets somebody with all rights change entries.
@@ -126,4 +127,29 @@ fn the_database_refuses_to_change_an_entry(kind: Kind) {
         assert!(refused.contains("the audit is only added to"), "{refused}");
     }
     assert_eq!(store.check_audit(None).unwrap().entries, 11);
+}
+
+/// A connection keeps its statements prepared while another process brings the tables up to date.
+fn a_column_that_a_newer_portal_adds_disturbs_no_reader(kind: Kind) {
+    let (place, store) = store(kind);
+    fill(&store);
+    let read = || {
+        let about = Some(subscription(1).id);
+        let pages = store.read(|v| {
+            Ok::<_, StoreError>([
+                v.audit(None, 9)?,
+                v.audit(about, 9)?,
+                v.audit_before(subscription(1).id, None, 9)?,
+                v.audit_page(
+                    &AuditFilter { subscription: about, ..AuditFilter::default() },
+                    None,
+                    9,
+                )?,
+            ])
+        });
+        pages.unwrap().map(|page| page.len())
+    };
+    assert_eq!(read(), [9, 1, 1, 1]);
+    place.tamper("ALTER TABLE audit ADD COLUMN newer TEXT");
+    assert_eq!(read(), [9, 1, 1, 1]);
 }

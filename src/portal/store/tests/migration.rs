@@ -5,7 +5,7 @@ use crate::{
     license::{KeyPair, RequestId},
     portal::{
         PortalError,
-        store::{Store, WriterKind},
+        store::{Store, SubscriptionFilter, WriterKind, schema::STEPS},
     },
 };
 use rusqlite::Connection;
@@ -48,6 +48,9 @@ fn the_first_version_is_brought_up_to_date() {
     let path = old_database(&folder);
     let store = Store::open(&path, WriterKind::Inline).unwrap();
     assert_eq!(all_sold(&store).len(), 1);
+    let by_name =
+        SubscriptionFilter { customer: Some("acme".to_owned()), ..SubscriptionFilter::default() };
+    assert_eq!(store.read(|v| v.subscriptions_page(&by_name, None, 9)).unwrap().len(), 1);
     let environments = store.read(|v| Ok::<_, PortalError>(v.environments(None)?)).unwrap();
     let [one] = environments.as_slice() else { panic!("{environments:?}") };
     assert_eq!(one.key, super::environment(&super::subscription(1), 1).key);
@@ -125,11 +128,12 @@ fn a_database_whose_rows_refer_to_nothing_stays_as_it_is() {
 fn reports_that_were_uploaded_before_are_read_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let path = old_database(&folder);
-    drop(Store::open(&path, WriterKind::Inline).unwrap());
-    // As the sixth version had it.
     let connection = Connection::open(&path).unwrap();
-    let before = "ALTER TABLE usage_reports DROP COLUMN road; ALTER TABLE usage_reports DROP COLUMN used;
-        INSERT INTO usage_reports (environment_id, made_at, received_at, first_day, last_day, peaks)
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    for step in &STEPS[1..6] {
+        step.take_on_sqlite(&connection).unwrap();
+    }
+    let before = "INSERT INTO usage_reports (environment_id, made_at, received_at, first_day, last_day, peaks)
         VALUES ('00000000-0000-0000-0000-000000000002', 7, 8, '2026-02-01', '2026-03-01',
         '[{\"day\":\"2026-02-28\",\"name\":\"users\",\"peak\":812,\"limit\":null,\"enforcement\":\"soft\",\"at\":9}]');";
     connection.execute_batch(before).unwrap();

@@ -1,8 +1,12 @@
 //! What is PostgreSQL's own: a server that goes and comes back, and what it says of itself.
 
-use super::{Kind, Place, SERVERS, add, admin, all_sold, event, store, subscription};
+use super::{
+    Kind, Place, SERVERS, add, admin, all_sold, event,
+    proxy::{Proxy, Way},
+    store, subscription,
+};
 use crate::portal::store::{Change, Server, Store, StoreError, WriterKind, schema::STEPS};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, thread, time::Duration};
 
 /// Ends every connection to a database, as a server that is started again does.
 fn end_connections(place: &Place) {
@@ -48,6 +52,55 @@ fn postgres_a_change_whose_server_is_lost_is_told_as_failed() {
         assert_eq!(all_sold(&store).len(), 1, "nothing of it was done");
         add(&store, subscription(2)).unwrap();
     }
+}
+
+/// A store that reaches its server by a way that can be blocked.
+fn store_by(proxy: &Proxy, writer: WriterKind) -> (Place, Store) {
+    let place = Place::new(true);
+    let Place::Server { url, .. } = &place else { panic!("it is a file") };
+    let store = Store::connect(Server::parse(&proxy.url(url)).unwrap(), writer).unwrap();
+    (place, store)
+}
+
+#[test]
+#[ignore = "it needs a server: tests/postgres/run"]
+fn postgres_a_commit_whose_answer_is_lost_is_told_as_unknown() {
+    for Kind { writer, .. } in SERVERS {
+        let proxy = Proxy::new();
+        let (_place, store) = store_by(&proxy, writer);
+        add(&store, subscription(1)).unwrap();
+        proxy.set(Way::LostAtCommit);
+        let told = add(&store, subscription(2)).unwrap_err();
+        assert_eq!(told.code(), "store-outcome-unknown", "{told}");
+        proxy.set(Way::Open);
+        assert_eq!(all_sold(&store).len(), 2, "it was done, and nobody could know");
+        add(&store, subscription(3)).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "it needs a server: tests/postgres/run"]
+fn postgres_a_server_that_takes_a_change_and_does_not_answer_is_noticed() {
+    let proxy = Proxy::new();
+    let (_place, store) = store_by(&proxy, WriterKind::Thread);
+    add(&store, subscription(1)).unwrap();
+    proxy.set(Way::Blocked);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| add(&store, subscription(2)));
+        // Changes are done by a thread that takes them when it is given a processor.
+        let begun = loop {
+            match store.figures().begun_at() {
+                Some(begun) => break begun,
+                None => thread::yield_now(),
+            }
+        };
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        assert!(!store.figures().stands_still(after(30)));
+        assert!(store.figures().stands_still(after(31)));
+        proxy.set(Way::Open);
+        waiting.join().unwrap().unwrap();
+    });
+    assert_eq!(all_sold(&store).len(), 2);
 }
 
 #[test]

@@ -3,15 +3,23 @@
 use super::{Kind, NOW, add, event, on_both, store, subscription};
 use crate::portal::{
     access::{ApiToken, Right, TokenDigest},
-    store::{Change, KeptAnswer, Store, StoreError, StoredWebhook, SubscriptionFilter, View},
+    domain::Subscription,
+    store::{
+        Change, DueWebhook, KeptAnswer, MessageCounts, Store, StoreError, StoredWebhook,
+        SubscriptionFilter, View, folding::fold_all,
+    },
 };
 use jiff::SignedDuration;
 use uuid::Uuid;
 
 on_both! {
     a_search_takes_text_for_text,
+    a_search_knows_the_case_of_any_letter,
+    names_of_an_earlier_version_are_folded,
     an_answer_is_kept_once,
     a_message_is_claimed_by_one,
+    a_silent_webhook_is_left_alone,
+    what_was_given_up_is_forgotten,
 }
 
 const HOSTILE: &str = "100% _ \\ ' \" $1 ?1";
@@ -57,6 +65,47 @@ fn a_search_takes_text_for_text(kind: Kind) {
     assert_eq!(found(standing, None, 9), [3, 2, 1]);
 }
 
+/// The customers that are found by `text`.
+fn customers(store: &Store, text: &str) -> Vec<String> {
+    let filter =
+        SubscriptionFilter { customer: Some(text.to_owned()), ..SubscriptionFilter::default() };
+    let found = read(store, |v| v.subscriptions_page(&filter, None, 9));
+    found.into_iter().map(|sold| sold.customer).collect()
+}
+
+fn a_search_knows_the_case_of_any_letter(kind: Kind) {
+    let (_folder, store) = store(kind);
+    for (n, name) in [(1, "Îlot Clinics"), (2, "Österreich AG"), (3, "Clinics & Co")] {
+        add(&store, Subscription { customer: name.to_owned(), ..subscription(n) }).unwrap();
+    }
+    for text in ["Îlot Clinics", "îlot", "ÎLOT", "lot c"] {
+        assert_eq!(customers(&store, text), ["Îlot Clinics"], "{text}");
+    }
+    assert_eq!(customers(&store, "öSTERREICH"), ["Österreich AG"]);
+    let mut renamed = subscription(3);
+    renamed.customer = "Éclair".to_owned();
+    write(&store, move |c| c.update_subscription(&renamed));
+    assert_eq!(customers(&store, "éCLAIR"), ["Éclair"]);
+    assert_eq!(customers(&store, "CLINICS"), ["Îlot Clinics"]);
+    // One rule on both databases: the case of ASCII letters.
+    let edition = SubscriptionFilter {
+        edition: Some("STANDARD".to_owned()),
+        standing: Some("active".to_owned()),
+        ..SubscriptionFilter::default()
+    };
+    assert_eq!(read(&store, |v| v.subscriptions_page(&edition, None, 9)).len(), 3);
+}
+
+fn names_of_an_earlier_version_are_folded(kind: Kind) {
+    let (place, store) = store(kind);
+    let sold = Subscription { customer: "Îlot Clinics".to_owned(), ..subscription(1) };
+    add(&store, sold).unwrap();
+    place.tamper("UPDATE subscriptions SET customer_folded = ''");
+    assert!(customers(&store, "îlot").is_empty());
+    write(&store, |c| fold_all(c.0.0));
+    assert_eq!(customers(&store, "îlot"), ["Îlot Clinics"]);
+}
+
 fn an_answer_is_kept_once(kind: Kind) {
     let (_folder, store) = store(kind);
     let token = ApiToken {
@@ -96,16 +145,19 @@ fn an_answer_is_kept_once(kind: Kind) {
     assert_eq!(read(&store, |v| v.kept_answer("crm", "key")), None, "forgotten after a day");
 }
 
-fn a_message_is_claimed_by_one(kind: Kind) {
-    let (_folder, store) = store(kind);
-    let webhook = StoredWebhook {
-        id: Uuid::from_u128(1),
+fn webhook(n: u128) -> StoredWebhook {
+    StoredWebhook {
+        id: Uuid::from_u128(n),
         url: "https://a.example/".to_owned().into(),
         secret: "whsec_".to_owned().into(),
         events: vec!["wanted-*".to_owned()],
         created_at: NOW,
-    };
-    write(&store, move |c| c.add_webhook(&webhook));
+    }
+}
+
+fn a_message_is_claimed_by_one(kind: Kind) {
+    let (_folder, store) = store(kind);
+    write(&store, |c| c.add_webhook(&webhook(1)));
     write(&store, |c| c.audit_event(&event("wanted-event")));
     write(&store, |c| c.audit_event(&event("other-event")));
     let undone = store.write(|c: &Change<'_>| {
@@ -113,12 +165,15 @@ fn a_message_is_claimed_by_one(kind: Kind) {
         Err::<(), _>(StoreError::Failed)
     });
     assert!(undone.is_err());
-    assert!(read(&store, |v| v.has_due_message(NOW)));
+    let is_due = |now| !read(&store, |v| v.due_webhooks(now)).is_empty();
+    assert!(is_due(NOW));
     let until = NOW + SignedDuration::from_mins(2);
-    let claim = |by: &'static str, now| write(&store, move |c| c.claim_messages(by, now, until, 9));
+    let claim = |by: &'static str, now| {
+        write(&store, move |c| c.claim_messages(Uuid::from_u128(1), by, now, until, 9))
+    };
     let claimed = claim("one", NOW);
     assert_eq!(claimed.len(), 1, "what was undone is told to nobody");
-    assert!(claim("other", NOW).is_empty() && !read(&store, |v| v.has_due_message(NOW)));
+    assert!(claim("other", NOW).is_empty() && !is_due(NOW));
     assert_eq!(claim("other", until).len(), 1, "the claim has ended");
     let (id, due) = (claimed[0].id.clone(), until + SignedDuration::from_mins(1));
     // Who has lost its claim notes nothing.
@@ -132,4 +187,59 @@ fn a_message_is_claimed_by_one(kind: Kind) {
     assert_eq!((told.waiting, told.dead, told.last_error.as_deref()), (0, 1, Some("status 500")));
     write(&store, |c| c.remove_webhook(Uuid::from_u128(1)));
     assert_eq!(counts(&store).dead, 0);
+}
+
+fn a_silent_webhook_is_left_alone(kind: Kind) {
+    let (_folder, store) = store(kind);
+    for n in [1, 2] {
+        write(&store, move |c| c.add_webhook(&webhook(n)));
+    }
+    for _ in 0..3 {
+        write(&store, |c| c.audit_event(&event("wanted-event")));
+    }
+    let [silent, other] = [1, 2].map(Uuid::from_u128);
+    let (until, next) = (NOW + SignedDuration::from_mins(2), NOW + SignedDuration::from_secs(9));
+    let claim = |most| write(&store, move |c| c.claim_messages(silent, "one", NOW, until, most));
+    assert_eq!(claim(2).len(), 2);
+    write(&store, move |c| c.pause_webhook(silent, "one", 1, next));
+    let due = |now| read(&store, |v| v.due_webhooks(now));
+    let [silent_due, other_due] =
+        [(silent, 1), (other, 0)].map(|(id, silent_tries)| DueWebhook { id, silent_tries });
+    assert_eq!(due(NOW), [other_due]);
+    assert_eq!(due(next), [silent_due, other_due]);
+    assert_eq!(claim(9).len(), 3, "what was claimed and not tried is anybody's");
+    write(&store, move |c| c.resume_webhook(silent));
+    let resumed = DueWebhook { id: silent, silent_tries: 0 };
+    assert_eq!(due(until), [resumed, other_due]);
+    // What is too old is given up whether it was tried or not, and nothing of another webhook.
+    write(&store, move |c| c.give_up_older(silent, NOW, until, "no answer in time"));
+    let counts = |id| read(&store, |v| v.message_counts(id));
+    let last_error = Some("no answer in time".to_owned());
+    assert_eq!(counts(silent), MessageCounts { waiting: 0, dead: 3, last_error });
+    assert_eq!(counts(other), MessageCounts { waiting: 3, dead: 0, last_error: None });
+}
+
+fn what_was_given_up_is_forgotten(kind: Kind) {
+    let (_folder, store) = store(kind);
+    write(&store, |c| c.add_webhook(&webhook(1)));
+    for _ in 0..2 {
+        write(&store, |c| c.audit_event(&event("wanted-event")));
+    }
+    let id = Uuid::from_u128(1);
+    let until = NOW + SignedDuration::from_mins(2);
+    let one = write(&store, move |c| c.claim_messages(id, "one", NOW, until, 1)).remove(0).id;
+    write(&store, move |c| c.message_failed(&one, "one", "status 500", until, Some(until)));
+    let later = until + SignedDuration::from_secs(1);
+    assert!(!read(&store, |v| v.has_given_up_before(until)));
+    assert_eq!(write(&store, move |c| c.forget_given_up(until)), 0);
+    assert!(read(&store, |v| v.has_given_up_before(later)));
+    let counted = || {
+        let count = |view: &View<'_>| {
+            view.census().map(|census| (census.waiting_messages, census.dead_messages))
+        };
+        read(&store, count)
+    };
+    assert_eq!(counted(), (1, 1));
+    assert_eq!(write(&store, move |c| c.forget_given_up(later)), 1);
+    assert_eq!(counted(), (1, 0));
 }

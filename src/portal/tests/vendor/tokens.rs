@@ -178,3 +178,12 @@ async fn a_token_is_kept_as_a_digest_and_its_use_is_noted() {
     let audit = format!("{:?}", vendor.stage.portal.audit(None, 100).unwrap());
     assert!(!audit.contains("entp_") && audit.contains("token-created"));
 }
+
+#[tokio::test]
+async fn a_token_reads_where_nothing_can_be_written() {
+    let vendor = Vendor::new();
+    vendor.stage.refuse_changes_of("api_tokens");
+    assert_eq!(vendor.get("/subscriptions").await.status, 200);
+    vendor.stage.later(SignedDuration::from_mins(1));
+    assert_eq!(vendor.get("/subscriptions").await.status, 200);
+}

@@ -48,6 +48,9 @@ async fn the_standing_of_a_subscription_is_told() {
     let mut browser = Browser::signed_in(&stage, &sold).await;
     stage.portal.suspend_subscription(sold.id).unwrap();
     browser.get("/subscription").await.has(&["suspended"]);
+    for path in ["/requests", "/serial-number"] {
+        browser.get(path).await.has(&["has suspended the subscription: no new license"]);
+    }
     stage.portal.revoke_subscription(sold.id, EVIL).unwrap();
     let page = browser.get("/subscription").await;
     page.has(&["revoked", ESCAPED]);
@@ -255,12 +258,18 @@ async fn the_survivor_of_a_fork_is_named() {
     copy.refresh(&stage).unwrap();
     let mut browser = Browser::signed_in(&stage, &sold).await;
     let page = format!("/environments/{}", agent.id.unwrap());
-    browser.get(&page).await.has(&["Two machines ask as this environment", "This one goes on"]);
+    browser.get(&page).await.has(&[
+        "Two machines ask as this environment",
+        "This one goes on",
+        "href=\"#machines\"",
+    ]);
     let branch = agent.previous.unwrap().to_string();
     let act = format!("{page}/survivor");
     let done = browser.post_from(&page, &act, &[("branch", &branch)]).await;
     assert_eq!(done.location(), format!("{page}?done=survivor"));
-    browser.get(done.location()).await.has(&["named by you", "The machine was named"]);
+    let named = browser.get(done.location()).await;
+    named.has(&["named by you", "The machine was named", "Until then you may name the other"]);
+    named.lacks(&["Say which one goes on", "until you say which one goes on"]);
     let unknown = uuid::Uuid::nil().to_string();
     let refused = browser.post_from(&page, &act, &[("branch", &unknown)]).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);

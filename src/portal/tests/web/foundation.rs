@@ -182,3 +182,17 @@ async fn a_browser_gets_a_page_where_there_is_nothing_and_a_program_a_problem() 
     assert_eq!(page.status, StatusCode::NOT_FOUND);
     page.has(&["<h1>There is nothing here</h1>", "<html lang=\"en\">", "href=\"#main\""]);
 }
+
+#[tokio::test]
+async fn a_page_is_read_where_nothing_can_be_written() {
+    let stage = Stage::new();
+    let sold = stage.sell();
+    let mut browser = Browser::signed_in(&stage, &sold).await;
+    stage.refuse_changes_of("sessions");
+    for _ in 0..2 {
+        stage.later(SignedDuration::from_mins(2));
+        assert_eq!(browser.get("/subscription").await.status, StatusCode::OK);
+    }
+    stage.later(SignedDuration::from_mins(26));
+    assert_eq!(browser.get("/subscription").await.status, StatusCode::SEE_OTHER, "not noted");
+}

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod customer;
+mod forms;
 mod foundation;
 mod requests;
 mod sign_in;
@@ -45,6 +46,34 @@ impl Page {
     pub(super) fn has(&self, texts: &[&str]) {
         for text in texts {
             assert!(self.text.contains(text), "{text} is not in {}", self.text);
+        }
+    }
+
+    /// Fails unless the form that is sent to `action` is on it again, with a summary of what is wrong that links to `field`, or to none where
+    /// that is empty, and with everything that is referred to.
+    pub(super) fn gives_back(&self, action: &str, field: &str) {
+        self.has(&[
+            "<title>Error: ",
+            "role=\"alert\" tabindex=\"-1\" autofocus",
+            "There is a problem",
+        ]);
+        self.has(&[&format!("method=\"post\" action=\"{action}\""), "name=\"token\""]);
+        if !field.is_empty() {
+            let error = format!("id=\"{field}-error\"");
+            self.has(&[&format!("<a href=\"#{field}\">"), &error, "aria-invalid=\"true\""]);
+        }
+        let values = |before: &str| -> Vec<&str> {
+            self.text.split(before).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+        };
+        let ids = values(" id=\"");
+        let described = values("aria-describedby=\"").into_iter().flat_map(|ids| ids.split(' '));
+        for wanted in values("href=\"#").into_iter().chain(described) {
+            assert_eq!(
+                ids.iter().filter(|id| **id == wanted).count(),
+                1,
+                "{wanted}: {}",
+                self.text
+            );
         }
     }
 

@@ -99,6 +99,7 @@ async fn a_file_of_another_subscription_is_unknown_whatever_it_is() {
     pages.push(refused(&mut browser, &agent, &agent.request(RequestKind::Refresh)).await);
     pages.push(refused(&mut browser, &agent, &agent.request(RequestKind::Release)).await);
     for page in &pages {
+        page.gives_back("/requests", "file");
         assert_eq!(page.status, StatusCode::FORBIDDEN);
         assert_eq!(page.text, pages[0].text, "one answer for all of them");
         page.lacks(&["ACME", &other.id.to_string()]);
@@ -117,6 +118,7 @@ async fn a_file_of_another_subscription_is_unknown_whatever_it_is() {
         ("survivor", vec![("branch", "00000000-0000-0000-0000-000000000000")]),
     ] {
         let page = browser.post_from("/requests", &format!("{page}/{act}"), &fields).await;
+        page.lacks(&["Error: "]);
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{act}");
     }
     let of_agent = ["environment-activated", "license-issued"];
@@ -147,7 +149,7 @@ async fn a_forged_request_changes_nothing() {
     ] {
         let page = browser.upload("/requests", file).await;
         assert!(page.status.is_client_error(), "{}", page.status);
-        page.has(&["<h1>", "Back to the start"]);
+        page.gives_back("/requests", "file");
         page.lacks(&["<script>"]);
     }
     // A wrong proof of the own code.
@@ -167,6 +169,8 @@ async fn a_file_of_any_size_takes_no_memory() {
     for size in [MAX_DOCUMENT + (17 << 10), 100 << 20] {
         let page = browser.upload("/requests", &vec![b'a'; size]).await;
         assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
+        page.gives_back("/requests", "file");
+        page.has(&["The file is too large"]);
     }
     // Nothing of a body is read for somebody who is not signed in.
     let mut stranger = Browser::new(&stage);

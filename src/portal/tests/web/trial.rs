@@ -76,18 +76,22 @@ async fn one_trial_a_company_and_an_address_however_they_are_written() {
     for (company, email) in [("acme ltd", "other@else.example"), ("Other", "J.O+2@ACME.example")] {
         let page = start(&mut browser, company, email).await;
         assert_eq!(page.status, StatusCode::CONFLICT, "{company} {email}");
+        page.gives_back("/trial", "");
+        page.has(&[&format!("value=\"{company}\""), &format!("value=\"{email}\"")]);
         page.has(&["No trial can be started"]);
     }
     for (company, email) in [("", "a@b.example"), ("--", "a@b.example")] {
         let mut browser = Browser::new(&stage);
         let page = start(&mut browser, company, email).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{company} {email}");
+        page.gives_back("/trial", "company");
     }
     assert_eq!(stage.portal.subscriptions().unwrap().len(), 1);
     for email in ["x", "@b.example", "a@b", "a b@c.example"] {
         stage.later(SignedDuration::from_mins(15));
         let page = start(&mut browser, "Third", email).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{email}");
+        page.gives_back("/trial", "email");
     }
 }
 
@@ -102,6 +106,8 @@ async fn an_address_starts_five_in_a_quarter_of_an_hour() {
     }
     let page = start(&mut browser, "one more", "more@b.example").await;
     assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
+    page.gives_back("/trial", "");
+    page.has(&["Try again in 15 minutes."]);
     assert_eq!(stage.portal.subscriptions().unwrap().len(), 5);
     stage.later(SignedDuration::from_mins(15));
     assert_eq!(start(&mut browser, "one more", "more@b.example").await.status, StatusCode::OK);

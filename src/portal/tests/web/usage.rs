@@ -81,6 +81,7 @@ async fn the_newest_report_stands_beside_the_limit() {
         let page = browser.upload("/usage-reports", text.as_bytes()).await;
         assert_eq!(page.status, StatusCode::CONFLICT, "{text}");
         page.has(&["This is no sound usage report"]);
+        page.gives_back("/usage-reports", "file");
     }
     let mut stranger = Browser::signed_in(&stage, &other).await;
     let page = stranger.upload("/usage-reports", newer.as_bytes()).await;

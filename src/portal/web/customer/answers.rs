@@ -3,24 +3,27 @@
 use super::{
     super::{
         PageError, Web,
+        address::At,
+        faults::Faults,
         form::Uploaded,
-        page::{Layout, download, moment, see_other, show, show_as},
+        page::{Layout, download, moment, see_other, show},
     },
-    Customer, Id, REQUESTS,
+    Customer, REQUESTS, told,
 };
 use crate::{
     license::{AnswerClaims, LicenseClaims, Outcome, RequestId, Unverified},
     portal::{PortalError, store::StoredAnswer},
 };
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 use uuid::Uuid;
 
 #[derive(Template)]
 #[template(path = "customer/requests.html")]
 struct RequestsPage {
     layout: Layout,
-    error: Option<&'static str>,
+    /// Why no license comes of it now.
+    obstacle: Option<String>,
 }
 
 #[derive(Template)]
@@ -34,32 +37,40 @@ struct AnswerPage {
     kind: String,
 }
 
-pub(super) async fn page(State(web): State<Web>, who: Customer) -> Response {
-    show(&RequestsPage { layout: who.layout(&web, REQUESTS), error: None })
+pub(super) async fn page(State(web): State<Web>, who: Customer) -> Result<Response, PageError> {
+    form(&web, &who, None).await
+}
+
+async fn form(web: &Web, who: &Customer, faults: Option<Faults>) -> Result<Response, PageError> {
+    let sold = who.subscription(web).await?;
+    let obstacle = told::obstacle(&sold, web.portal.now());
+    let layout = who.layout(web, REQUESTS).refused(faults);
+    Ok(layout.reply().with(&RequestsPage { layout, obstacle }))
 }
 
 pub(super) async fn upload(
     State(web): State<Web>,
-    Uploaded { who, text }: Uploaded<Customer>,
+    Uploaded { who, file }: Uploaded<Customer>,
 ) -> Result<Response, PageError> {
-    let Some(text) = text else {
-        let error = Some("Choose the file that `entitlectl request` wrote on the server.");
-        let page = RequestsPage { layout: who.layout(&web, REQUESTS), error };
-        return Ok(show_as(StatusCode::BAD_REQUEST, &page));
-    };
-    let (portal, id) = (who.portal, who.id);
-    let answered = web
-        .blocking(move || {
-            let answered = portal.answer_upload(id, text.as_bytes());
-            answered.map_err(|problem| PageError::from(problem).back_to(REQUESTS))
-        })
-        .await?;
-    Ok(see_other(&format!("/answers/{answered}")))
+    match answered(&web, &who, file).await {
+        Ok(answered) => Ok(see_other(&format!("/answers/{answered}"))),
+        Err(error) => form(&web, &who, Some(error.on_form("file")?)).await,
+    }
+}
+
+/// The id under which the answer is kept.
+async fn answered(
+    web: &Web,
+    who: &Customer,
+    file: Result<String, PageError>,
+) -> Result<RequestId, PageError> {
+    let (portal, id, text) = (who.portal.clone(), who.id, file?);
+    web.blocking(move || portal.answer_upload(id, text.as_bytes()).map_err(PageError::from)).await
 }
 
 pub(super) async fn answer(
     State(web): State<Web>,
-    Id(id): Id,
+    At(id): At<Uuid>,
     who: Customer,
 ) -> Result<Response, PageError> {
     let stored = stored(&web, &who, id).await?;
@@ -75,7 +86,7 @@ pub(super) async fn answer(
 
 pub(super) async fn download_answer(
     State(web): State<Web>,
-    Id(id): Id,
+    At(id): At<Uuid>,
     who: Customer,
 ) -> Result<Response, PageError> {
     let stored = stored(&web, &who, id).await?;

@@ -3,16 +3,18 @@
 use super::{
     super::{
         PageError, Web,
+        address::{Asked, At},
+        faults::Faults,
         form::Posted,
         page::{Layout, day, download, moment, see_other, show},
     },
-    Customer, Done, Id, SUBSCRIPTION,
+    Customer, Done, SUBSCRIPTION,
     told::{self, Badge},
 };
 use crate::{
     license::MEDIA_TYPE,
     portal::{
-        AskedRelease, ForkView, PortalError, ReleaseAnswer,
+        AskedRelease, ForkView, PortalError, ReleaseAnswer, ReleaseState,
         domain::{Environment, RebindPolicy, Terms},
     },
 };
@@ -43,6 +45,22 @@ struct EnvironmentPage {
     releases_a_year: Option<u32>,
     /// When a release was asked for that waits for the vendor.
     release_asked: Option<String>,
+    /// The vendor's word on the one before.
+    release_refused: Option<RefusedRelease>,
+    /// Why it is to be released, as it was typed.
+    reason: String,
+}
+
+impl EnvironmentPage {
+    /// Whether it was said which of the machines goes on.
+    fn survivor_named(&self) -> bool {
+        self.machines.iter().any(|machine| machine.survivor)
+    }
+}
+
+struct RefusedRelease {
+    at: String,
+    why: String,
 }
 
 struct LicenseFacts {
@@ -73,22 +91,57 @@ struct RebindCodePage {
 
 pub(super) async fn page(
     State(web): State<Web>,
-    Id(id): Id,
+    At(id): At<Uuid>,
     who: Customer,
-    done: Done,
+    Asked(done): Asked<Done>,
+) -> Result<Response, PageError> {
+    let layout = Layout { notice: done.notice(), ..who.layout(&web, "") };
+    shown(&web, &who, id, layout, String::new()).await
+}
+
+/// The page again, with why a form on it was refused.
+async fn again(
+    web: &Web,
+    who: &Customer,
+    id: Uuid,
+    faults: Faults,
+    reason: String,
+) -> Result<Response, PageError> {
+    shown(web, who, id, who.layout(web, "").refused(Some(faults)), reason).await
+}
+
+async fn shown(
+    web: &Web,
+    who: &Customer,
+    id: Uuid,
+    layout: Layout,
+    reason: String,
 ) -> Result<Response, PageError> {
     let (portal, own) = (who.portal.clone(), who.id);
     let (environment, forks, terms, asked) = web
         .blocking(move || {
             let (environment, forks) = portal.own_environment(own, id)?;
             let terms = portal.subscription(own)?.terms;
-            let asked = portal.waiting_releases(Some(id))?.pop();
+            let asked = portal.last_asked_release(&environment)?;
             Ok::<_, PortalError>((environment, forks, terms, asked))
         })
         .await?;
-    let layout = Layout { notice: done.notice(), ..who.layout(&web, "") };
-    let page = view(&web, layout, &environment, &forks, &terms);
-    Ok(show(&EnvironmentPage { release_asked: asked.as_ref().map(asked_at), ..page }))
+    let reply = layout.reply();
+    let page = view(web, layout, &environment, &forks, &terms);
+    let (release_asked, release_refused) = asked.map(standing_of).unwrap_or_default();
+    Ok(reply.with(&EnvironmentPage { release_asked, release_refused, reason, ..page }))
+}
+
+/// Since when a release waits, or why it was refused.
+fn standing_of(asked: AskedRelease) -> (Option<String>, Option<RefusedRelease>) {
+    match asked.state {
+        ReleaseState::Waits => (Some(moment(asked.asked_at)), None),
+        ReleaseState::Done => (None, None),
+        ReleaseState::Refused => {
+            let at = moment(asked.decided_at.unwrap_or(asked.asked_at));
+            (None, Some(RefusedRelease { at, why: asked.answer.unwrap_or_default() }))
+        }
+    }
 }
 
 fn view(
@@ -132,16 +185,14 @@ fn view(
         // A slot that is kept is given back without anybody's word.
         releases_a_year: terms.releases_a_year.filter(|_| !never),
         release_asked: None,
+        release_refused: None,
+        reason: String::new(),
     }
-}
-
-fn asked_at(asked: &AskedRelease) -> String {
-    moment(asked.asked_at)
 }
 
 pub(super) async fn license(
     State(web): State<Web>,
-    Id(id): Id,
+    At(id): At<Uuid>,
     who: Customer,
 ) -> Result<Response, PageError> {
     let (portal, own) = (who.portal.clone(), who.id);
@@ -172,11 +223,17 @@ pub(super) struct Nothing {}
 
 pub(super) async fn rebind_code(
     State(web): State<Web>,
-    Id(id): Id,
+    At(id): At<Uuid>,
     Posted { who, .. }: Posted<Customer, Nothing>,
 ) -> Result<Response, PageError> {
     let (portal, own) = (who.portal.clone(), who.id);
-    let made = web.blocking(move || portal.make_own_rebind_code(own, id)).await?;
+    let made = match web.blocking(move || portal.make_own_rebind_code(own, id)).await {
+        Ok(made) => made,
+        Err(error) => {
+            let faults = PageError::from(error).on_form("")?;
+            return again(&web, &who, id, faults, String::new()).await;
+        }
+    };
     // On the page that the form leads to, and nowhere else: it is shown once.
     Ok(show(&RebindCodePage {
         layout: who.layout(&web, ""),
@@ -194,16 +251,21 @@ pub(super) struct SurvivorForm {
 
 pub(super) async fn survivor(
     State(web): State<Web>,
-    Id(id): Id,
+    At(id): At<Uuid>,
     Posted { who, form }: Posted<Customer, SurvivorForm>,
 ) -> Result<Response, PageError> {
-    let (portal, own) = (who.portal, who.id);
-    web.blocking(move || {
+    let (portal, own) = (who.portal.clone(), who.id);
+    let named = move || {
         portal.own_environment(own, id)?;
         portal.name_survivor(id, form.branch)
-    })
-    .await?;
-    Ok(see_other(&format!("/environments/{id}?done=survivor")))
+    };
+    match web.blocking(named).await {
+        Ok(_) => Ok(see_other(&format!("/environments/{id}?done=survivor"))),
+        Err(error) => {
+            let faults = PageError::from(error).on_form("")?;
+            again(&web, &who, id, faults, String::new()).await
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -214,15 +276,20 @@ pub(super) struct ReleaseForm {
 
 pub(super) async fn release(
     State(web): State<Web>,
-    Id(id): Id,
+    At(id): At<Uuid>,
     Posted { who, form }: Posted<Customer, ReleaseForm>,
 ) -> Result<Response, PageError> {
-    let (portal, own) = (who.portal, who.id);
-    let release = move || portal.release_own_environment(own, id, form.reason.trim());
-    Ok(match web.blocking(release).await? {
-        ReleaseAnswer::Done => see_other(&format!("{SUBSCRIPTION}?done=released")),
-        ReleaseAnswer::AwaitsApproval => {
-            see_other(&format!("/environments/{id}?done=release-asked"))
+    let (portal, own, reason) = (who.portal.clone(), who.id, form.reason.clone());
+    let release = move || portal.release_own_environment(own, id, reason.trim());
+    match web.blocking(release).await {
+        Ok(ReleaseAnswer::Done) => Ok(see_other(&format!("{SUBSCRIPTION}?done=released"))),
+        Ok(ReleaseAnswer::AwaitsApproval) => {
+            Ok(see_other(&format!("/environments/{id}?done=release-asked")))
         }
-    })
+        Err(error) => {
+            let error = PageError::from(error);
+            let field = if error.code() == "name" { "reason" } else { "" };
+            again(&web, &who, id, error.on_form(field)?, form.reason).await
+        }
+    }
 }

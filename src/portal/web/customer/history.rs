@@ -3,16 +3,14 @@
 use super::{
     super::{
         PageError, Web,
+        address::Asked,
         page::{Layout, moment, show},
     },
     Customer, HISTORY,
 };
 use crate::portal::store::AuditEntry;
 use askama::Template;
-use axum::{
-    extract::{Query, State, rejection::QueryRejection},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 
 /// Entries a page.
@@ -35,7 +33,7 @@ struct Entry {
     environment: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Before {
     before: Option<i64>,
 }
@@ -43,10 +41,9 @@ pub(super) struct Before {
 pub(super) async fn page(
     State(web): State<Web>,
     who: Customer,
-    before: Result<Query<Before>, QueryRejection>,
+    Asked(Before { before }): Asked<Before>,
 ) -> Result<Response, PageError> {
     let (portal, id) = (who.portal.clone(), who.id);
-    let before = before.ok().and_then(|Query(query)| query.before);
     let mut found = web.blocking(move || portal.history(id, before, PAGE + 1)).await?;
     let is_more = found.len() > PAGE as usize;
     found.truncate(PAGE as usize);

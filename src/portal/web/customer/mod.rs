@@ -18,14 +18,10 @@ use super::{
 };
 use crate::portal::{
     ClientAddress, Portal,
+    domain::Subscription,
     store::{SessionKind, StoredSession},
 };
-use axum::{
-    Router,
-    extract::{FromRequestParts, Query},
-    http::request::Parts,
-    routing::get,
-};
+use axum::{Router, extract::FromRequestParts, http::request::Parts, routing::get};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -91,6 +87,12 @@ impl Customer {
         let visitor = Layout::visitor(web, self.form_token());
         Layout { links: LINKS, here, sign_out: "/sign-out", ..visitor }
     }
+
+    /// The subscription as it stands.
+    async fn subscription(&self, web: &Web) -> Result<Subscription, PageError> {
+        let (portal, id) = (self.portal.clone(), self.id);
+        Ok(web.blocking(move || portal.subscription(id)).await?)
+    }
 }
 
 impl Owner for Customer {
@@ -121,33 +123,11 @@ pub(super) async fn layout_of(web: &Web, request: &mut Parts) -> Option<Layout> 
     Some(who.layout(web, ""))
 }
 
-/// The id in a page's address.
-struct Id(Uuid);
-
-impl FromRequestParts<Web> for Id {
-    type Rejection = PageError;
-
-    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
-        let path = axum::extract::Path::<Uuid>::from_request_parts(parts, web).await;
-        let axum::extract::Path(id) = path.map_err(|_| PageError::not_found("page"))?;
-        Ok(Self(id))
-    }
-}
-
 /// What has just been done, as the page that follows is told in its address: one of a few words, which says nothing else.
 #[derive(Default, Deserialize)]
 struct Done {
     #[serde(default)]
     done: String,
-}
-
-impl FromRequestParts<Web> for Done {
-    type Rejection = PageError;
-
-    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, PageError> {
-        let query = Query::<Self>::from_request_parts(parts, web).await;
-        Ok(query.map_or_else(|_| Self::default(), |Query(done)| done))
-    }
 }
 
 impl Done {

@@ -5,11 +5,12 @@
 
 use super::super::{
     PageError, Web,
+    faults::Faults,
     form::{Posted, Visitor},
-    page::{Layout, see_other, show_as},
+    page::{Layout, see_other},
     session,
 };
-use super::Customer;
+use super::{Customer, told};
 use crate::{
     codes::ActivationCode,
     portal::{PortalError, attempts::Subject, domain::Subscription, store::SessionKind},
@@ -17,7 +18,7 @@ use crate::{
 use askama::Template;
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 use serde::Deserialize;
@@ -34,7 +35,6 @@ const UNKNOWN: &str = "No subscription here fits this Activation Code. Compare i
 #[template(path = "customer/sign_in.html")]
 struct SignInPage {
     layout: Layout,
-    error: Option<String>,
     trial: bool,
 }
 
@@ -53,15 +53,15 @@ pub(super) async fn page(
     if session::current(&web, SessionKind::Customer, &headers).await?.is_some() {
         return Ok(see_other("/subscription"));
     }
-    Ok(form(&web, visitor, StatusCode::OK, None).await)
+    Ok(form(&web, visitor, None).await)
 }
 
-async fn form(web: &Web, visitor: Visitor, status: StatusCode, error: Option<String>) -> Response {
+async fn form(web: &Web, visitor: Visitor, faults: Option<Faults>) -> Response {
     let portal = web.portal.clone();
     // The page does without the link where the store does not answer.
     let trial = web.blocking(move || portal.trial_terms()).await.is_ok_and(|terms| terms.is_some());
-    let layout = Layout { notice: visitor.notice, ..Layout::visitor(web, &visitor.token) };
-    let mut response = show_as(status, &SignInPage { layout, error, trial });
+    let layout = Layout { notice: visitor.notice, faults, ..Layout::visitor(web, &visitor.token) };
+    let mut response = layout.reply().with(&SignInPage { layout, trial });
     if let Some(cookie) = visitor.cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -76,7 +76,8 @@ pub(super) async fn sign_in(
         Ok(code) => code,
         // A typing error, told without a look at any subscription.
         Err(error) => {
-            return Ok(form(&web, visitor, StatusCode::BAD_REQUEST, Some(error.to_string())).await);
+            let text = super::super::refused::sentence(&error.to_string());
+            return Ok(wrong(&web, visitor, StatusCode::BAD_REQUEST, text).await);
         }
     };
     let (now, address) = (web.portal.now(), Subject::Address(visitor.address.network()));
@@ -114,7 +115,7 @@ pub(super) async fn sign_in(
         tracing::info!(address = %from, "a sign-in was refused: no such Activation Code");
         return Ok(match waits.into_iter().flatten().max() {
             Some(seconds) => too_many(&web, visitor, WRONG, seconds).await,
-            None => form(&web, visitor, StatusCode::FORBIDDEN, Some(UNKNOWN.to_owned())).await,
+            None => wrong(&web, visitor, StatusCode::FORBIDDEN, UNKNOWN.to_owned()).await,
         });
     };
     let mut response = see_other("/subscription");
@@ -130,11 +131,16 @@ fn proven(code: &ActivationCode, found: Option<Subscription>) -> Result<Option<U
     Ok(found.filter(|_| proves).map(|found| found.id))
 }
 
+/// The form again, with what is wrong with the code.
+async fn wrong(web: &Web, visitor: Visitor, status: StatusCode, text: String) -> Response {
+    form(web, visitor, Some(Faults::one(status, "code", text))).await
+}
+
 async fn too_many(web: &Web, visitor: Visitor, why: &str, seconds: u32) -> Response {
-    let text = format!("{why} Try again in {} minutes.", seconds.div_ceil(60));
-    let mut response = form(web, visitor, StatusCode::TOO_MANY_REQUESTS, Some(text)).await;
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
+    let minutes = told::counted(i64::from(seconds.div_ceil(60)), "minute");
+    let text = format!("{why} Try again in {minutes}.");
+    let faults = Faults::one(StatusCode::TOO_MANY_REQUESTS, "code", text);
+    form(web, visitor, Some(faults.retry_after(Some(seconds)))).await
 }
 
 /// A form with nothing in it but its token.

@@ -3,6 +3,7 @@
 use super::{
     super::{
         PageError, Web,
+        address::Asked,
         page::{Layout, day, moment, show},
         usage::{self, UsageRow},
     },
@@ -36,6 +37,8 @@ struct SubscriptionPage {
     ends: String,
     grace_ends: String,
     slots: Vec<Slots>,
+    /// Whether none is free.
+    full: bool,
     limits: Vec<LimitRow>,
     usage: Vec<UsageRow>,
     usage_base: &'static str,
@@ -79,7 +82,7 @@ struct Read {
 pub(super) async fn page(
     State(web): State<Web>,
     who: Customer,
-    done: Done,
+    Asked(done): Asked<Done>,
 ) -> Result<Response, PageError> {
     let (portal, id, now) = (who.portal.clone(), who.id, web.portal.now());
     let read = web.blocking(move || read(&portal, id, now)).await?;
@@ -123,6 +126,7 @@ fn view(read: &Read, layout: Layout, now: Timestamp) -> SubscriptionPage {
         starts: day(terms.starts_at),
         ends: moment(terms.ends_at),
         grace_ends: day(terms.grace_ends_at()),
+        full: slots.iter().all(|slots| slots.free == 0),
         slots: slots.iter().map(|s| Slots { purpose: s.purpose.clone(), ..*s }).collect(),
         limits: limits(usage, sold),
         usage: usage::rows(usage),

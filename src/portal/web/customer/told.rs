@@ -69,6 +69,21 @@ pub(super) fn subscription(sold: &Subscription, now: Timestamp) -> (Badge, Strin
     }
 }
 
+/// What a subscription's standing does to new licenses, before anybody carries a file in vain; none where they are issued.
+pub(super) fn obstacle(sold: &Subscription, now: Timestamp) -> Option<String> {
+    let terms = &sold.terms;
+    let why = match &sold.standing {
+        Standing::Revoked { .. } => "Your vendor has revoked the subscription".to_owned(),
+        Standing::Suspended => "Your vendor has suspended the subscription".to_owned(),
+        Standing::Active if now < terms.starts_at => {
+            format!("The subscription starts on {}", day(terms.starts_at))
+        }
+        Standing::Active if terms.ended(now) => "The subscription has ended".to_owned(),
+        Standing::Active => return None,
+    };
+    Some(format!("{why}: no new license is issued now. A release is taken all the same."))
+}
+
 /// Whole days until then, the one that has begun included.
 pub(super) fn days_left(until: Timestamp, now: Timestamp) -> i64 {
     let seconds = until.duration_since(now).as_secs().max(0);

@@ -1,15 +1,19 @@
 //! Starting a trial, where the vendor offers them.
 
-use super::super::{
-    PageError, Web,
-    form::{Posted, Visitor},
-    page::{Layout, day, show, show_as},
+use super::{
+    super::{
+        PageError, Web,
+        faults::Faults,
+        form::{Posted, Visitor},
+        page::{Layout, day, show},
+    },
+    told,
 };
 use crate::portal::{PortalError, attempts::Subject, domain::TrialTerms};
 use askama::Template;
 use axum::{
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::Response,
 };
 use serde::Deserialize;
@@ -22,7 +26,6 @@ struct TrialPage {
     edition: String,
     company: String,
     email: String,
-    error: Option<String>,
 }
 
 #[derive(Template)]
@@ -57,18 +60,16 @@ fn form(
     visitor: Visitor,
     terms: &TrialTerms,
     filled: TrialForm,
-    error: Option<(StatusCode, String)>,
+    faults: Option<Faults>,
 ) -> Response {
-    let status = error.as_ref().map_or(StatusCode::OK, |(status, _)| *status);
-    let page = TrialPage {
-        layout: Layout::visitor(web, &visitor.token),
+    let layout = Layout::visitor(web, &visitor.token).refused(faults);
+    let mut response = layout.reply().with(&TrialPage {
+        layout,
         days: terms.days,
         edition: terms.edition.clone(),
         company: filled.company,
         email: filled.email,
-        error: error.map(|(_, error)| error),
-    };
-    let mut response = show_as(status, &page);
+    });
     if let Some(cookie) = visitor.cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -82,14 +83,11 @@ pub(super) async fn start(
     let terms = terms(&web).await?;
     let (subject, now) = (Subject::Trials(visitor.address.network()), web.portal.now());
     if let Some(seconds) = web.attempts.wait(subject, now) {
-        let text = format!(
-            "Several trials came from your address. Try again in {} minutes.",
-            seconds.div_ceil(60)
-        );
-        let error = Some((StatusCode::TOO_MANY_REQUESTS, text));
-        let mut response = form(&web, visitor, &terms, filled, error);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        return Ok(response);
+        let minutes = told::counted(i64::from(seconds.div_ceil(60)), "minute");
+        let text = format!("Several trials came from your address. Try again in {minutes}.");
+        let faults = Faults::one(StatusCode::TOO_MANY_REQUESTS, "", text);
+        let faults = faults.retry_after(Some(seconds));
+        return Ok(form(&web, visitor, &terms, filled, Some(faults)));
     }
     // Each counts, the refused ones too: they ask which companies are known.
     web.attempts.wrong(subject, now);
@@ -103,12 +101,18 @@ pub(super) async fn start(
             ends: day(sold.terms.ends_at),
         })),
         Err(PortalError::Name { what }) => {
-            let text = format!("The {what} is not right: give one of at most 200 letters.");
-            Ok(form(&web, visitor, &terms, filled, Some((StatusCode::BAD_REQUEST, text))))
+            let (field, text) = if what == "company's name" {
+                ("company", "Give the name of your company, of at most 200 letters.")
+            } else {
+                ("email", "Give your e-mail address, such as jo@example.com.")
+            };
+            let faults = Faults::one(StatusCode::BAD_REQUEST, field, text);
+            Ok(form(&web, visitor, &terms, filled, Some(faults)))
         }
         Err(PortalError::HadTrial) => {
             let text = "No trial can be started for this company or address. Ask the vendor.";
-            Ok(form(&web, visitor, &terms, filled, Some((StatusCode::CONFLICT, text.to_owned()))))
+            let faults = Faults::one(StatusCode::CONFLICT, "", text);
+            Ok(form(&web, visitor, &terms, filled, Some(faults)))
         }
         Err(error) => Err(error.into()),
     }

@@ -3,36 +3,46 @@
 use super::{
     super::{
         PageError, Web,
+        faults::Faults,
         form::Uploaded,
-        page::{Layout, see_other, show, show_as},
+        page::{Layout, see_other},
     },
     Customer, SUBSCRIPTION, USAGE,
 };
 use askama::Template;
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, response::Response};
 
 #[derive(Template)]
 #[template(path = "customer/usage.html")]
 struct UsagePage {
     layout: Layout,
-    error: Option<&'static str>,
 }
 
 pub(super) async fn page(State(web): State<Web>, who: Customer) -> Response {
-    show(&UsagePage { layout: who.layout(&web, USAGE), error: None })
+    form(&web, &who, None)
+}
+
+fn form(web: &Web, who: &Customer, faults: Option<Faults>) -> Response {
+    let layout = who.layout(web, USAGE).refused(faults);
+    layout.reply().with(&UsagePage { layout })
 }
 
 pub(super) async fn upload(
     State(web): State<Web>,
-    Uploaded { who, text }: Uploaded<Customer>,
+    Uploaded { who, file }: Uploaded<Customer>,
 ) -> Result<Response, PageError> {
-    let Some(text) = text else {
-        let error = Some("Choose the file that `entitlectl usage report` wrote on the server.");
-        let page = UsagePage { layout: who.layout(&web, USAGE), error };
-        return Ok(show_as(StatusCode::BAD_REQUEST, &page));
-    };
-    let (portal, id) = (who.portal, who.id);
-    let taken = web.blocking(move || portal.take_usage_report(id, &text)).await;
-    taken.map_err(|error| PageError::from(error).back_to(USAGE))?;
-    Ok(see_other(&format!("{SUBSCRIPTION}?done=usage")))
+    match taken(&web, &who, file).await {
+        Ok(()) => Ok(see_other(&format!("{SUBSCRIPTION}?done=usage"))),
+        Err(error) => Ok(form(&web, &who, Some(error.on_form("file")?))),
+    }
+}
+
+async fn taken(
+    web: &Web,
+    who: &Customer,
+    file: Result<String, PageError>,
+) -> Result<(), PageError> {
+    let (portal, id, text) = (who.portal.clone(), who.id, file?);
+    web.blocking(move || portal.take_usage_report(id, &text)).await?;
+    Ok(())
 }

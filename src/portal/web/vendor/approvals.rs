@@ -3,20 +3,20 @@
 use super::{
     super::{
         PageError, Web,
+        address::{Asked, At},
+        faults::Faults,
         form::Posted,
-        page::{Layout, see_other, show},
+        page::{Layout, see_other},
     },
     Done, SignedIn,
+    waiting::{Waiting, reason_field},
 };
 use crate::{
     license::Thumbprint,
-    portal::{AskedRelease, access::Right, domain::PendingRebind},
+    portal::{Portal, access::Right},
 };
 use askama::Template;
-use axum::{
-    extract::{Path, Query, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -24,24 +24,29 @@ use uuid::Uuid;
 #[template(path = "vendor/approvals.html")]
 struct ApprovalsPage {
     layout: Layout,
-    releases: Vec<AskedRelease>,
-    rebinds: Vec<PendingRebind>,
+    waiting: Waiting,
     may_assist: bool,
 }
 
 pub(super) async fn page(
     State(web): State<Web>,
     who: SignedIn,
-    Query(done): Query<Done>,
+    Asked(done): Asked<Done>,
 ) -> Result<Response, PageError> {
-    let (releases, mut rebinds) = who
-        .ask(&web, |portal| Ok((portal.waiting_releases(None)?, portal.pending_rebinds()?)))
-        .await?;
-    rebinds.retain(|pending| pending.approved_at.is_none());
-    Ok(show(&ApprovalsPage {
-        layout: who.layout(&web, "/vendor/approvals", &done),
-        releases,
-        rebinds,
+    shown(&web, &who, &done, None).await
+}
+
+async fn shown(
+    web: &Web,
+    who: &SignedIn,
+    done: &Done,
+    faults: Option<Faults>,
+) -> Result<Response, PageError> {
+    let waiting = who.ask(web, Waiting::everywhere).await?;
+    let layout = who.layout(web, "/vendor/approvals", done).refused(faults);
+    Ok(layout.reply().with(&ApprovalsPage {
+        layout,
+        waiting,
         may_assist: who.may(Right::EnvironmentsAssist),
     }))
 }
@@ -55,21 +60,35 @@ pub(super) struct Decision {
 
 pub(super) async fn decide_release(
     State(web): State<Web>,
-    Path((id, decision)): Path<(Uuid, String)>,
+    At((id, decision)): At<(Uuid, String)>,
     Posted { who, form: Decision { reason } }: Posted<SignedIn, Decision>,
 ) -> Result<Response, PageError> {
-    let done = match decision.as_str() {
-        "approve" => {
-            who.ask(&web, move |portal| portal.approve_release(id)).await?;
-            "approved"
-        }
+    let (decided, done) = match decision.as_str() {
+        "approve" => (who.ask(&web, move |portal| portal.approve_release(id)).await, "approved"),
         "refuse" => {
-            who.ask(&web, move |portal| portal.refuse_release(id, reason.trim())).await?;
-            "refused"
+            let refuse = move |portal: &Portal| portal.refuse_release(id, reason.trim());
+            (who.ask(&web, refuse).await, "refused")
         }
         _ => return Err(PageError::not_found("page")),
     };
-    Ok(see_other(&format!("/vendor/approvals?done={done}")))
+    settled(&web, &who, decided.map(drop), done, &reason_field(id)).await
+}
+
+/// What was done, or the page again with what is wrong, with `reason` if the reason is.
+async fn settled(
+    web: &Web,
+    who: &SignedIn,
+    result: Result<(), PageError>,
+    done: &str,
+    reason: &str,
+) -> Result<Response, PageError> {
+    match result {
+        Ok(()) => Ok(see_other(&format!("/vendor/approvals?done={done}"))),
+        Err(error) => {
+            let field = if error.code() == "name" { reason.to_owned() } else { String::new() };
+            shown(web, who, &Done::default(), Some(error.on_form(field)?)).await
+        }
+    }
 }
 
 /// Which key.
@@ -86,6 +105,7 @@ pub(super) async fn approve_rebind(
     let Ok(key) = key.parse::<Thumbprint>() else {
         return Err(PageError::not_found("key"));
     };
-    who.ask(&web, move |portal| portal.approve_rebind(environment, Some(key))).await?;
-    Ok(see_other("/vendor/approvals?done=approved"))
+    let approve = move |portal: &Portal| portal.approve_rebind(environment, Some(key));
+    let approved = who.ask(&web, approve).await.map(drop);
+    settled(&web, &who, approved, "approved", "").await
 }

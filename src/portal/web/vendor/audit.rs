@@ -3,19 +3,18 @@
 use super::{
     super::{
         PageError, Web,
+        address::Asked,
+        faults::Faults,
         page::{Layout, moment, show},
     },
-    Done, SignedIn,
+    Done, SignedIn, told,
 };
 use crate::portal::{
     access::Right,
     store::{AuditEntry, AuditFilter, AuditTampering},
 };
 use askama::Template;
-use axum::{
-    extract::{Query, State},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -60,7 +59,6 @@ pub(super) struct Search {
 struct AuditPage {
     layout: Layout,
     search: Search,
-    error: Option<&'static str>,
     entries: Vec<EntryRow>,
     next: Option<i64>,
 }
@@ -68,15 +66,15 @@ struct AuditPage {
 pub(super) async fn page(
     State(web): State<Web>,
     who: SignedIn,
-    Query(search): Query<Search>,
+    Asked(search): Asked<Search>,
 ) -> Result<Response, PageError> {
     who.needs(Right::AuditRead)?;
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let subscription = given(&search.subscription).map(|text| text.parse::<Uuid>());
-    let error = subscription
-        .as_ref()
-        .filter(|id| id.is_err())
-        .map(|_| "This is no id of a subscription: it is the last part of its page's address.");
+    let faults = subscription.as_ref().filter(|id| id.is_err()).map(|_| {
+        let text = "This is no id of a subscription: it is the last part of its page's address.";
+        Faults::one(StatusCode::OK, "subscription", text)
+    });
     let filter = AuditFilter {
         event: given(&search.event),
         actor: given(&search.actor),
@@ -84,19 +82,19 @@ pub(super) async fn page(
     };
     let before = search.before.parse().ok();
     // Without the condition that could not be read it would be everybody's entries.
-    let mut found = if error.is_some() {
+    let mut found = if faults.is_some() {
         Vec::new()
     } else {
         who.ask(&web, move |portal| portal.search_audit(&filter, before, ROWS + 1)).await?
     };
     let more = found.len() > ROWS as usize;
     found.truncate(ROWS as usize);
-    Ok(show(&AuditPage {
-        layout: who.layout(&web, "/vendor/audit", &Done::default()),
+    let layout = who.layout(&web, "/vendor/audit", &Done::default()).refused(faults);
+    Ok(layout.reply().with(&AuditPage {
+        layout,
         next: found.last().filter(|_| more).map(|last| last.id),
         entries: rows_of(found),
         search,
-        error,
     }))
 }
 
@@ -109,10 +107,10 @@ struct CheckPage {
     fault: Option<String>,
 }
 
-/// Walks along the whole chain.
+/// Walks along the whole chain, one walk at a time.
 pub(super) async fn verify(State(web): State<Web>, who: SignedIn) -> Result<Response, PageError> {
     who.needs(Right::AuditRead)?;
-    let check = who.ask(&web, |portal| portal.check_audit(None)).await?;
+    let check = who.portal.check_audit_apart().await.map_err(told)?;
     let fault = check.fault.map(|fault| match fault.found {
         AuditTampering::Removed => format!("Entries before entry {} were removed.", fault.id),
         AuditTampering::ChangedOrPutIn => format!("Entry {} was changed or put in.", fault.id),

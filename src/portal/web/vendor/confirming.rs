@@ -3,19 +3,20 @@
 use super::{
     super::{
         PageError, Web,
+        address::At,
+        faults::Faults,
         form::Posted,
-        page::{Layout, day, see_other, show},
+        page::{Layout, day, see_other},
     },
     Done, SignedIn,
     reading::read_date,
 };
-use crate::portal::{access::Right, domain::Revision};
-use askama::Template;
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
+use crate::portal::{
+    access::Right,
+    domain::{Revision, Subscription},
 };
+use askama::Template;
+use axum::{extract::State, http::StatusCode, response::Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -35,6 +36,7 @@ struct ConfirmPage {
     end: String,
     /// The revision that the page was made from.
     revision: Option<Revision>,
+    given: Given,
 }
 
 /// What is done to a subscription.
@@ -82,14 +84,26 @@ impl Act {
 pub(super) async fn subscription(
     State(web): State<Web>,
     who: SignedIn,
-    Path((id, word)): Path<(Uuid, String)>,
+    At((id, word)): At<(Uuid, String)>,
 ) -> Result<Response, PageError> {
-    let act = Act::of(&word)?;
+    shown(&web, &who, id, &word, Given::default(), None).await
+}
+
+async fn shown(
+    web: &Web,
+    who: &SignedIn,
+    id: Uuid,
+    word: &str,
+    given: Given,
+    faults: Option<Faults>,
+) -> Result<Response, PageError> {
+    let act = Act::of(word)?;
     who.needs(Right::SubscriptionsWrite)?;
-    let sold = who.ask(&web, move |portal| portal.subscription(id)).await?;
+    let sold = who.ask(web, move |portal| portal.subscription(id)).await?;
     let (button, text) = act.words();
-    Ok(show(&ConfirmPage {
-        layout: who.layout(&web, "", &Done::default()),
+    let layout = who.layout(web, "", &Done::default()).refused(faults);
+    Ok(layout.reply().with(&ConfirmPage {
+        layout,
         title: format!("{button} the subscription of {}", sold.customer),
         text,
         action: format!("/vendor/subscriptions/{id}/{word}"),
@@ -100,11 +114,12 @@ pub(super) async fn subscription(
         asks_end: matches!(act, Act::Renew),
         end: day(sold.terms.ends_at),
         revision: Some(sold.revision),
+        given,
     }))
 }
 
 /// What was typed.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Given {
     reason: String,
@@ -114,21 +129,30 @@ pub(super) struct Given {
 
 pub(super) async fn change_subscription(
     State(web): State<Web>,
-    Path((id, word)): Path<(Uuid, String)>,
+    At((id, word)): At<(Uuid, String)>,
     Posted { who, form }: Posted<SignedIn, Given>,
 ) -> Result<Response, PageError> {
     let act = Act::of(&word)?;
-    who.needs(Right::SubscriptionsWrite)?;
+    let Err(faults) = changed(&web, &who, id, act, form.clone()).await? else {
+        return Ok(see_other(&format!("/vendor/subscriptions/{id}?done={word}")));
+    };
+    shown(&web, &who, id, &word, form, Some(faults)).await
+}
+
+/// The subscription as it is then, or what is wrong with the form.
+async fn changed(
+    web: &Web,
+    who: &SignedIn,
+    id: Uuid,
+    act: Act,
+    form: Given,
+) -> Result<Result<Subscription, Faults>, PageError> {
     let (mut ends_at, mut wrong) = (Timestamp::UNIX_EPOCH, Vec::new());
     if matches!(act, Act::Renew) {
-        read_date("New end", &form.ends_at, &mut ends_at, &mut wrong);
+        read_date(("ends_at", "New end"), &form.ends_at, &mut ends_at, &mut wrong);
     }
-    if let Some(text) = wrong.pop() {
-        let title = "This was not done";
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return Err(
-            PageError::refused(status, "terms-term", title, text).back_to("/vendor/subscriptions")
-        );
+    if !wrong.is_empty() {
+        return Ok(Err(Faults::new(StatusCode::UNPROCESSABLE_ENTITY, wrong)));
     }
     let seen = form.revision.parse().map_or(Revision::NONE, Revision);
     let change = move |change: &crate::portal::Act<'_>| {
@@ -141,19 +165,38 @@ pub(super) async fn change_subscription(
             Act::Revoke => change.revoke_subscription(id, form.reason.trim()),
         }
     };
-    who.ask(&web, move |portal| portal.act(change)).await?;
-    Ok(see_other(&format!("/vendor/subscriptions/{id}?done={word}")))
+    match who.ask(web, move |portal| portal.act(change)).await {
+        Ok(subscription) => Ok(Ok(subscription)),
+        Err(error) => {
+            let field = match error.code() {
+                "name" => "reason",
+                "renewal-no-longer" | "terms-term" => "ends_at",
+                _ => "",
+            };
+            Ok(Err(error.on_form(field)?))
+        }
+    }
 }
 
 pub(super) async fn environment(
     State(web): State<Web>,
     who: SignedIn,
-    Path(id): Path<Uuid>,
+    At(id): At<Uuid>,
+) -> Result<Response, PageError> {
+    release_page(&web, &who, id, None).await
+}
+
+async fn release_page(
+    web: &Web,
+    who: &SignedIn,
+    id: Uuid,
+    faults: Option<Faults>,
 ) -> Result<Response, PageError> {
     who.needs(Right::EnvironmentsWrite)?;
-    let environment = who.ask(&web, move |portal| portal.environment(id)).await?;
-    Ok(show(&ConfirmPage {
-        layout: who.layout(&web, "", &Done::default()),
+    let environment = who.ask(web, move |portal| portal.environment(id)).await?;
+    let layout = who.layout(web, "", &Done::default()).refused(faults);
+    Ok(layout.reply().with(&ConfirmPage {
+        layout,
         title: format!("Release {}", environment.name),
         text: "Its slot is free at once, for another machine or the same one. Its agent is told at its next refresh that the license is taken back.",
         action: format!("/vendor/environments/{id}/release"),
@@ -164,14 +207,17 @@ pub(super) async fn environment(
         asks_end: false,
         end: String::new(),
         revision: None,
+        given: Given::default(),
     }))
 }
 
 pub(super) async fn release_environment(
     State(web): State<Web>,
-    Path(id): Path<Uuid>,
+    At(id): At<Uuid>,
     Posted { who, .. }: Posted<SignedIn, Given>,
 ) -> Result<Response, PageError> {
-    who.ask(&web, move |portal| portal.release_environment(id)).await?;
-    Ok(see_other(&format!("/vendor/environments/{id}?done=released")))
+    match who.ask(&web, move |portal| portal.release_environment(id)).await {
+        Ok(_) => Ok(see_other(&format!("/vendor/environments/{id}?done=released"))),
+        Err(error) => release_page(&web, &who, id, Some(error.on_form("")?)).await,
+    }
 }

@@ -3,24 +3,24 @@
 use super::{
     super::{
         PageError, Web,
+        address::{Asked, At},
+        faults::Faults,
         form::Posted,
-        page::{Layout, day, moment, see_other, show},
+        page::{Layout, day, moment, see_other},
         usage::{self, UsageRow},
     },
     Done, SignedIn,
+    waiting::Waiting,
 };
 use crate::portal::{
-    AskedRelease, BranchView,
+    BranchView,
     access::Right,
-    domain::{Environment, EnvironmentStanding, PendingRebind},
+    domain::{Environment, EnvironmentStanding},
     export::{ENVIRONMENTS, USAGE, environments_csv, usage_csv},
     http::csv,
 };
 use askama::Template;
-use axum::{
-    extract::{Path, Query, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -92,8 +92,7 @@ struct EnvironmentPage {
     usage_base: &'static str,
     forked: bool,
     branches: Vec<Branch>,
-    rebinds: Vec<PendingRebind>,
-    releases: Vec<AskedRelease>,
+    waiting: Waiting,
     may_release: bool,
     may_assist: bool,
 }
@@ -101,24 +100,28 @@ struct EnvironmentPage {
 pub(super) async fn page(
     State(web): State<Web>,
     who: SignedIn,
-    Path(id): Path<Uuid>,
-    Query(done): Query<Done>,
+    At(id): At<Uuid>,
+    Asked(done): Asked<Done>,
 ) -> Result<Response, PageError> {
-    let (environment, sold, forks, mut rebinds, releases, usage) = who
-        .ask(&web, move |portal| {
+    shown(&web, &who, id, &done, None).await
+}
+
+/// The page, or the page again with why a form on it was refused.
+pub(super) async fn shown(
+    web: &Web,
+    who: &SignedIn,
+    id: Uuid,
+    done: &Done,
+    faults: Option<Faults>,
+) -> Result<Response, PageError> {
+    let (environment, sold, forks, waiting, usage) = who
+        .ask(web, move |portal| {
             let environment = portal.environment(id)?;
             let sold = portal.subscription(environment.subscription_id)?;
-            Ok((
-                environment,
-                sold,
-                portal.forks(id)?,
-                portal.pending_rebinds()?,
-                portal.waiting_releases(Some(id))?,
-                portal.environment_usage(id)?,
-            ))
+            let (forks, waiting) = (portal.forks(id)?, Waiting::of_environment(portal, id)?);
+            Ok((environment, sold, forks, waiting, portal.environment_usage(id)?))
         })
         .await?;
-    rebinds.retain(|pending| pending.environment_id == id);
     let now = web.portal.now();
     let reserved = environment.is_reserved(now);
     let optional = |time: Option<Timestamp>| time.map(moment).unwrap_or_default();
@@ -133,8 +136,9 @@ pub(super) async fn page(
         ("Released", optional(environment.released_at.filter(|_| !reserved))),
         ("Slot held until", optional(environment.slot_held_until)),
     ];
-    Ok(show(&EnvironmentPage {
-        layout: who.layout(&web, "", &done),
+    let layout = who.layout(web, "", done).refused(faults);
+    Ok(layout.reply().with(&EnvironmentPage {
+        layout,
         row: EnvironmentRow::of(&environment, now),
         subscription: sold.id,
         customer: sold.customer,
@@ -143,8 +147,7 @@ pub(super) async fn page(
         usage_base: "/vendor",
         forked: forks.forked && !environment.is_released(),
         branches: forks.branches.into_iter().map(Branch::from).collect(),
-        rebinds,
-        releases,
+        waiting,
         may_release: who.may(Right::EnvironmentsWrite) && environment.has_slot(now),
         may_assist: who.may(Right::EnvironmentsAssist) && !environment.is_released(),
     }))
@@ -158,11 +161,16 @@ pub(super) struct Named {
 
 pub(super) async fn survivor(
     State(web): State<Web>,
-    Path(id): Path<Uuid>,
+    At(id): At<Uuid>,
     Posted { who, form: Named { branch } }: Posted<SignedIn, Named>,
 ) -> Result<Response, PageError> {
-    who.ask(&web, move |portal| portal.name_survivor(id, branch)).await?;
-    Ok(see_other(&format!("/vendor/environments/{id}?done=survivor")))
+    match who.ask(&web, move |portal| portal.name_survivor(id, branch)).await {
+        Ok(_) => Ok(see_other(&format!("/vendor/environments/{id}?done=survivor"))),
+        Err(error) => {
+            let faults = error.on_form("")?;
+            shown(&web, &who, id, &Done::default(), Some(faults)).await
+        }
+    }
 }
 
 pub(super) async fn export_usage(who: SignedIn) -> Result<Response, PageError> {

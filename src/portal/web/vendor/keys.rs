@@ -3,18 +3,17 @@
 use super::{
     super::{
         PageError, Web,
+        address::{Asked, At},
+        faults::Faults,
         form::{Posted, Uploaded},
-        page::{Layout, download, moment, see_other, show},
+        page::{Layout, download, moment, see_other},
     },
     Done, SignedIn,
     sign_in::Nothing,
 };
 use crate::portal::{KeyStanding, Portal, access::Right};
 use askama::Template;
-use axum::{
-    extract::{Path, Query, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 
 #[derive(Template)]
 #[template(path = "vendor/keys.html")]
@@ -29,14 +28,24 @@ struct KeysPage {
 pub(super) async fn page(
     State(web): State<Web>,
     who: SignedIn,
-    Query(done): Query<Done>,
+    Asked(done): Asked<Done>,
 ) -> Result<Response, PageError> {
     who.needs(Right::Administer)?;
-    let keys = who.ask(&web, Portal::signing_keys).await?;
+    shown(&web, &who, &done, None).await
+}
+
+async fn shown(
+    web: &Web,
+    who: &SignedIn,
+    done: &Done,
+    faults: Option<Faults>,
+) -> Result<Response, PageError> {
+    let keys = who.ask(web, Portal::signing_keys).await?;
     let trust = web.portal.keys();
     let claims = trust.trust().claims();
-    Ok(show(&KeysPage {
-        layout: who.layout(&web, "/vendor/keys", &done),
+    let layout = who.layout(web, "/vendor/keys", done).refused(faults);
+    Ok(layout.reply().with(&KeysPage {
+        layout,
         keys,
         version: claims.version,
         signed: moment(claims.iat),
@@ -48,7 +57,7 @@ pub(super) async fn page(
 pub(super) async fn public(
     State(web): State<Web>,
     who: SignedIn,
-    Path(thumbprint): Path<String>,
+    At(thumbprint): At<String>,
 ) -> Result<Response, PageError> {
     let keys = who.ask(&web, Portal::signing_keys).await?;
     let found = keys.iter().find(|key| key.thumbprint.as_str() == thumbprint);
@@ -60,23 +69,40 @@ pub(super) async fn create(
     State(web): State<Web>,
     Posted { who, .. }: Posted<SignedIn, Nothing>,
 ) -> Result<Response, PageError> {
-    who.ask(&web, Portal::make_signing_key).await?;
-    Ok(see_other("/vendor/keys?done=key"))
+    let made = who.ask(&web, Portal::make_signing_key).await.map(drop);
+    settled(&web, &who, made, "key", "").await
 }
 
 pub(super) async fn install(
     State(web): State<Web>,
-    Uploaded { who, text }: Uploaded<SignedIn>,
+    Uploaded { who, file }: Uploaded<SignedIn>,
 ) -> Result<Response, PageError> {
-    let text = text.ok_or_else(PageError::upload)?;
-    who.ask(&web, move |portal| portal.install_trust(&text)).await?;
-    Ok(see_other("/vendor/keys?done=trust"))
+    who.needs(Right::Administer)?;
+    let installed = match file {
+        Ok(text) => who.ask(&web, move |portal| portal.install_trust(&text)).await.map(drop),
+        Err(error) => Err(error),
+    };
+    settled(&web, &who, installed, "trust", "file").await
 }
 
 pub(super) async fn rotate(
     State(web): State<Web>,
     Posted { who, .. }: Posted<SignedIn, Nothing>,
 ) -> Result<Response, PageError> {
-    who.ask(&web, Portal::rotate_signing_key).await?;
-    Ok(see_other("/vendor/keys?done=trust"))
+    let rotated = who.ask(&web, Portal::rotate_signing_key).await.map(drop);
+    settled(&web, &who, rotated, "trust", "").await
+}
+
+/// What was done, or the page again with what is wrong with `field`.
+async fn settled(
+    web: &Web,
+    who: &SignedIn,
+    result: Result<(), PageError>,
+    done: &str,
+    field: &'static str,
+) -> Result<Response, PageError> {
+    match result {
+        Ok(()) => Ok(see_other(&format!("/vendor/keys?done={done}"))),
+        Err(error) => shown(web, who, &Done::default(), Some(error.on_form(field)?)).await,
+    }
 }

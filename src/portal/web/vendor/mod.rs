@@ -7,23 +7,28 @@ mod audit;
 mod confirming;
 mod environments;
 mod keys;
+mod operators;
 mod password;
 mod reading;
 mod secrets;
 mod sign_in;
 mod subscription_form;
 mod subscriptions;
+mod tokens;
+mod waiting;
+mod webhooks;
 
 use super::{
     PageError, Web,
     form::Owner,
     page::{Layout, Link},
+    refused::{NOT_DONE, sentence},
     session, target,
 };
 use crate::portal::{
     ClientAddress, Portal, PortalError,
     access::{AccessError, Operator, Right, Role},
-    store::{SessionKind, StoreError, StoredSession},
+    store::{SessionKind, StoredSession},
 };
 use axum::{
     Router,
@@ -240,9 +245,6 @@ fn told(error: PortalError) -> PageError {
         PortalError::Access(AccessError::Ended) => {
             return PageError::SignedOut { sign_in: SIGN_IN };
         }
-        PortalError::Store(StoreError::Busy { .. } | StoreError::Undone) => {
-            return PageError::busy();
-        }
         PortalError::Store(_)
         | PortalError::File { .. }
         | PortalError::Json(_)
@@ -257,13 +259,5 @@ fn told(error: PortalError) -> PageError {
         _ => StatusCode::CONFLICT,
     };
     let text = sentence(&error.to_string());
-    PageError::refused(status, error.code(), "This was not done", text)
-        .back_to("/vendor/subscriptions")
-}
-
-/// A message as a sentence of its own.
-fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-    first.chain(letters).collect::<String>() + "."
+    PageError::refused(status, error.code(), NOT_DONE, text).back_to("/vendor/subscriptions")
 }

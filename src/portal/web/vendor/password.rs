@@ -3,19 +3,22 @@
 use super::{
     super::{
         PageError, Web,
+        address::Asked,
+        faults::Faults,
         form::Posted,
-        page::{Layout, see_other, show, show_as},
+        page::{Layout, see_other},
     },
     Done, PASSWORD, SignedIn,
-    administration::chosen,
+    administration::field_of,
+    operators::chosen,
     sign_in::begin,
     told,
 };
 use crate::portal::access::{Password, SignInError};
 use askama::Template;
 use axum::{
-    extract::{Query, State},
-    http::{HeaderValue, StatusCode, header},
+    extract::State,
+    http::{StatusCode, header},
     response::Response,
 };
 use serde::Deserialize;
@@ -26,7 +29,6 @@ use zeroize::Zeroizing;
 struct PasswordPage {
     layout: Layout,
     name: String,
-    error: Option<String>,
 }
 
 /// No `Debug`: the passwords are secrets.
@@ -40,17 +42,17 @@ pub(super) struct Change {
     again: Zeroizing<String>,
 }
 
-fn form(web: &Web, who: &SignedIn, done: &Done, error: Option<String>) -> PasswordPage {
-    let layout = who.layout(web, PASSWORD, done);
-    PasswordPage { layout, name: who.operator.name.clone(), error }
+fn form(web: &Web, who: &SignedIn, done: &Done, faults: Option<Faults>) -> Response {
+    let layout = who.layout(web, PASSWORD, done).refused(faults);
+    layout.reply().with(&PasswordPage { layout, name: who.operator.name.clone() })
 }
 
 pub(super) async fn page(
     State(web): State<Web>,
     who: SignedIn,
-    Query(done): Query<Done>,
-) -> Result<Response, PageError> {
-    Ok(show(&form(&web, &who, &done, None)))
+    Asked(done): Asked<Done>,
+) -> Response {
+    form(&web, &who, &done, None)
 }
 
 /// The old password is asked for and counted as at a sign-in: whoever finds a browser open can't guess it here either.
@@ -58,7 +60,13 @@ pub(super) async fn change(
     State(web): State<Web>,
     Posted { who, form: Change { old, password, again } }: Posted<SignedIn, Change>,
 ) -> Result<Response, PageError> {
-    let new = chosen(&password, &again)?;
+    let new = match chosen(&password, &again) {
+        Ok(new) => new,
+        Err(error) => {
+            let field = field_of(error.code());
+            return Ok(form(&web, &who, &Done::default(), Some(error.on_form(field)?)));
+        }
+    };
     let name = who.operator.name.clone();
     let verified = match web.portal.sign_in(&name, Password::typed(old), who.address).await {
         Ok(verified) => verified,
@@ -84,9 +92,6 @@ fn refused(web: &Web, who: &SignedIn, error: &SignInError) -> Response {
         SignInError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::FORBIDDEN,
     };
-    let mut response = show_as(status, &form(web, who, &Done::default(), Some(text)));
-    if let Some(seconds) = error.retry_after() {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
+    let faults = Faults::one(status, "old", text).retry_after(error.retry_after());
+    form(web, who, &Done::default(), Some(faults))
 }

@@ -1,7 +1,17 @@
 //! What is typed into the fields of a form, and how it is written there.
 
-use crate::portal::domain::{Terms, written};
+use crate::portal::{
+    domain::{Terms, written},
+    web::faults::Fault,
+};
 use jiff::Timestamp;
+
+/// A field by its id and what it is called.
+pub(super) type Field = (&'static str, &'static str);
+
+fn wrong_in((id, name): Field, expected: &str) -> Fault {
+    Fault::new(id, format!("{name}: {expected}."))
+}
 
 /// A time as a field shows it: a day where it is its first second.
 pub(super) fn date(time: Timestamp) -> String {
@@ -9,25 +19,25 @@ pub(super) fn date(time: Timestamp) -> String {
     text.strip_suffix("T00:00:00Z").map_or_else(|| text.clone(), str::to_owned)
 }
 
-pub(super) fn read_date(name: &str, typed: &str, place: &mut Timestamp, wrong: &mut Vec<String>) {
+pub(super) fn read_date(field: Field, typed: &str, place: &mut Timestamp, wrong: &mut Vec<Fault>) {
     match written::time(typed.trim()) {
         Ok(time) => *place = time,
-        Err(expected) => wrong.push(format!("{name}: {expected}.")),
+        Err(expected) => wrong.push(wrong_in(field, &expected)),
     }
 }
 
-pub(super) fn read_number(name: &str, typed: &str, place: &mut u32, wrong: &mut Vec<String>) {
+pub(super) fn read_number(field: Field, typed: &str, place: &mut u32, wrong: &mut Vec<Fault>) {
     match typed.trim().parse() {
         Ok(number) => *place = number,
-        Err(_) => wrong.push(format!("{name}: expected a number.")),
+        Err(_) => wrong.push(wrong_in(field, "expected a number")),
     }
 }
 
 pub(super) fn read_optional(
-    name: &str,
+    field: Field,
     typed: &str,
     place: &mut Option<u32>,
-    wrong: &mut Vec<String>,
+    wrong: &mut Vec<Fault>,
 ) {
     if typed.trim().is_empty() {
         *place = None;
@@ -35,7 +45,7 @@ pub(super) fn read_optional(
     }
     match typed.trim().parse() {
         Ok(number) => *place = Some(number),
-        Err(_) => wrong.push(format!("{name}: expected a number, or nothing.")),
+        Err(_) => wrong.push(wrong_in(field, "expected a number, or nothing")),
     }
 }
 
@@ -43,19 +53,19 @@ fn lines(typed: &str) -> impl Iterator<Item = &str> {
     typed.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
-pub(super) fn read_features(typed: &str, terms: &mut Terms, wrong: &mut Vec<String>) {
+pub(super) fn read_features(typed: &str, terms: &mut Terms, wrong: &mut Vec<Fault>) {
     let read: Result<_, String> = lines(typed).map(written::feature).collect();
     match read {
         Ok(features) => terms.features = features,
-        Err(expected) => wrong.push(format!("Features: {expected}.")),
+        Err(expected) => wrong.push(wrong_in(("features", "Features"), &expected)),
     }
 }
 
-pub(super) fn read_limits(typed: &str, terms: &mut Terms, wrong: &mut Vec<String>) {
+pub(super) fn read_limits(typed: &str, terms: &mut Terms, wrong: &mut Vec<Fault>) {
     let read: Result<_, String> = lines(typed).map(written::limit).collect();
     match read {
         Ok(limits) => terms.limits = limits,
-        Err(expected) => wrong.push(format!("Limits: {expected}.")),
+        Err(expected) => wrong.push(wrong_in(("limits", "Limits"), &expected)),
     }
 }
 
@@ -129,7 +139,7 @@ mod tests {
             let typed = |text: String| text.replace('\n', "\r\n");
             read_features(&typed(written_features(&sold)), &mut read, &mut wrong);
             read_limits(&typed(written_limits(&sold)), &mut read, &mut wrong);
-            prop_assert_eq!(wrong, Vec::<String>::new());
+            prop_assert!(wrong.is_empty(), "{:?}", wrong);
             prop_assert_eq!(read.features, sold.features);
             prop_assert_eq!(read.limits, sold.limits);
         }

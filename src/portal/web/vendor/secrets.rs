@@ -3,17 +3,15 @@
 use super::{
     super::{
         PageError, Web,
+        address::At,
         form::Posted,
         page::{Layout, moment, show},
     },
-    Done, SignedIn,
+    Done, SignedIn, environments,
     sign_in::Nothing,
 };
 use askama::Template;
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use jiff::SignedDuration;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -43,7 +41,7 @@ pub(super) fn secret_page(
 
 pub(super) async fn activation_code(
     State(web): State<Web>,
-    Path(id): Path<Uuid>,
+    At(id): At<Uuid>,
     Posted { who, .. }: Posted<SignedIn, Nothing>,
 ) -> Result<Response, PageError> {
     let code = who.ask(&web, move |portal| portal.reveal_activation_code(id)).await?;
@@ -55,11 +53,17 @@ pub(super) async fn activation_code(
 
 pub(super) async fn rebind_code(
     State(web): State<Web>,
-    Path(id): Path<Uuid>,
+    At(id): At<Uuid>,
     Posted { who, .. }: Posted<SignedIn, Nothing>,
 ) -> Result<Response, PageError> {
     let a_day = SignedDuration::from_hours(24);
-    let made = who.ask(&web, move |portal| portal.make_rebind_code(id, a_day)).await?;
+    let made = match who.ask(&web, move |portal| portal.make_rebind_code(id, a_day)).await {
+        Ok(made) => made,
+        Err(error) => {
+            let faults = error.on_form("")?;
+            return environments::shown(&web, &who, id, &Done::default(), Some(faults)).await;
+        }
+    };
     let text = format!(
         "Good until {}, for {}, once. It is shown now and kept nowhere: the customer gives it to `entitlectl rebind --rebind-code CODE` on the machine that lost its key.",
         moment(made.expires_at),

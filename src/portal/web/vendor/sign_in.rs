@@ -3,8 +3,9 @@
 use super::{
     super::{
         PageError, Web,
+        faults::{Fault, Faults},
         form::{Posted, Visitor},
-        page::{Layout, see_other, show_as},
+        page::{Layout, see_other},
         session,
     },
     SignedIn, told,
@@ -30,7 +31,6 @@ const FIRST: &str = "/vendor/subscriptions";
 struct SignInPage {
     layout: Layout,
     name: String,
-    error: Option<String>,
 }
 
 /// No `Debug`: the password is a secret.
@@ -51,18 +51,12 @@ pub(super) async fn page(
     if who.is_ok() {
         return Ok(see_other(FIRST));
     }
-    Ok(form(&web, visitor, String::new(), StatusCode::OK, None))
+    Ok(form(&web, visitor, String::new(), None))
 }
 
-fn form(
-    web: &Web,
-    visitor: Visitor,
-    name: String,
-    status: StatusCode,
-    error: Option<String>,
-) -> Response {
-    let layout = Layout { notice: visitor.notice, ..Layout::visitor(web, &visitor.token) };
-    let mut response = show_as(status, &SignInPage { layout, name, error });
+fn form(web: &Web, visitor: Visitor, name: String, faults: Option<Faults>) -> Response {
+    let layout = Layout { notice: visitor.notice, faults, ..Layout::visitor(web, &visitor.token) };
+    let mut response = layout.reply().with(&SignInPage { layout, name });
     if let Some(cookie) = visitor.cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -87,12 +81,10 @@ pub(super) async fn sign_in(
                 SignInError::Busy => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::FORBIDDEN,
             };
+            // Which of the two is wrong is told to nobody.
             let text = super::sentence(&error.to_string());
-            let mut response = form(&web, visitor, name, status, Some(text));
-            if let Some(seconds) = error.retry_after() {
-                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            }
-            Ok(response)
+            let faults = Faults::new(status, vec![Fault::new("name", text)]);
+            Ok(form(&web, visitor, name, Some(faults.retry_after(error.retry_after()))))
         }
     }
 }

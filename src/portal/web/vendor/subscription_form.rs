@@ -3,6 +3,8 @@
 use super::{
     super::{
         PageError, Web,
+        address::At,
+        faults::{Fault, Faults},
         form::{Sender, Typed},
         page::{Layout, see_other, show_as},
     },
@@ -19,15 +21,11 @@ use crate::{
         PortalError,
         access::Right,
         clock::whole_second,
-        domain::{Revision, Subscription, Terms},
+        domain::{Revision, Subscription, Terms, TermsError},
     },
 };
 use askama::Template;
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -69,7 +67,6 @@ struct FormPage {
     /// None: it is new.
     id: Option<Uuid>,
     form: TermsForm,
-    errors: Vec<String>,
     /// Where one signs in, for whose session has ended.
     sign_in: &'static str,
 }
@@ -110,52 +107,61 @@ impl TermsForm {
     }
 
     /// What was typed, over `terms`; what is wrong with it, field by field.
-    fn read(&self, mut terms: Terms) -> Result<Terms, Vec<String>> {
+    fn read(&self, mut terms: Terms) -> Result<Terms, Vec<Fault>> {
         let mut wrong = Vec::new();
         self.edition.trim().clone_into(&mut terms.edition);
         self.support_level.trim().clone_into(&mut terms.support_level);
-        read_date("Start", &self.starts_at, &mut terms.starts_at, &mut wrong);
-        read_date("End", &self.ends_at, &mut terms.ends_at, &mut wrong);
-        read_number("Days of grace", &self.grace_days, &mut terms.grace_days, &mut wrong);
-        for (purpose, typed) in [
-            (Purpose::Development, &self.development),
-            (Purpose::Quality, &self.quality),
-            (Purpose::Production, &self.production),
-            (Purpose::Management, &self.management),
+        read_date(("starts_at", "Start"), &self.starts_at, &mut terms.starts_at, &mut wrong);
+        read_date(("ends_at", "End"), &self.ends_at, &mut terms.ends_at, &mut wrong);
+        read_number(
+            ("grace_days", "Days of grace"),
+            &self.grace_days,
+            &mut terms.grace_days,
+            &mut wrong,
+        );
+        for (purpose, field, typed) in [
+            (Purpose::Development, ("development", "Development"), &self.development),
+            (Purpose::Quality, ("quality", "Quality"), &self.quality),
+            (Purpose::Production, ("production", "Production"), &self.production),
+            (Purpose::Management, ("management", "Management"), &self.management),
         ] {
             let mut number = terms.slots_for(purpose);
-            read_number("Environments", typed, &mut number, &mut wrong);
+            read_number(field, typed, &mut number, &mut wrong);
             terms.slots.insert(purpose, number);
         }
         read_features(&self.features, &mut terms, &mut wrong);
         read_limits(&self.limits, &mut terms, &mut wrong);
         match self.rebind.parse() {
             Ok(policy) => terms.rebind = policy,
-            Err(error) => wrong.push(format!("Rebind: {error}")),
+            Err(error) => wrong.push(Fault::new("rebind", format!("Rebind: {error}."))),
         }
         read_optional(
-            "Releases a year",
+            ("releases_a_year", "Releases a year"),
             &self.releases_a_year,
             &mut terms.releases_a_year,
             &mut wrong,
         );
         read_optional(
-            "Days without contact",
+            ("check_in_days", "Days without contact"),
             &self.check_in_days,
             &mut terms.check_in_days,
             &mut wrong,
         );
-        for (name, typed, place) in [
+        for (field, typed, place) in [
             (
-                "Off-line releases",
+                ("offline_releases_a_year", "Off-line releases"),
                 &self.offline_releases_a_year,
                 &mut terms.offline_releases_a_year,
             ),
-            ("Refresh", &self.refresh_after, &mut terms.refresh_after),
-            ("Member lease", &self.lease_days, &mut terms.lease_days),
-            ("Hardware grace", &self.hardware_grace_hours, &mut terms.hardware_grace_hours),
+            (("refresh_after", "Refresh"), &self.refresh_after, &mut terms.refresh_after),
+            (("lease_days", "Member lease"), &self.lease_days, &mut terms.lease_days),
+            (
+                ("hardware_grace_hours", "Hardware grace"),
+                &self.hardware_grace_hours,
+                &mut terms.hardware_grace_hours,
+            ),
         ] {
-            read_number(name, typed, place, &mut wrong);
+            read_number(field, typed, place, &mut wrong);
         }
         terms.trial = !self.trial.is_empty();
         terms.allow_override = !self.allow_override.is_empty();
@@ -165,45 +171,64 @@ impl TermsForm {
 }
 
 /// What differs from what was typed, in a sentence for each field.
-fn told_apart(typed: &TermsForm, stored: &TermsForm) -> Vec<String> {
+fn told_apart(typed: &TermsForm, stored: &TermsForm) -> Vec<Fault> {
     let texts = [
-        ("Customer", &typed.customer, &stored.customer),
-        ("Edition", &typed.edition, &stored.edition),
-        ("Support level", &typed.support_level, &stored.support_level),
-        ("Start", &typed.starts_at, &stored.starts_at),
-        ("End", &typed.ends_at, &stored.ends_at),
-        ("Days of grace", &typed.grace_days, &stored.grace_days),
-        ("Development", &typed.development, &stored.development),
-        ("Quality", &typed.quality, &stored.quality),
-        ("Production", &typed.production, &stored.production),
-        ("Management", &typed.management, &stored.management),
-        ("Features", &typed.features, &stored.features),
-        ("Limits", &typed.limits, &stored.limits),
-        ("The way back for a machine that lost its key", &typed.rebind, &stored.rebind),
-        ("Releases a year", &typed.releases_a_year, &stored.releases_a_year),
-        ("Off-line releases", &typed.offline_releases_a_year, &stored.offline_releases_a_year),
-        ("Days without contact", &typed.check_in_days, &stored.check_in_days),
-        ("Refresh", &typed.refresh_after, &stored.refresh_after),
-        ("Member lease", &typed.lease_days, &stored.lease_days),
-        ("Hardware grace", &typed.hardware_grace_hours, &stored.hardware_grace_hours),
+        ("customer", "Customer", &typed.customer, &stored.customer),
+        ("edition", "Edition", &typed.edition, &stored.edition),
+        ("support_level", "Support level", &typed.support_level, &stored.support_level),
+        ("starts_at", "Start", &typed.starts_at, &stored.starts_at),
+        ("ends_at", "End", &typed.ends_at, &stored.ends_at),
+        ("grace_days", "Days of grace", &typed.grace_days, &stored.grace_days),
+        ("development", "Development", &typed.development, &stored.development),
+        ("quality", "Quality", &typed.quality, &stored.quality),
+        ("production", "Production", &typed.production, &stored.production),
+        ("management", "Management", &typed.management, &stored.management),
+        ("features", "Features", &typed.features, &stored.features),
+        ("limits", "Limits", &typed.limits, &stored.limits),
+        ("rebind", "The way back for a machine that lost its key", &typed.rebind, &stored.rebind),
+        ("releases_a_year", "Releases a year", &typed.releases_a_year, &stored.releases_a_year),
+        (
+            "offline_releases_a_year",
+            "Off-line releases",
+            &typed.offline_releases_a_year,
+            &stored.offline_releases_a_year,
+        ),
+        ("check_in_days", "Days without contact", &typed.check_in_days, &stored.check_in_days),
+        ("refresh_after", "Refresh", &typed.refresh_after, &stored.refresh_after),
+        ("lease_days", "Member lease", &typed.lease_days, &stored.lease_days),
+        (
+            "hardware_grace_hours",
+            "Hardware grace",
+            &typed.hardware_grace_hours,
+            &stored.hardware_grace_hours,
+        ),
     ];
     let lines = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join(", ");
-    let differ = texts.into_iter().filter_map(|(name, typed, stored)| {
+    let differ = texts.into_iter().filter_map(|(field, name, typed, stored)| {
         let (typed, stored) = (lines(typed.trim()), lines(stored));
-        (typed != stored).then(|| match stored.as_str() {
-            "" => format!("{name}: nothing is stored now."),
-            stored => format!("{name}: {stored} is stored now."),
-        })
+        let now = if stored.is_empty() { "nothing" } else { &stored };
+        (typed != stored).then(|| Fault::new(field, format!("{name}: {now} is stored now.")))
     });
     let ticks = [
-        ("It is a trial", &typed.trial, &stored.trial),
-        ("Machines without hardware evidence", &typed.allow_override, &stored.allow_override),
-        ("A Serial Number alone", &typed.allow_serial_only, &stored.allow_serial_only),
+        ("trial", "It is a trial", &typed.trial, &stored.trial),
+        (
+            "allow_override",
+            "Machines without hardware evidence",
+            &typed.allow_override,
+            &stored.allow_override,
+        ),
+        (
+            "allow_serial_only",
+            "A Serial Number alone",
+            &typed.allow_serial_only,
+            &stored.allow_serial_only,
+        ),
     ];
     let differing =
-        ticks.into_iter().filter(|(_, typed, stored)| typed.is_empty() != stored.is_empty());
-    let ticked = differing.map(|(name, _, stored)| {
-        format!("{name}: {} is stored now.", if stored.is_empty() { "no" } else { "yes" })
+        ticks.into_iter().filter(|(_, _, typed, stored)| typed.is_empty() != stored.is_empty());
+    let ticked = differing.map(|(field, name, _, stored)| {
+        let now = if stored.is_empty() { "no" } else { "yes" };
+        Fault::new(field, format!("{name}: {now} is stored now."))
     });
     differ.chain(ticked).collect()
 }
@@ -218,11 +243,13 @@ async fn overtaken(
 ) -> Result<Response, PageError> {
     let sold = who.ask(web, move |portal| portal.subscription(id)).await?;
     let stored = TermsForm::of(&sold.customer, &sold.terms, Some(sold.revision));
-    let mut errors = vec!["Somebody else has changed the subscription meanwhile, so nothing was stored. The form holds what you typed; where that is not what is stored now:".to_owned()];
-    errors.extend(told_apart(&form, &stored));
-    errors.push("Stored again, the form replaces that.".to_owned());
+    let mut faults = vec![Fault::new(
+        "",
+        "Somebody else has changed the subscription meanwhile, so nothing was stored. The form holds what you typed; sent again, it replaces what is stored now.",
+    )];
+    faults.extend(told_apart(&form, &stored));
     form.revision = stored.revision;
-    Ok(answered(web, who, Some(id), form, errors, StatusCode::CONFLICT))
+    Ok(form_page(web, who, Some(id), form, Some(Faults::new(StatusCode::CONFLICT, faults))))
 }
 
 /// The form again, which was made in a session that has ended.
@@ -230,27 +257,15 @@ fn from_before(web: &Web, by: Sender<SignedIn>, id: Option<Uuid>, form: TermsFor
     match by {
         Sender::Here(who) | Sender::Anew(who) => {
             let text = "You have signed in anew since this form was made, so nothing was stored. Look through it, and send it again.";
-            answered(web, &who, id, form, vec![text.to_owned()], StatusCode::FORBIDDEN)
+            form_page(web, &who, id, form, Some(Faults::one(StatusCode::FORBIDDEN, "", text)))
         }
         Sender::Nobody => {
             let layout = Layout::visitor(web, "");
             let sign_in = super::SIGN_IN;
-            let page = FormPage { layout, id, form, errors: Vec::new(), sign_in };
+            let page = FormPage { layout, id, form, sign_in };
             show_as(StatusCode::FORBIDDEN, &page)
         }
     }
-}
-
-fn answered(
-    web: &Web,
-    who: &SignedIn,
-    id: Option<Uuid>,
-    form: TermsForm,
-    errors: Vec<String>,
-    status: StatusCode,
-) -> Response {
-    let layout = who.layout(web, "", &Done::default());
-    show_as(status, &FormPage { layout, id, form, errors, sign_in: "" })
 }
 
 fn form_page(
@@ -258,10 +273,15 @@ fn form_page(
     who: &SignedIn,
     id: Option<Uuid>,
     form: TermsForm,
-    errors: Vec<String>,
+    faults: Option<Faults>,
 ) -> Response {
-    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    answered(web, who, id, form, errors, status)
+    let layout = who.layout(web, "", &Done::default()).refused(faults);
+    layout.reply().with(&FormPage { layout, id, form, sign_in: "" })
+}
+
+/// What was typed can't be read.
+fn misread(wrong: Vec<Fault>) -> Faults {
+    Faults::new(StatusCode::UNPROCESSABLE_ENTITY, wrong)
 }
 
 /// A year from today on.
@@ -276,7 +296,7 @@ fn usual(web: &Web) -> Terms {
 
 pub(super) async fn new(State(web): State<Web>, who: SignedIn) -> Result<Response, PageError> {
     who.needs(Right::SubscriptionsWrite)?;
-    Ok(form_page(&web, &who, None, TermsForm::of("", &usual(&web), None), Vec::new()))
+    Ok(form_page(&web, &who, None, TermsForm::of("", &usual(&web), None), None))
 }
 
 pub(super) async fn create(
@@ -290,7 +310,7 @@ pub(super) async fn create(
     who.needs(Right::SubscriptionsWrite)?;
     let terms = match form.read(usual(&web)) {
         Ok(terms) => terms,
-        Err(errors) => return Ok(form_page(&web, &who, None, form, errors)),
+        Err(wrong) => return Ok(form_page(&web, &who, None, form, Some(misread(wrong)))),
     };
     let (portal, customer) = (who.portal.clone(), form.customer.trim().to_owned());
     let made = web.blocking(move || portal.create_subscription(&customer, terms)).await;
@@ -308,28 +328,42 @@ fn settled(
 ) -> Result<Response, PageError> {
     match result {
         Ok(stored) => Ok(see_other(&format!("/vendor/subscriptions/{}?done={done}", stored.id))),
-        Err(error @ PortalError::Terms(_)) => {
-            let errors = vec![super::sentence(&error.to_string())];
-            Ok(form_page(web, who, id, form, errors))
+        Err(error) => {
+            let field = field_of(&error);
+            Ok(form_page(web, who, id, form, Some(told(error).on_form(field)?)))
         }
-        Err(error) => Err(told(error)),
+    }
+}
+
+/// The field that a refusal is about; none where it is about none of them.
+fn field_of(error: &PortalError) -> &'static str {
+    let PortalError::Terms(error) = error else { return "" };
+    match error {
+        TermsError::Name { what: "edition", .. } => "edition",
+        TermsError::Name { what: "support level", .. } => "support_level",
+        TermsError::Name { what: "feature", .. } | TermsError::Feature { .. } => "features",
+        TermsError::Name { what: "limit", .. } => "limits",
+        TermsError::Name { .. } => "customer",
+        TermsError::Term { .. } => "ends_at",
+        TermsError::Grace { .. } => "grace_days",
+        TermsError::CheckIn => "check_in_days",
     }
 }
 
 pub(super) async fn edit(
     State(web): State<Web>,
     who: SignedIn,
-    Path(id): Path<Uuid>,
+    At(id): At<Uuid>,
 ) -> Result<Response, PageError> {
     who.needs(Right::SubscriptionsWrite)?;
     let sold = who.ask(&web, move |portal| portal.subscription(id)).await?;
     let form = TermsForm::of(&sold.customer, &sold.terms, Some(sold.revision));
-    Ok(form_page(&web, &who, Some(id), form, Vec::new()))
+    Ok(form_page(&web, &who, Some(id), form, None))
 }
 
 pub(super) async fn change(
     State(web): State<Web>,
-    Path(id): Path<Uuid>,
+    At(id): At<Uuid>,
     Typed { by, form }: Typed<SignedIn, TermsForm>,
 ) -> Result<Response, PageError> {
     let who = match by {
@@ -341,7 +375,7 @@ pub(super) async fn change(
     let seen = form.revision.parse().map_or(Revision::NONE, Revision);
     let terms = match form.read(sold.terms) {
         Ok(terms) => terms,
-        Err(errors) => return Ok(form_page(&web, &who, Some(id), form, errors)),
+        Err(wrong) => return Ok(form_page(&web, &who, Some(id), form, Some(misread(wrong)))),
     };
     let (portal, customer) = (who.portal.clone(), form.customer.trim().to_owned());
     let changed = web.blocking(move || {

@@ -3,6 +3,8 @@
 use super::{
     super::{
         PageError, Web,
+        address::{Asked, At},
+        faults::Faults,
         form::Posted,
         page::{Layout, day, moment, see_other, show},
         usage::{self, UsageRow},
@@ -14,6 +16,7 @@ use super::{
 use crate::{
     codes::{ActivationCode, SerialNumber},
     portal::{
+        Portal,
         access::Right,
         domain::{Standing, Subscription},
         export::{SUBSCRIPTIONS, subscriptions_csv},
@@ -22,10 +25,7 @@ use crate::{
     },
 };
 use askama::Template;
-use axum::{
-    extract::{Path, Query, State},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -66,7 +66,6 @@ struct Row {
 struct ListPage {
     layout: Layout,
     search: Search,
-    error: Option<&'static str>,
     rows: Vec<Row>,
     next: Option<Uuid>,
     may_sell: bool,
@@ -86,38 +85,51 @@ pub(super) fn state(subscription: &Subscription, now: Timestamp) -> &'static str
 pub(super) async fn list(
     State(web): State<Web>,
     who: SignedIn,
-    Query(search): Query<Search>,
+    Asked(search): Asked<Search>,
+) -> Result<Response, PageError> {
+    let faults = misread(&search);
+    shown(&web, &who, search, faults).await
+}
+
+/// What is wrong with the Serial Number that is searched for.
+fn misread(search: &Search) -> Option<Faults> {
+    let serial = search.serial.trim();
+    let is_wrong = !serial.is_empty() && serial.parse::<SerialNumber>().is_err();
+    let text = "This is no Serial Number: eight groups of three, as `entitlectl status` shows it.";
+    is_wrong.then(|| Faults::one(StatusCode::OK, "serial", text))
+}
+
+async fn shown(
+    web: &Web,
+    who: &SignedIn,
+    search: Search,
+    faults: Option<Faults>,
 ) -> Result<Response, PageError> {
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    let serial = given(&search.serial).map(|text| text.parse::<SerialNumber>());
-    let error = serial.as_ref().filter(|serial| serial.is_err()).map(
-        |_| "This is no Serial Number: eight groups of three, as `entitlectl status` shows it.",
-    );
     let filter = SubscriptionFilter {
         customer: given(&search.customer),
         edition: given(&search.edition),
         standing: given(&search.standing),
         activation: None,
-        serial_number: serial.and_then(Result::ok),
+        serial_number: search.serial.trim().parse().ok(),
     };
     let before = search.before.parse().ok();
-    let mut found = match error {
-        Some(_) => Vec::new(),
-        None => {
-            who.ask(&web, move |portal| portal.search_subscriptions(&filter, before, ROWS + 1))
-                .await?
-        }
+    let mut found = if faults.as_ref().is_some_and(|faults| faults.is_about("serial")) {
+        Vec::new()
+    } else {
+        let search = move |portal: &Portal| portal.search_subscriptions(&filter, before, ROWS + 1);
+        who.ask(web, search).await?
     };
     let more = found.len() > ROWS as usize;
     found.truncate(ROWS as usize);
     let now = web.portal.now();
-    Ok(show(&ListPage {
-        layout: who.layout(&web, "/vendor/subscriptions", &Done::default()),
+    let layout = who.layout(web, "/vendor/subscriptions", &Done::default()).refused(faults);
+    Ok(layout.reply().with(&ListPage {
+        layout,
         next: found.last().filter(|_| more).map(|last| last.id),
         rows: found.iter().map(|subscription| row(subscription, now)).collect(),
         may_sell: who.may(Right::SubscriptionsWrite),
         search,
-        error,
     }))
 }
 
@@ -145,15 +157,23 @@ pub(super) async fn find(
     Posted { who, form: FindForm { code } }: Posted<SignedIn, FindForm>,
 ) -> Result<Response, PageError> {
     let Ok(code) = code.parse::<ActivationCode>() else {
-        return Err(PageError::not_found("subscription of this Activation Code"));
+        let text =
+            "This is no Activation Code: eight groups of three. Compare it with the customer's.";
+        return not_found(&web, &who, text).await;
     };
     let filter =
         SubscriptionFilter { activation: Some(code.id()), ..SubscriptionFilter::default() };
     let found = who.ask(&web, move |portal| portal.search_subscriptions(&filter, None, 1)).await?;
     match found.first() {
         Some(found) => Ok(see_other(&format!("/vendor/subscriptions/{}", found.id))),
-        None => Err(PageError::not_found("subscription of this Activation Code")),
+        None => not_found(&web, &who, "No subscription here has this Activation Code.").await,
     }
+}
+
+/// The list again, with what is wrong with the Activation Code; that is typed anew.
+async fn not_found(web: &Web, who: &SignedIn, text: &'static str) -> Result<Response, PageError> {
+    let faults = Faults::one(StatusCode::NOT_FOUND, "code", text);
+    shown(web, who, Search::default(), Some(faults)).await
 }
 
 struct Fact {
@@ -195,9 +215,9 @@ pub(super) struct Older {
 pub(super) async fn page(
     State(web): State<Web>,
     who: SignedIn,
-    Path(id): Path<Uuid>,
-    Query(done): Query<Done>,
-    Query(Older { before }): Query<Older>,
+    At(id): At<Uuid>,
+    Asked(done): Asked<Done>,
+    Asked(Older { before }): Asked<Older>,
 ) -> Result<Response, PageError> {
     let before = before.parse().ok();
     let (sold, mut environments, entries, usage) = who

@@ -78,6 +78,7 @@ pub(super) const FORKED: &[&str] = &[
     "entitle-portal answer REQUEST > ANSWER",
     "entitle-portal environment forks ID",
     "entitle-portal environment survivor ID --branch REQUEST",
+    "entitle-portal environment show ID",
     "entitle-portal environment release ID",
 ];
 
@@ -101,7 +102,8 @@ fn a_fork_is_ended_as_the_page_says() {
     assert!([&one, &two].iter().all(|agent| forks.contains(&agent.last_request())), "{forks}");
     let named = reader.run(FORKED[2], &[("ID", &id), ("REQUEST", &one.last_request())]);
     assert!(named.contains("survivor"), "{named}");
-    reader.run(FORKED[3], &[("ID", &id)]);
+    assert!(reader.run(FORKED[3], &[("ID", &id)]).contains(&id));
+    reader.run(FORKED[4], &[("ID", &id)]);
     assert_eq!(vendor.json(&["environment", "list"]), serde_json::json!([]));
 }
 

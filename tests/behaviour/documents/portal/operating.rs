@@ -45,6 +45,7 @@ fn operators_and_tokens_are_made_as_the_page_says() {
 
 pub(super) const SALES: &[&str] = &[
     "entitle-portal init",
+    "entitle-portal subscription show ID",
     "entitle-portal subscription renew ID --ends-at 2027-01-31",
     "entitle-portal trial set --days 30 --edition trial --limit users=10 --slots development=1",
     "entitle-portal trial show",
@@ -69,35 +70,36 @@ fn what_is_sold_is_seen_in_the_audit_and_comes_back_from_a_backup_as_the_page_sa
     let init = format!("entitle-portal init --product P --issuer I --dir '{}'", new.display());
     reader.run(SALES[0], &[("entitle-portal init", &init)]);
     let (id, _) = vendor.sell();
+    assert!(reader.run(SALES[1], &[("ID", &id)]).contains("ACME"));
     // The page's day comes.
-    reader.run(SALES[1], &[("ID", &id), ("2027-01-31", "2199-01-31")]);
-    reader.run(SALES[2], &[]);
-    assert!(reader.run(SALES[3], &[]).contains("30"));
-    reader.run(SALES[4], &[]);
+    reader.run(SALES[2], &[("ID", &id), ("2027-01-31", "2199-01-31")]);
+    reader.run(SALES[3], &[]);
+    assert!(reader.run(SALES[4], &[]).contains("30"));
+    reader.run(SALES[5], &[]);
     vendor.json(&["subscription", "set", &id, "--allow-serial-only", "true"]);
     let serial = SerialNumber::mint("smbios-uuid", "a").to_string();
     let issued = reader.run(
-        SALES[5],
+        SALES[6],
         &[("ID", &id), ("SERIAL", &serial), ("PURPOSE", "production"), ("NAME", "'Hall 4'")],
     );
     assert_eq!(issued.split_whitespace().count(), 2, "a trust document and a license: {issued}");
 
-    assert!(reader.run(SALES[6], &[]).contains("no webhooks"));
-    let added = reader.run(SALES[7], &[]);
+    assert!(reader.run(SALES[7], &[]).contains("no webhooks"));
+    let added = reader.run(SALES[8], &[]);
     let webhook = after(&added, "Webhook").to_owned();
-    reader.run(SALES[8], &[("ID", &webhook)]);
     reader.run(SALES[9], &[("ID", &webhook)]);
+    reader.run(SALES[10], &[("ID", &webhook)]);
 
-    assert!(reader.run(SALES[10], &[]).contains("subscription-renewed"));
-    reader.run(SALES[11], &[]);
+    assert!(reader.run(SALES[11], &[]).contains("subscription-renewed"));
+    reader.run(SALES[12], &[]);
     let head = vendor.json(&["audit", "verify"])["head"].as_str().unwrap().to_owned();
-    reader.run(SALES[12], &[("HASH", &head)]);
+    reader.run(SALES[13], &[("HASH", &head)]);
 
     let file = reader.path("backup.db").display().to_string();
-    reader.run(SALES[13], &[("FILE", &file)]);
+    reader.run(SALES[14], &[("FILE", &file)]);
     for name in ["portal.db", "portal.db-wal", "portal.db-shm"] {
         drop(fs::remove_file(vendor.path(name)));
     }
-    reader.run(SALES[14], &[("FILE", &file)]);
+    reader.run(SALES[15], &[("FILE", &file)]);
     assert_eq!(vendor.json(&["subscription", "list"])[0]["id"], id.as_str());
 }
