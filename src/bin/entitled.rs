@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -167,27 +167,20 @@ fn dev(options: entitled::dev::DevOptions) -> anyhow::Result<()> {
 /// Logs to standard error, where the journal reads it; `ENTITLED_LOG` goes over the settings.
 fn log(level: &str, format: LogFormat) -> anyhow::Result<()> {
     let over = env::var("ENTITLED_LOG").ok();
-    let directives = log_directives(over.as_deref().unwrap_or(level)).map_err(|found| {
+    let filter = log_directives(over.as_deref().unwrap_or(level)).map_err(|found| {
         anyhow::anyhow!("$ENTITLED_LOG: expected {LOG_DIRECTIVES}, found {found:?}")
     })?;
     // The journal and files keep what they get: colours are for terminals.
     let coloured = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(directives))
-        .with_ansi(coloured)
-        .with_writer(io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    let log = fmt::layer().with_ansi(coloured).with_writer(io::stderr);
     match format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().init(),
+        LogFormat::Text => registry.with(log.with_target(false)).init(),
+        LogFormat::Json => registry.with(log.json()).init(),
         LogFormat::Journal => match journal() {
-            Ok(journal) => {
-                tracing_subscriber::registry()
-                    .with(EnvFilter::new(directives))
-                    .with(journal)
-                    .init();
-            }
+            Ok(journal) => registry.with(journal).init(),
             Err(error) => {
-                log.with_target(false).init();
+                registry.with(log.with_target(false)).init();
                 tracing::warn!(%error, "the journal can't be written to: the log goes to standard error");
             }
         },

@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use std::{env, io};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 /// What [`log_directives`] takes.
 pub const LOG_DIRECTIVES: &str =
@@ -47,17 +47,18 @@ fn leads_to_the_journal() -> bool {
     stream == format!("{}:{}", stat.st_dev, stat.st_ino)
 }
 
-/// Checks what says how much is logged. A word that is no level would silently turn the log off.
+/// Reads what says how much is logged. A word that is no level would silently turn the log off.
 ///
 /// # Errors
 /// The part that can't be used.
-pub fn log_directives(text: &str) -> Result<&str, String> {
-    let part = text.split(',').map(str::trim).find(|part| {
+pub fn log_directives(text: &str) -> Result<Targets, String> {
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let part = parts.iter().find(|part| {
         let is_level = LEVELS.iter().any(|level| level.eq_ignore_ascii_case(part));
         !is_level && !part.contains('=')
     });
     match part {
-        Some(part) => Err(part.to_owned()),
-        None => EnvFilter::try_new(text).map(|_| text).map_err(|_| text.to_owned()),
+        Some(part) => Err((*part).to_owned()),
+        None => parts.join(",").parse().map_err(|_| text.to_owned()),
     }
 }

@@ -71,12 +71,15 @@ pub(super) fn case_of(
     context: &Context,
 ) -> Result<Case, AnswerError> {
     let (claims, keys) = (&request.claims, &context.keys);
-    let Some(environment) = stored(change, claims, &key.thumbprint())? else {
+    let found = match claims.environment.id {
+        Some(id) => change.environment_with_subscription(id)?,
+        None => by_key(change, claims, key)?,
+    };
+    let Some((environment, subscription)) = found else {
         return restored(change, own_license(keys, claims), claims, key, context.now);
     };
-    let subscription =
-        change.subscription(environment.subscription_id)?.ok_or(Refusal::EnvironmentUnknown)?;
     let mut case = Case::new(subscription, environment);
+    case.stored = Some(case.environment.clone());
     adopt_held(change, &mut case, claims, Some(key), context)?;
     Ok(case)
 }
@@ -108,6 +111,7 @@ pub(super) fn adopt_held(
         case.event = Some("license-adopted");
         // With the retired key at once: a refusal of which something is remembered may follow.
         change.put_environment(&case.environment)?;
+        case.stored = None;
     }
     Ok(())
 }
@@ -145,6 +149,19 @@ fn follow_key(
     environment.key = key;
     environment.serial_number = license.sub;
     Ok(())
+}
+
+fn by_key(
+    view: &View<'_>,
+    claims: &RequestClaims,
+    key: &PublicKey,
+) -> Result<Option<(Environment, Subscription)>, AnswerError> {
+    let Some(environment) = view.environment_by_key(claims.sub, &key.thumbprint())? else {
+        return Ok(None);
+    };
+    let subscription = view.subscription(environment.subscription_id)?;
+    let subscription = subscription.ok_or(Refusal::EnvironmentUnknown)?;
+    Ok(Some((environment, subscription)))
 }
 
 /// By its id where the request names one, else by Serial Number and key.

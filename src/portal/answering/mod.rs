@@ -18,15 +18,13 @@ mod usage;
 pub(super) use carried::{Carrier, answer_carried};
 pub(super) use error::AnswerError;
 pub(super) use releasing::{end, slot_left};
-use repeated::{Repeated, repeated};
+use repeated::{Known, Repeated, link, repeated, repeated_after};
 pub(super) use retired::retire;
 
 use super::{
     KeyRing, Portal,
     attempts::{Attempts, Subject},
-    domain::{
-        CurrentDocument, Decision, Environment, Holds, Link, Refusal, Step, Subscription, decide,
-    },
+    domain::{CurrentDocument, Decision, Environment, Holds, Refusal, Step, Subscription, decide},
     issuing,
     pace::{self, Pace},
     store::{AnsweredRequest, Change, View},
@@ -94,6 +92,8 @@ impl Request {
 struct Case {
     subscription: Subscription,
     environment: Environment,
+    /// As the store has it, where that is known.
+    stored: Option<Environment>,
     /// What happened to it on the way, for the audit.
     event: Option<&'static str>,
     /// What else there is to say of that.
@@ -104,7 +104,8 @@ struct Case {
 
 impl Case {
     fn new(subscription: Subscription, environment: Environment) -> Self {
-        Self { subscription, environment, event: None, detail: json!({}), enrolls: false }
+        let stored = None;
+        Self { subscription, environment, stored, event: None, detail: json!({}), enrolls: false }
     }
 }
 
@@ -222,7 +223,9 @@ fn settle(
 ) -> Result<Result<String, Refusal>, AnswerError> {
     let claims = &request.claims;
     // Again, under the lock: the same request may have come twice at once.
-    match repeated(change, &request.key.thumbprint(), claims, &request.text)? {
+    let kid = request.key.thumbprint();
+    let (repeated, previous) = repeated_after(change, &kid, claims, &request.text)?;
+    match repeated {
         Some(Repeated::Same(answer)) => return Ok(Ok(answer)),
         Some(Repeated::OtherContents) => {
             return Err(Refusal::RequestIdReused { id: claims.jti.0 }.into());
@@ -238,7 +241,7 @@ fn settle(
         RequestKind::Move => succession::moved(change, request, context)?,
     };
     match found {
-        Found::Case(case) => conclude(change, *case, request, context).map(Ok),
+        Found::Case(case) => conclude(change, *case, request, previous, context).map(Ok),
         Found::Answered(answer) => Ok(Ok(answer)),
         Found::Refused(refusal) => Ok(Err(refusal)),
     }
@@ -249,11 +252,12 @@ fn conclude(
     change: &Change<'_>,
     mut case: Case,
     request: &Request,
+    previous: Option<Known>,
     context: &Context,
 ) -> Result<String, AnswerError> {
     let (claims, now) = (&request.claims, context.now);
     carried::check_case(&case.environment, context.carrier.as_ref())?;
-    let link = link(change, case.environment.id, claims)?;
+    let link = link(change, case.environment.id, claims, previous)?;
     let step = case.environment.chain.receive(&link, now);
     if step == Step::Overtaken {
         return Err(Refusal::RequestOvertaken { id: claims.jti.0 }.into());
@@ -268,7 +272,10 @@ fn conclude(
     let is_over = environment.is_released() || claims.request == RequestKind::Release;
     let fork = environment.chain.fork(claims.jti).filter(|_| !is_over);
     let answer = issuing::answer(&context.keys, claims, environment, outcome, fork, now)?;
-    change.put_environment(environment)?;
+    match &case.stored {
+        Some(stored) => change.put_environment_heard(environment, stored)?,
+        None => change.put_environment(environment)?,
+    }
     change.add_request(&AnsweredRequest {
         id: claims.jti,
         key: request.key.thumbprint(),
@@ -282,26 +289,6 @@ fn conclude(
     usage::keep(change, &case, request, context)?;
     telling::audit(change, &case, request, step, event, context)?;
     Ok(answer)
-}
-
-/// What the request says about its place in the chain of an environment.
-fn link<'a>(
-    view: &View<'_>,
-    environment: Uuid,
-    claims: &'a RequestClaims,
-) -> Result<Link<'a>, AnswerError> {
-    let previous_known = match claims.previous {
-        Some(previous) => view.has_answered(environment, previous)?,
-        None => false,
-    };
-    Ok(Link {
-        id: claims.jti,
-        previous: claims.previous,
-        previous_known,
-        unsettled: &claims.unsettled,
-        reserved: &claims.reserved,
-        activates: claims.request == RequestKind::Activate,
-    })
 }
 
 /// Does what is decided: the environment as it is after it, what is answered, and the word for the audit.
@@ -330,9 +317,11 @@ fn act(
     if authorities != named {
         authorities::forget_other(subscription, environment, now);
     }
-    let holds = match request.claims.held.as_deref() {
-        Some(held) if !is_believed(held, keys) => Holds::Nothing,
-        held => holds(environment, held),
+    // One that is the current one is believed as that is.
+    let held = request.claims.held.as_deref();
+    let holds = match (held, holds(environment, held)) {
+        (Some(held), Holds::Other) if !is_believed(held, keys) => Holds::Nothing,
+        (_, holds) => holds,
     };
     Ok(match decide(subscription, environment, holds, now)? {
         Decision::Issue => {

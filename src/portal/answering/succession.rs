@@ -26,7 +26,7 @@ pub(super) fn rebound(
     let (mut case, warrant, word) = if let Some(old) = &request.consenting {
         let case = adoption::case_of(change, request, old, context)?;
         let mut chain = case.environment.chain.clone();
-        let link = link(change, case.environment.id, &request.claims)?;
+        let link = link(change, case.environment.id, &request.claims, None)?;
         chain.receive(&link, now);
         let speaks = chain.speaks(request.claims.jti);
         (case, Warrant::Consent { speaks }, "consent")
@@ -72,7 +72,7 @@ pub(super) fn moved(
     let slot = releasing::slot_of(change, subscription, environment, context)?;
     let heir = heir(change, environment, request)?;
     let mut chain = environment.chain.clone();
-    chain.receive(&link(change, environment.id, &request.claims)?, context.now);
+    chain.receive(&link(change, environment.id, &request.claims, None)?, context.now);
     let named = chain.survivor().is_some() && chain.speaks(request.claims.jti);
     moving(subscription, environment, &heir, Ground { named, taken, slot }, context.now)?;
     if slot == SlotAfter::Counted {

@@ -124,7 +124,7 @@ impl Change<'_> {
         let hash = link.hash(&previous);
         let Link { id, at, actor, event, subscription_id, environment_id, detail } = link;
         let values = values![id, at, actor, event, subscription_id, environment_id, detail, hash];
-        self.execute(doing, sql, values)?;
+        self.execute_later(doing, sql, values)?;
         self.queue_messages(told)
     }
 }

@@ -3,11 +3,12 @@
 use super::{
     Change, Fault, StoreError, View,
     session::{Row, integer, optional_json, to_json, values},
+    subscriptions,
 };
 use crate::{
     codes::SerialNumber,
     license::{Purpose, Sequence, Thumbprint},
-    portal::domain::{CurrentDocument, Environment, Revision},
+    portal::domain::{CurrentDocument, Environment, Revision, Subscription},
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -23,6 +24,24 @@ impl View<'_> {
     pub fn environment(&self, id: Uuid) -> Result<Option<Environment>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM environments WHERE id = ?1");
         self.first("read an environment", &sql, values![id], environment)
+    }
+
+    /// The environment of that id, and its subscription.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn environment_with_subscription(
+        &self,
+        id: Uuid,
+    ) -> Result<Option<(Environment, Subscription)>, StoreError> {
+        let sql = format!(
+            "SELECT * FROM (SELECT {COLUMNS} FROM environments WHERE id = ?1) AS e \
+             JOIN (SELECT {} FROM subscriptions) AS s ON s.sold_id = e.subscription_id",
+            subscriptions::SOLD_COLUMNS
+        );
+        self.first("read an environment", &sql, values![id], |row| {
+            Ok((environment(row)?, subscriptions::sold(row)?))
+        })
     }
 
     /// The environments of a subscription that have one of these Serial Numbers, in their order. Of several with one
@@ -172,6 +191,26 @@ impl Change<'_> {
             put.seen_at,
         ];
         Ok(self.execute("store an environment", sql, values)? == 1)
+    }
+
+    /// Stores that an environment was heard of again, which is all that most requests change: `stored` is as this transaction has
+    /// read it and not changed it since. Whatever else has changed is stored as well.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn put_environment_heard(
+        &self,
+        put: &Environment,
+        stored: &Environment,
+    ) -> Result<(), StoreError> {
+        let heard =
+            Environment { chain: put.chain.clone(), seen_at: put.seen_at, ..stored.clone() };
+        if heard != *put {
+            return self.put_environment(put);
+        }
+        let sql = "UPDATE environments SET chain = ?2, seen_at = ?3 WHERE id = ?1";
+        let values = values![put.id, to_json(&put.chain)?, put.seen_at];
+        self.execute_later("store an environment", sql, values)
     }
 }
 

@@ -78,7 +78,7 @@ impl Change<'_> {
     ) -> Result<(), StoreError> {
         let doing = "store evidence";
         let old = "DELETE FROM evidence WHERE environment_id = ?1";
-        self.execute(doing, old, values![environment])?;
+        self.execute_later(doing, old, values![environment])?;
         if facts.is_empty() {
             return Ok(());
         }
@@ -98,7 +98,7 @@ impl Change<'_> {
                 (*weight).into(),
             ]);
         }
-        self.execute(doing, &sql, &values).map(drop)
+        self.execute_later(doing, &sql, &values)
     }
 }
 

@@ -32,6 +32,7 @@ mod tokens;
 mod trials;
 mod usage;
 mod webhooks;
+mod wire;
 mod writer;
 
 pub use audit::{AuditEntry, Event};
@@ -153,6 +154,16 @@ impl Change<'_> {
         #[cfg(test)]
         tests::statements::note(sql);
         self.0.0.execute(sql, values).map_err(StoreError::during(doing))
+    }
+
+    /// The same, where nobody asks how many: a server is told together with what comes next, and a fault may be told then.
+    fn execute_later(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        values: &[Value<'_>],
+    ) -> Result<(), StoreError> {
+        self.0.0.execute_later(sql, values).map_err(StoreError::during(doing))
     }
 }
 

@@ -6,19 +6,20 @@
 use super::{
     Fault, StoreError,
     schema::STEPS,
-    server::{Server, untrusted},
+    server::Server,
     session::{Columns, Database, Found, Row, Session, Value, damaged, integer, values},
+    wire::{Wire, in_turn},
 };
 use crate::problem::causes;
 use bytes::BytesMut;
-use postgres::{
-    Client, Statement,
-    types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
-};
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     error::Error,
+};
+use tokio_postgres::{
+    Client, Statement,
+    types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
 };
 
 /// Who writes, and who changes the tables, holds this lock ("entitled").
@@ -34,12 +35,11 @@ const LONGEST_STATEMENT: &str = "SET statement_timeout = '60s'";
 
 impl Database for Server {
     fn connect(&self) -> Result<Box<dyn Session>, StoreError> {
-        let client =
-            self.client().map_err(|error| untrusted(&error).unwrap_or_else(|| fault(&error)));
-        let client = client.map_err(StoreError::during("connect"))?;
+        let wire = Wire::connect(self).map_err(StoreError::during("connect"))?;
         let session = Connection {
-            client: RefCell::new(Some(client)),
+            wire: RefCell::new(Some(wire)),
             statements: RefCell::default(),
+            waiting: RefCell::default(),
             is_in_transaction: Cell::new(false),
             is_lost: Cell::new(false),
         };
@@ -52,21 +52,34 @@ impl Database for Server {
 
 /// A connection. It is lost once the server, or the way to it, is.
 struct Connection {
-    client: RefCell<Option<Client>>,
+    wire: RefCell<Option<Wire>>,
     statements: RefCell<HashMap<String, Statement>>,
+    /// What is told to the server together with the next call.
+    waiting: RefCell<Vec<Waiting>>,
     is_in_transaction: Cell<bool>,
     is_lost: Cell<bool>,
 }
 
+/// A statement that waits to be told to the server.
+struct Waiting {
+    statement: Statement,
+    values: Vec<Value<'static>>,
+}
+
 impl Connection {
-    /// Does something with the client, and notes whether the connection is lost by it.
-    fn with<T>(
+    /// Asks the server, after what waits to be told to it, and notes whether the connection is lost by it.
+    fn ask<T>(
         &self,
-        work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+        ask: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, Fault> {
-        let mut client = self.client.borrow_mut();
-        let client = client.as_mut().ok_or_else(|| lost(&"it was closed"))?;
-        work(client).map_err(|error| {
+        let mut wire = self.wire.borrow_mut();
+        let Wire { client, way } = wire.as_mut().ok_or_else(|| lost(&"it was closed"))?;
+        let client = &*client;
+        let waiting = self.waiting.take();
+        let told = waiting
+            .iter()
+            .map(|Waiting { statement, values }| client.execute_raw(statement, values));
+        way.wait(in_turn(told, ask(client))).map_err(|error| {
             let fault = fault(&error);
             if client.is_closed() || matches!(fault, Fault::Unreachable { .. }) {
                 self.is_lost.set(true);
@@ -83,7 +96,7 @@ impl Connection {
         }
         let types: Vec<Type> = values.iter().map(kind).collect();
         let numbered = numbered(sql);
-        let statement = self.with(|client| client.prepare_typed(&numbered, &types))?;
+        let statement = self.ask(async |client| client.prepare_typed(&numbered, &types).await)?;
         let mut statements = self.statements.borrow_mut();
         if statements.len() >= KEPT_STATEMENTS {
             statements.clear();
@@ -93,7 +106,7 @@ impl Connection {
     }
 
     fn begin(&self, statements: &str) -> Result<(), Fault> {
-        let begun = self.with(|client| client.batch_execute(statements));
+        let begun = self.ask(async |client| client.batch_execute(statements).await);
         // The transaction may have begun and the lock be another's.
         self.is_in_transaction.set(true);
         if begun.is_err() && !self.is_lost.get() {
@@ -112,7 +125,7 @@ impl Session for Connection {
     ) -> Result<(), Fault> {
         let statement = self.prepared(sql, values)?;
         let values = parameters(values);
-        let rows = self.with(|client| client.query(&statement, &values))?;
+        let rows = self.ask(async |client| client.query(&statement, &values).await)?;
         for row in &rows {
             if !each(&Row(row))? {
                 break;
@@ -128,7 +141,8 @@ impl Session for Connection {
     ) -> Result<(), Fault> {
         self.run(&format!("DECLARE streamed NO SCROLL CURSOR FOR {sql}"))?;
         loop {
-            let rows = self.with(|client| client.query("FETCH 256 FROM streamed", &[]))?;
+            let rows =
+                self.ask(async |client| client.query("FETCH 256 FROM streamed", &[]).await)?;
             for row in &rows {
                 if !each(&Row(row))? {
                     return self.run("CLOSE streamed");
@@ -143,11 +157,21 @@ impl Session for Connection {
     fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Fault> {
         let statement = self.prepared(sql, values)?;
         let values = parameters(values);
-        self.with(|client| client.execute(&statement, &values))
+        self.ask(async |client| client.execute(&statement, &values).await)
+    }
+
+    fn execute_later(&self, sql: &str, values: &[Value<'_>]) -> Result<(), Fault> {
+        let statement = self.prepared(sql, values)?;
+        let values = values.iter().map(Value::to_owned).collect();
+        self.waiting.borrow_mut().push(Waiting { statement, values });
+        Ok(())
     }
 
     fn run(&self, statements: &str) -> Result<(), Fault> {
-        self.with(|client| client.batch_execute(statements))?;
+        if statements == "ROLLBACK" {
+            self.waiting.take();
+        }
+        self.ask(async |client| client.batch_execute(statements).await)?;
         if matches!(statements, "COMMIT" | "ROLLBACK") {
             self.is_in_transaction.set(false);
         }
@@ -163,6 +187,16 @@ impl Session for Connection {
         self.begin(&format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({LOCK})"
         ))
+    }
+
+    fn keep_change(&self) -> Result<(), Fault> {
+        self.run("RELEASE job; SAVEPOINT job")
+    }
+
+    fn undo_change(&self) -> Result<(), Fault> {
+        // What the server does not know yet is undone by that.
+        self.waiting.take();
+        self.run("ROLLBACK TO job")
     }
 
     fn count_on(&self, table: &str) -> Result<(), Fault> {
@@ -191,11 +225,13 @@ impl Session for Connection {
 }
 
 impl Drop for Connection {
-    /// The client has a runtime of its own, which can't be ended on a thread that runs another's tasks.
+    /// It has a runtime of its own, which can't be ended on a thread that runs another's tasks.
     fn drop(&mut self) {
-        let client = self.client.take();
+        let Some(wire) = self.wire.take() else { return };
         if tokio::runtime::Handle::try_current().is_ok() {
-            drop(std::thread::Builder::new().spawn(move || drop(client)));
+            drop(std::thread::Builder::new().spawn(move || wire.close()));
+        } else {
+            wire.close();
         }
     }
 }
@@ -247,9 +283,12 @@ fn version(session: &dyn Session) -> Result<usize, StoreError> {
     read("SELECT version FROM portal_version", "version")
 }
 
-impl Columns for postgres::Row {
+impl Columns for tokio_postgres::Row {
     fn column(&self, name: &str) -> Result<Found<'_>, Fault> {
-        fn get<'r, T: FromSql<'r>>(row: &'r postgres::Row, at: usize) -> Result<Option<T>, Fault> {
+        fn get<'r, T: FromSql<'r>>(
+            row: &'r tokio_postgres::Row,
+            at: usize,
+        ) -> Result<Option<T>, Fault> {
             row.try_get(at).map_err(|error| damaged(row.columns()[at].name(), error))
         }
         let columns = self.columns();
@@ -309,7 +348,7 @@ fn lost(reason: &dyn ToString) -> Fault {
 }
 
 /// What the server said, without the details in which it repeats the values of a row: an Activation Code may be among them.
-fn fault(error: &postgres::Error) -> Fault {
+pub(super) fn fault(error: &tokio_postgres::Error) -> Fault {
     let Some(said) = error.as_db_error() else {
         return lost(&causes(error));
     };

@@ -75,6 +75,31 @@ impl View<'_> {
         })
     }
 
+    /// The same, and whether `previous` of the environment was answered.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn answered_after(
+        &self,
+        key: &Thumbprint,
+        id: RequestId,
+        environment: Uuid,
+        previous: RequestId,
+    ) -> Result<(Option<(String, String)>, bool), StoreError> {
+        let sql = "SELECT request, answer FROM requests WHERE id = ?2 AND key_thumbprint = ?1 \
+                   UNION ALL SELECT NULL, NULL FROM requests WHERE id = ?4 AND environment_id = ?3";
+        let (mut answered, mut is_known) = (None, false);
+        let values = values![key.as_str(), id.0, environment, previous.0];
+        self.each("find a request", sql, values, |row| {
+            match row.optional_string("request")? {
+                Some(request) => answered = Some((request, row.string("answer")?)),
+                None => is_known = true,
+            }
+            Ok(true)
+        })?;
+        Ok((answered, is_known))
+    }
+
     /// Whether that request of the environment was answered.
     ///
     /// # Errors
@@ -117,6 +142,6 @@ impl Change<'_> {
             &new.request,
             &new.answer,
         ];
-        self.execute("store a request", sql, values).map(drop)
+        self.execute_later("store a request", sql, values)
     }
 }

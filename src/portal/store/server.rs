@@ -1,10 +1,6 @@
 //! Where a PostgreSQL database is, and how it is reached: the URL, the password, TLS.
 
-use super::{Fault, StoreError};
-use postgres::{
-    Client, Config, NoTls,
-    config::{Host, SslMode},
-};
+use super::{Fault, StoreError, wire::Moves};
 use rustls::{
     CertificateError, ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
@@ -17,6 +13,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
+};
+use tokio_postgres::{
+    Client, Config, NoTls,
+    config::{Host, SslMode},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -101,11 +101,14 @@ impl Server {
         }
     }
 
-    pub(super) fn client(&self) -> Result<Client, postgres::Error> {
-        match &self.tls {
-            Some(tls) => self.config.connect(tls.clone()),
-            None => self.config.connect(NoTls),
+    /// Connects: the client, and what carries its questions.
+    pub(super) async fn client(&self) -> Result<(Client, Moves), tokio_postgres::Error> {
+        if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await?;
+            return Ok((client, Box::pin(connection)));
         }
+        let (client, connection) = self.config.connect(NoTls).await?;
+        Ok((client, Box::pin(connection)))
     }
 }
 
@@ -160,7 +163,7 @@ fn is_here(address: &IpAddr) -> bool {
 }
 
 /// Why a server is not spoken to by TLS, where that is what stands in the way.
-pub(super) fn untrusted(error: &postgres::Error) -> Option<Fault> {
+pub(super) fn untrusted(error: &tokio_postgres::Error) -> Option<Fault> {
     use CertificateError as Certificate;
     let cause = error.source()?;
     if cause.to_string() == "server does not support TLS" {

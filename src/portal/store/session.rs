@@ -33,12 +33,30 @@ pub(super) trait Session: Send {
     ) -> Result<(), Fault>;
     /// Runs one statement: how many rows it has changed.
     fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, Fault>;
+    /// The same, where nobody asks how many. A server may be told together with the next call, which tells of a fault then: at the latest
+    /// [`keep_change`](Self::keep_change), or the end of the transaction.
+    fn execute_later(&self, sql: &str, values: &[Value<'_>]) -> Result<(), Fault> {
+        self.execute(sql, values).map(drop)
+    }
     /// Runs statements that take no values.
     fn run(&self, statements: &str) -> Result<(), Fault>;
     /// Begins to read one consistent state.
     fn begin_reading(&self) -> Result<(), Fault>;
     /// Begins to write, alone among all processes.
     fn begin_writing(&self) -> Result<(), Fault>;
+    /// Begins the first change of a transaction that has several.
+    fn begin_change(&self) -> Result<(), Fault> {
+        self.run("SAVEPOINT job")
+    }
+    /// Keeps what was done since the change began, as far as the transaction is, and begins the next one.
+    fn keep_change(&self) -> Result<(), Fault> {
+        self.run("RELEASE job")?;
+        self.begin_change()
+    }
+    /// Undoes what was done since the change began; the next one begins there.
+    fn undo_change(&self) -> Result<(), Fault> {
+        self.run("ROLLBACK TO job")
+    }
     /// Lets the database count on after rows that brought their numbers (`AUTOINCREMENT`).
     fn count_on(&self, table: &str) -> Result<(), Fault>;
     /// Whether a transaction is under way. A database may have ended it by itself.
@@ -53,6 +71,20 @@ pub(super) enum Value<'a> {
     Integer(Option<i64>),
     Text(Option<Cow<'a, str>>),
     Blob(Option<Cow<'a, [u8]>>),
+}
+
+impl Value<'_> {
+    /// The same, to keep.
+    pub(super) fn to_owned(&self) -> Value<'static> {
+        fn kept<T: ToOwned + ?Sized>(value: Option<&Cow<'_, T>>) -> Option<Cow<'static, T>> {
+            value.map(|value| Cow::Owned(value.clone().into_owned()))
+        }
+        match self {
+            Self::Integer(number) => Value::Integer(*number),
+            Self::Text(text) => Value::Text(kept(text.as_ref())),
+            Self::Blob(bytes) => Value::Blob(kept(bytes.as_ref())),
+        }
+    }
 }
 
 /// What comes out of a column.

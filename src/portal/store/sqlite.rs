@@ -3,13 +3,14 @@
 use super::{
     Fault, StoreError,
     schema::STEPS,
-    session::{Columns, Database, Found, Row, Session, Value, integer},
+    session::{Columns, Database, Found, Row, Session, Value, damaged, integer},
 };
 use rusqlite::{
     Connection, TransactionBehavior,
     types::{ToSql, ToSqlOutput, ValueRef},
 };
 use std::{
+    cell::Cell,
     fs::OpenOptions,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -36,7 +37,7 @@ impl Session for Connection {
         let mut statement = self.prepare_cached(sql)?;
         let mut rows = statement.query(rusqlite::params_from_iter(values))?;
         while let Some(row) = rows.next()? {
-            if !each(&Row(row))? {
+            if !each(&Row(&InOrder { row, next: Cell::new(0) }))? {
                 break;
             }
         }
@@ -87,9 +88,27 @@ impl Session for Connection {
     }
 }
 
-impl Columns for rusqlite::Row<'_> {
+/// A row whose columns are mostly read in their order: each is looked for behind the one before it, as SQLite is asked for a name each time.
+struct InOrder<'r, 's> {
+    row: &'r rusqlite::Row<'s>,
+    next: Cell<usize>,
+}
+
+impl InOrder<'_, '_> {
+    fn place(&self, name: &str) -> Result<usize, Fault> {
+        let statement: &rusqlite::Statement<'_> = self.row.as_ref();
+        let (count, first) = (statement.column_count(), self.next.get());
+        let place = (first..count).chain(0..first.min(count));
+        let mut place = place.filter(|at| statement.column_name(*at).is_ok_and(|it| it == name));
+        let found = place.next().ok_or_else(|| damaged(name, "it is not there"))?;
+        self.next.set(found + 1);
+        Ok(found)
+    }
+}
+
+impl Columns for InOrder<'_, '_> {
     fn column(&self, name: &str) -> Result<Found<'_>, Fault> {
-        let column = match self.get_ref(name)? {
+        let column = match self.row.get_ref(self.place(name)?)? {
             ValueRef::Null => Found::Null,
             ValueRef::Integer(number) => Found::Integer(number),
             ValueRef::Text(text) => Found::Text(std::str::from_utf8(text).map_err(|error| {

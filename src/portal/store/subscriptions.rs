@@ -13,6 +13,9 @@ use uuid::Uuid;
 
 pub(super) const COLUMNS: &str =
     "id, activation_code, customer, terms, standing, revision, created_at";
+/// The same beside columns of what belongs to it.
+pub(super) const SOLD_COLUMNS: &str =
+    "id AS sold_id, activation_code, customer, terms, standing, revision, created_at";
 
 impl View<'_> {
     /// The subscription of that id.
@@ -88,8 +91,17 @@ impl Change<'_> {
 }
 
 pub(super) fn subscription(row: &Row<'_>) -> Result<Subscription, Fault> {
+    named(row, "id")
+}
+
+/// A subscription in [`SOLD_COLUMNS`].
+pub(super) fn sold(row: &Row<'_>) -> Result<Subscription, Fault> {
+    named(row, "sold_id")
+}
+
+fn named(row: &Row<'_>, id: &str) -> Result<Subscription, Fault> {
     Ok(Subscription {
-        id: row.parsed("id")?,
+        id: row.parsed(id)?,
         activation_code: row.parsed("activation_code")?,
         customer: row.string("customer")?,
         terms: row.json("terms")?,

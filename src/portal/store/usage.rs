@@ -94,7 +94,7 @@ impl Change<'_> {
             put.road.as_str(),
             to_json(&put.used)?,
         ];
-        self.execute("store usage", sql, values).map(drop)
+        self.execute_later("store usage", sql, values)
     }
 }
 

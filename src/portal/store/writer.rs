@@ -43,6 +43,8 @@ pub(super) struct Connection {
 pub(super) trait Job: Send {
     /// Does it; false where it is to be undone.
     fn run(&mut self, change: &Change<'_>) -> bool;
+    /// Notes that what it has done could not be kept, though the others of its batch may be.
+    fn fail(&mut self, error: StoreError);
     /// Tells the asker how it ended.
     fn settle(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -76,6 +78,10 @@ where
         let keep = matches!(outcome, Some(Ok(_)));
         self.outcome = outcome;
         keep
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.outcome = Some(Err(error.into()));
     }
 
     fn settle(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -218,16 +224,12 @@ impl Connection {
 fn commit_together(session: &dyn Session, batch: Vec<Box<dyn Job>>, figures: &Figures) {
     let mut done = Vec::with_capacity(batch.len());
     let mut rest = batch.into_iter();
-    for mut job in rest.by_ref() {
-        let result = in_savepoint(session, job.as_mut());
-        done.push(job);
-        if let Err(error) = result {
-            abandon(session);
-            figures.failures.inc();
-            tracing::error!(%error, "a batch of changes is undone");
-            done.extend(rest);
-            return settle(done, Err(&error));
-        }
+    if let Err(error) = do_each(session, &mut rest, &mut done) {
+        abandon(session);
+        figures.failures.inc();
+        tracing::error!(%error, "a batch of changes is undone");
+        done.extend(rest);
+        return settle(done, Err(&error));
     }
     match run_as(session, "COMMIT", "commit") {
         Ok(()) => {
@@ -244,8 +246,22 @@ fn commit_together(session: &dyn Session, batch: Vec<Box<dyn Job>>, figures: &Fi
     }
 }
 
+fn do_each(
+    session: &dyn Session,
+    jobs: &mut impl Iterator<Item = Box<dyn Job>>,
+    done: &mut Vec<Box<dyn Job>>,
+) -> Result<(), StoreError> {
+    session.begin_change().map_err(StoreError::during("begin a change"))?;
+    for mut job in jobs {
+        let result = in_savepoint(session, job.as_mut());
+        done.push(job);
+        result?;
+    }
+    Ok(())
+}
+
+/// Does one job within the savepoint that has begun, and begins that of the next.
 fn in_savepoint(session: &dyn Session, job: &mut dyn Job) -> Result<(), StoreError> {
-    run_as(session, "SAVEPOINT job", "begin a change")?;
     // A fault in one change must end neither the others of its batch nor the writer.
     let run = AssertUnwindSafe(|| job.run(&Change(View(session))));
     let keep = panic::catch_unwind(run).unwrap_or_else(|_| {
@@ -256,10 +272,17 @@ fn in_savepoint(session: &dyn Session, job: &mut dyn Job) -> Result<(), StoreErr
     if !session.is_in_transaction() {
         return Err(StoreError::Undone);
     }
-    if !keep {
-        run_as(session, "ROLLBACK TO job", "undo a change")?;
+    if keep {
+        let Err(error) = session.keep_change().map_err(StoreError::during("end a change")) else {
+            return Ok(());
+        };
+        if !session.is_in_transaction() {
+            return Err(error);
+        }
+        tracing::error!(%error, "a change is undone");
+        job.fail(error);
     }
-    run_as(session, "RELEASE job", "end a change")
+    session.undo_change().map_err(StoreError::during("undo a change"))
 }
 
 fn abandon(session: &dyn Session) {

@@ -2,14 +2,19 @@
 
 use clap::{Args, ValueEnum};
 use std::io;
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 #[derive(Args)]
 pub(in crate::portal::cli) struct Log {
     /// How to write the log: text or JSON to standard error, or fields of the journal
     #[arg(long, value_enum, env = "ENTITLE_PORTAL_LOG_FORMAT", default_value_t = Format::Text)]
     log_format: Format,
-    /// What to log: error, warn, info, debug, or a filter of `tracing`; `info,access=off` leaves requests out
+    /// What to log: error, warn, info, debug, or levels by target; `info,access=off` leaves requests out
     #[arg(long, value_name = "FILTER", env = "ENTITLE_PORTAL_LOG", default_value = "info")]
     log: String,
 }
@@ -24,18 +29,17 @@ enum Format {
 impl Log {
     /// Starts it; not where a program that embeds this has a log of its own.
     pub(in crate::portal::cli) fn start(&self) {
-        let filter = || EnvFilter::try_new(&self.log).unwrap_or_else(|_| EnvFilter::new("info"));
-        let text = || tracing_subscriber::fmt().with_env_filter(filter()).with_writer(io::stderr);
+        let filter = self.log.replace(' ', "").parse();
+        let filter = filter.unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+        let registry = tracing_subscriber::registry().with(filter);
+        let text = fmt::layer().with_ansi(false).with_writer(io::stderr);
         let started = match self.log_format {
-            Format::Text => text().with_ansi(false).try_init(),
-            Format::Json => text().json().try_init(),
+            Format::Text => registry.with(text).try_init(),
+            Format::Json => registry.with(text.json()).try_init(),
             Format::Journal => match journal() {
-                Ok(journal) => {
-                    let log = tracing_subscriber::registry().with(filter()).with(journal);
-                    log.try_init().map_err(Into::into)
-                }
+                Ok(journal) => registry.with(journal).try_init(),
                 Err(error) => {
-                    let started = text().with_ansi(false).try_init();
+                    let started = registry.with(text).try_init();
                     tracing::warn!(%error, "the journal can't be written to: the log goes to standard error");
                     started
                 }

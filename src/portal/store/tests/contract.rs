@@ -4,7 +4,7 @@ use super::{Kind, NOW, add, all_sold, at, environment, event, on_both, store, su
 use crate::{
     license::{KeyPair, Purpose, RequestId, Sequence},
     portal::{
-        domain::{CurrentDocument, Revision, Standing},
+        domain::{CurrentDocument, Environment, Revision, Standing},
         store::{AnsweredRequest, Change, Store, StoreError, View},
     },
 };
@@ -19,6 +19,8 @@ on_both! {
     an_environment_comes_back_as_it_was,
     a_change_is_stored_with_its_audit_entry_or_not_at_all,
     a_request_is_found_by_its_signer_and_its_id,
+    an_environment_that_was_heard_of_is_stored_with_whatever_else_has_changed,
+    a_fault_that_the_server_tells_late_is_told_to_its_own_change_alone,
     slots_hold_however_many_ask_at_once,
 }
 
@@ -116,9 +118,83 @@ fn a_request_is_found_by_its_signer_and_its_id(kind: Kind) {
     assert!(read(&store, |v| v.has_answered(request.environment_id, request.id)));
     let other = KeyPair::from_seed(&[9; 32]).thumbprint();
     assert_eq!(read(&store, |v| v.answered(&other, request.id)), None);
+    let next = RequestId(Uuid::from_u128(6));
+    let after = |key, id, environment, previous| {
+        read(&store, |v| v.answered_after(key, id, environment, previous))
+    };
+    let of = request.environment_id;
+    assert_eq!(after(&request.key, next, of, request.id), (None, true));
+    assert_eq!(after(&request.key, next, Uuid::nil(), request.id), (None, false));
+    assert_eq!(after(&request.key, next, of, next), (None, false));
+    let answered = Some(("question".to_owned(), "answer".to_owned()));
+    assert_eq!(after(&request.key, request.id, of, request.id), (answered, true));
+    assert_eq!(after(&other, request.id, of, next), (None, false));
     let again = request.clone();
     let twice = store.write(move |c: &Change<'_>| c.add_request(&again));
     assert_eq!(twice.unwrap_err().code(), "store-failed");
+}
+
+fn an_environment_that_was_heard_of_is_stored_with_whatever_else_has_changed(kind: Kind) {
+    let (_folder, store) = store(kind);
+    let sold = subscription(1);
+    add(&store, sold.clone()).unwrap();
+    let first = environment(&sold, 1);
+    let put = first.clone();
+    store.write(move |c: &Change<'_>| c.put_environment(&put)).unwrap();
+    let heard = Environment { seen_at: at("2026-05-01T00:00:00Z"), ..first.clone() };
+    let released = Environment { released_at: Some(heard.seen_at), ..heard.clone() };
+    let renamed = Environment { name: "Other site".to_owned(), ..released.clone() };
+    let mut stored = first;
+    for put in [heard, released, renamed] {
+        let (new, old) = (put.clone(), stored);
+        store.write(move |c: &Change<'_>| c.put_environment_heard(&new, &old)).unwrap();
+        let found = read(&store, |v| v.environment_with_subscription(put.id));
+        assert_eq!(found, Some((put.clone(), sold.clone())));
+        stored = put;
+    }
+    assert_eq!(read(&store, |v| v.environment_with_subscription(Uuid::nil())), None);
+}
+
+fn a_fault_that_the_server_tells_late_is_told_to_its_own_change_alone(kind: Kind) {
+    let (_folder, store) = store(kind);
+    let sold = subscription(1);
+    add(&store, sold.clone()).unwrap();
+    let one = environment(&sold, 1);
+    let known = AnsweredRequest {
+        id: RequestId(Uuid::from_u128(5)),
+        key: one.key.unwrap().thumbprint(),
+        kind: "refresh",
+        environment_id: one.id,
+        received_at: at("2026-02-01T00:00:00Z"),
+        request: "question".to_owned(),
+        answer: "answer".to_owned(),
+    };
+    let stored = known.clone();
+    store
+        .write(move |c: &Change<'_>| {
+            c.put_environment(&one)?;
+            c.add_request(&stored)
+        })
+        .unwrap();
+    let (store, start) = (Arc::new(store), Arc::new(Barrier::new(30)));
+    let threads: Vec<_> = (0..30)
+        .map(|n| {
+            let (store, start, known) = (store.clone(), start.clone(), known.clone());
+            std::thread::spawn(move || {
+                start.wait();
+                let told = store.write(move |c: &Change<'_>| {
+                    c.audit_event(&event("asked"))?;
+                    // The last word of its change, so that nothing after it hears of the fault.
+                    if n % 3 == 0 { c.add_request(&known) } else { Ok(()) }
+                });
+                assert_eq!(told.is_err(), n % 3 == 0, "{told:?}");
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(read(&store, |v| v.audit(None, 99)).len(), 20);
 }
 
 /// Takes a slot if one is free, as an activation does.
