@@ -91,9 +91,7 @@ impl<W: Owner + Send, T: DeserializeOwned> FromRequest<Web> for Posted<W, T> {
 
     async fn from_request(request: Request, web: &Web) -> Result<Self, PageError> {
         let (who, parts, body) = sender::<W>(request, web).await?;
-        let place = web.places.take(&parts).map_err(PageError::no_place)?;
-        let read = place.reading(body::read_most(body, MOST_FORM)).await;
-        let bytes = read.map_err(PageError::no_place)?.map_err(PageError::from)?;
+        let bytes = read_body(web, &parts, body).await?;
         let Token { token } = read_form(&parts, bytes.clone()).await?;
         check_token(&who, &token)?;
         let form = read_form(&parts, bytes).await?;
@@ -131,9 +129,7 @@ impl<W: Owner + Send, T: DeserializeOwned> FromRequest<Web> for Typed<W, T> {
             Err(PageError::SignedOut { .. }) if parts.headers.contains_key(header::COOKIE) => None,
             Err(error) => return Err(error),
         };
-        let place = web.places.take(&parts).map_err(PageError::no_place)?;
-        let read = place.reading(body::read_most(body, MOST_FORM)).await;
-        let bytes = read.map_err(PageError::no_place)?.map_err(PageError::from)?;
+        let bytes = read_body(web, &parts, body).await?;
         let Token { token } = read_form(&parts, bytes.clone()).await?;
         let form = read_form(&parts, bytes).await?;
         let by = match who {
@@ -217,6 +213,13 @@ async fn sender<W: Owner>(request: Request, web: &Web) -> Result<(W, Parts, Body
     check_origin(&parts.headers)?;
     let who = W::from_request_parts(&mut parts, web).await?;
     Ok((who, parts, body))
+}
+
+/// The body of a form without a file, in a place of the sender's share.
+async fn read_body(web: &Web, parts: &Parts, body: Body) -> Result<Vec<u8>, PageError> {
+    let place = web.places.take(parts).map_err(PageError::no_place)?;
+    let read = place.reading(body::read_most(body, MOST_FORM)).await;
+    read.map_err(PageError::no_place)?.map_err(PageError::from)
 }
 
 async fn read_form<T: DeserializeOwned>(parts: &Parts, bytes: Vec<u8>) -> Result<T, PageError> {
