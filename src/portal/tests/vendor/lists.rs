@@ -146,24 +146,24 @@ async fn what_is_used_is_shown_by_limit_and_environment() {
     let (mut agent, environment, subscription) = vendor.activated();
     let id = subscription.parse().unwrap();
     let limit = Limit { limit: Some(1000), enforcement: Enforcement::Hard };
-    let limited = move |terms: &mut Terms| terms.limits = [("=users".to_owned(), limit)].into();
+    let limited = move |terms: &mut Terms| terms.limits = [("@users".to_owned(), limit)].into();
     vendor.stage.portal.update_subscription(id, limited).unwrap();
     let of_subscription = format!("/subscriptions/{subscription}/usage");
     let nothing = vendor.get(&of_subscription).await.json();
-    let unused = json!({ "name": "=users", "limit": 1000, "enforcement": "hard", "together": null,
+    let unused = json!({ "name": "@users", "limit": 1000, "enforcement": "hard", "together": null,
         "environments": [] });
     assert_eq!(nothing, json!({ "limits": [unused] }));
 
     let mut claims = agent.request(RequestKind::Refresh);
     let figures = ToldLimit { used: Some(7), peak: None };
     let (measured_at, limits) =
-        (vendor.stage.portal.now(), [("=users".to_owned(), figures)].into());
+        (vendor.stage.portal.now(), [("@users".to_owned(), figures)].into());
     claims.usage = Some(ToldUsage { measured_at, limits });
     agent.send(&vendor.stage, &claims).unwrap();
     let told = json!({ "environment_id": environment, "name": "Site a", "used": 7, "peak": 7,
         "peak_on": "2026-03-01", "measured_at": measured_at, "received_at": measured_at,
         "road": "online" });
-    let used = json!({ "name": "=users", "limit": 1000, "enforcement": "hard",
+    let used = json!({ "name": "@users", "limit": 1000, "enforcement": "hard",
         "together": { "used": 7, "measured_at": measured_at }, "environments": [told] });
     for path in [of_subscription, format!("/environments/{environment}/usage")] {
         assert_eq!(vendor.get(&path).await.json(), json!({ "limits": [used.clone()] }), "{path}");
@@ -175,7 +175,7 @@ async fn what_is_used_is_shown_by_limit_and_environment() {
     let csv = vendor.get("/export/usage.csv").await;
     assert!(csv.header("content-type").starts_with("text/csv"));
     let row = format!(
-        "{environment},{subscription},Site a,production,\"'=users\",1000,hard,7,7,2026-03-01,{measured_at},{measured_at},online"
+        "{environment},{subscription},Site a,production,\"'@users\",1000,hard,7,7,2026-03-01,{measured_at},{measured_at},online"
     );
     let lines: Vec<&str> = csv.text.lines().collect();
     assert_eq!(lines[1..], [row.as_str()], "no limit's name is a formula");

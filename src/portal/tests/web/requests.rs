@@ -118,7 +118,7 @@ async fn a_file_of_another_subscription_is_unknown_whatever_it_is() {
         ("survivor", vec![("branch", "00000000-0000-0000-0000-000000000000")]),
     ] {
         let page = browser.post_from("/requests", &format!("{page}/{act}"), &fields).await;
-        page.lacks(&["Error: "]);
+        page.has(&["There is nothing here"]);
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{act}");
     }
     let of_agent = ["environment-activated", "license-issued"];

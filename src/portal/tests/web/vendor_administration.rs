@@ -167,7 +167,7 @@ async fn everybody_changes_the_own_password_and_is_signed_out_elsewhere() {
     let done = browser.post_from(page, page, &fields(PASSWORD, new)).await;
     assert_eq!(done.location(), "/vendor/password?done=password", "{}", done.text);
     browser.get(done.location()).await.has(&["role=\"status\"", "Your password is changed"]);
-    assert_eq!(elsewhere.get(page).await.location(), "/vendor/");
+    assert_eq!(elsewhere.get(page).await.location(), "/vendor/?done=ended");
     let events = stage.events();
     assert_eq!(events[events.len() - 2..], ["operator-password-set", "signed-in"]);
     let last = stage.portal.audit(None, 2).unwrap().remove(0);
