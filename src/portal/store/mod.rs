@@ -163,6 +163,8 @@ impl Change<'_> {
         sql: &str,
         values: &[Value<'_>],
     ) -> Result<(), StoreError> {
+        #[cfg(test)]
+        tests::statements::note(sql);
         self.0.0.execute_later(sql, values).map_err(StoreError::during(doing))
     }
 }

@@ -67,7 +67,7 @@ fn vendor_and_customer_do_as_the_page_says() {
     );
     assert_eq!(status["environment"]["name"], "Production");
 
-    let renewal = "entitle-portal subscription set ID --ends-at DATE";
+    let renewal = "entitle-portal subscription renew ID --ends-at DATE";
     assert!(PAGE.contains(renewal));
     let id = desk
         .run(
