@@ -275,6 +275,8 @@ fn an_address_is_https_or_here_and_an_event_is_one() {
         "https://user:password@crm.example/",
         "file:///etc/passwd",
         "not an address",
+        "https://crm.example/\0",
+        "https://crm.example/\n",
     ] {
         assert_eq!(add(url, &[]), Err("webhook-address".to_owned()), "{url}");
     }

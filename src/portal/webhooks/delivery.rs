@@ -288,6 +288,10 @@ fn before(now: Timestamp, duration: SignedDuration) -> Timestamp {
 
 /// Scheme, host and port of an address that messages may go to.
 pub(super) fn receiver(url: &str) -> Result<String, WebhookRefusal> {
+    // The parser takes them, PostgreSQL does not take each of them.
+    if url.contains(char::is_control) {
+        return Err(WebhookRefusal::Address);
+    }
     let url = Url::parse(url).map_err(|_| WebhookRefusal::Address)?;
     let host = url.host_str().ok_or(WebhookRefusal::Address)?;
     let bare = host.trim_matches(['[', ']']);
