@@ -1,5 +1,5 @@
 //! Problem documents, RFC 9457: how every HTTP interface refuses. `api`, `members`, `portal`, `agent` and `cli` make them,
-//! `client` reads them; this calls nothing. And [`causes`], by which whoever asks over a network tells what stood in the way.
+//! `client` reads them; this calls nothing. And `causes`, by which whoever asks over a network tells what stood in the way.
 
 #[cfg(feature = "server")]
 use axum::{

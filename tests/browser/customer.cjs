@@ -60,12 +60,21 @@ async function signingIn({ vendor }, browser) {
   await page.context().close();
 }
 
+/** What the focused input asks for a file with. Chromium lets a key go by while it is busy, and one presses it again. */
+async function fileChooser(page) {
+  for (let pressed = 0; pressed < 5; pressed += 1) {
+    const waiting = page.waitForEvent('filechooser', { timeout: 5000 }).catch(() => undefined);
+    await page.keyboard.press('Space');
+    const chooser = await waiting;
+    if (chooser) return chooser;
+  }
+  throw new Error(`the keyboard does not open the choice of a file on ${page.url()}`);
+}
+
 /** Chooses a file by the keyboard alone, and sends it. */
 async function uploadByKeyboard(page, name, contents) {
   await tabTo(page, 'input[type=file]');
-  const waiting = page.waitForEvent('filechooser');
-  await page.keyboard.press('Space');
-  await (await waiting).setFiles({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(contents) });
+  await (await fileChooser(page)).setFiles({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(contents) });
   await tabTo(page, 'main button[type=submit]');
   await page.keyboard.press('Enter');
 }
@@ -75,6 +84,8 @@ async function byKeyboard({ vendor, keep }, browser) {
   const { activation_code: code } = sell(vendor, '--slots', 'production=1');
   const page = await browser.visitor({ javaScriptEnabled: true, acceptDownloads: true });
   const focused = () => page.evaluate(() => document.activeElement.id);
+  // As long as one listens, choices are handed over.
+  page.on('filechooser', () => {});
   await page.goto(vendor.url);
   await tabTo(page, 'a.skip');
   await tabTo(page, 'input[name=code]');

@@ -2,7 +2,7 @@
 //!
 //! A [`Right`] is the finest that is told apart; a [`Role`] and the scopes of a token are sets of them, and each handle of the
 //! portal carries one ([`Portal::with_rights`](super::Portal::with_rights)), so that what an operator may not see or do is refused where
-//! it is read or done, whatever page or route led there. A change asks again whether its operator or token is good still ([`Holder`]). What a
+//! it is read or done, whatever page or route led there. A change asks again whether its operator or token is good still (`Holder`). What a
 //! customer does on its own subscription, and what a visitor does, needs none. `portal` calls this; this calls `portal::store`.
 
 mod error;
