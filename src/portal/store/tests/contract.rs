@@ -1,11 +1,13 @@
 //! What is stored comes back, and what is refused was never there.
 
-use super::{Kind, NOW, add, all_sold, at, environment, event, on_both, store, subscription};
+use super::{
+    Kind, NOW, add, all_sold, at, environment, event, on_both, read, store, subscription, write,
+};
 use crate::{
     license::{KeyPair, Purpose, RequestId, Sequence},
     portal::{
         domain::{CurrentDocument, Environment, Revision, Standing},
-        store::{AnsweredRequest, Change, Store, StoreError, View},
+        store::{AnsweredRequest, Change, Store, StoreError},
     },
 };
 use std::sync::{
@@ -22,10 +24,6 @@ on_both! {
     an_environment_that_was_heard_of_is_stored_with_whatever_else_has_changed,
     a_fault_that_the_server_tells_late_is_told_to_its_own_change_alone,
     slots_hold_however_many_ask_at_once,
-}
-
-fn read<T>(store: &Store, work: impl FnOnce(&View<'_>) -> Result<T, StoreError>) -> T {
-    store.read(work).unwrap()
 }
 
 fn a_subscription_comes_back_as_it_was(kind: Kind) {
@@ -92,10 +90,10 @@ fn a_change_is_stored_with_its_audit_entry_or_not_at_all(kind: Kind) {
     assert_eq!(events, ["kept"]);
 }
 
-fn a_request_is_found_by_its_signer_and_its_id(kind: Kind) {
-    let (_folder, store) = store(kind);
+/// A request that was answered, of the first environment of a subscription.
+fn answered(store: &Store) -> AnsweredRequest {
     let sold = subscription(1);
-    add(&store, sold.clone()).unwrap();
+    add(store, sold.clone()).unwrap();
     let one = environment(&sold, 1);
     let request = AnsweredRequest {
         id: RequestId(Uuid::from_u128(5)),
@@ -107,12 +105,16 @@ fn a_request_is_found_by_its_signer_and_its_id(kind: Kind) {
         answer: "answer".to_owned(),
     };
     let stored = request.clone();
-    store
-        .write(move |c: &Change<'_>| {
-            c.put_environment(&one)?;
-            c.add_request(&stored)
-        })
-        .unwrap();
+    write(store, move |c| {
+        c.put_environment(&one)?;
+        c.add_request(&stored)
+    });
+    request
+}
+
+fn a_request_is_found_by_its_signer_and_its_id(kind: Kind) {
+    let (_folder, store) = store(kind);
+    let request = answered(&store);
     let found = read(&store, |v| v.answered(&request.key, request.id));
     assert_eq!(found, Some(("question".to_owned(), "answer".to_owned())));
     assert!(read(&store, |v| v.has_answered(request.environment_id, request.id)));
@@ -157,25 +159,7 @@ fn an_environment_that_was_heard_of_is_stored_with_whatever_else_has_changed(kin
 
 fn a_fault_that_the_server_tells_late_is_told_to_its_own_change_alone(kind: Kind) {
     let (_folder, store) = store(kind);
-    let sold = subscription(1);
-    add(&store, sold.clone()).unwrap();
-    let one = environment(&sold, 1);
-    let known = AnsweredRequest {
-        id: RequestId(Uuid::from_u128(5)),
-        key: one.key.unwrap().thumbprint(),
-        kind: "refresh",
-        environment_id: one.id,
-        received_at: at("2026-02-01T00:00:00Z"),
-        request: "question".to_owned(),
-        answer: "answer".to_owned(),
-    };
-    let stored = known.clone();
-    store
-        .write(move |c: &Change<'_>| {
-            c.put_environment(&one)?;
-            c.add_request(&stored)
-        })
-        .unwrap();
+    let known = answered(&store);
     let (store, start) = (Arc::new(store), Arc::new(Barrier::new(30)));
     let threads: Vec<_> = (0..30)
         .map(|n| {

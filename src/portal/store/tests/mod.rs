@@ -16,7 +16,7 @@ mod succession;
 mod usage;
 mod vendor;
 
-use super::{Change, Event, Location, Server, Store, StoreError, WriterKind};
+use super::{Change, Event, Location, Server, Store, StoreError, View, WriterKind};
 use crate::{
     codes::{ActivationCode, SerialNumber},
     license::{KeyPair, Purpose, Sequence},
@@ -65,6 +65,17 @@ macro_rules! on_both {
     };
 }
 use on_both;
+
+fn read<T>(store: &Store, work: impl FnOnce(&View<'_>) -> Result<T, StoreError>) -> T {
+    store.read(work).unwrap()
+}
+
+fn write<T: Send + 'static>(
+    store: &Store,
+    work: impl FnOnce(&Change<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> T {
+    store.write(work).unwrap()
+}
 
 /// A database that is gone with this.
 enum Place {

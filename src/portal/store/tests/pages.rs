@@ -1,10 +1,10 @@
 //! What the pages keep: who is signed in, trials, releases that customers asked for.
 
-use super::{Kind, NOW, add, environment, on_both, store, subscription};
+use super::{Kind, NOW, add, environment, on_both, read, store, subscription, write};
 use crate::portal::{
     AskedRelease, ReleaseState,
     domain::TrialTerms,
-    store::{Change, SessionKind, StartedTrial, Store, StoreError, StoredSession, View},
+    store::{Change, SessionKind, StartedTrial, Store, StoreError, StoredSession},
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -14,17 +14,6 @@ on_both! {
     all_sessions_of_one_end_together,
     a_company_and_an_address_have_one_trial,
     the_release_that_was_asked_for_last_is_found,
-}
-
-fn read<T>(store: &Store, work: impl FnOnce(&View<'_>) -> Result<T, StoreError>) -> T {
-    store.read(work).unwrap()
-}
-
-fn write<T: Send + 'static>(
-    store: &Store,
-    work: impl FnOnce(&Change<'_>) -> Result<T, StoreError> + Send + 'static,
-) -> T {
-    store.write(work).unwrap()
 }
 
 fn later(minutes: i64) -> Timestamp {

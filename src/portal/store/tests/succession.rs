@@ -1,11 +1,11 @@
 //! Keys, codes, rebinds, evidence and off-line releases come back as they were stored.
 
-use super::{Kind, Place, add, at, environment, on_both, store, subscription};
+use super::{Kind, Place, add, at, environment, on_both, read, store, subscription, write};
 use crate::{
     license::{EvidenceDigest, KeyPair, Purpose, RebindCode, RequestId, Retirement},
     portal::{
         domain::{Environment, PendingRebind, StoredCode, facts},
-        store::{Change, RetiredKey, Store, StoreError, View},
+        store::{Change, RetiredKey, Store},
     },
 };
 use jiff::SignedDuration;
@@ -34,14 +34,6 @@ fn with_environment(kind: Kind) -> (Place, Store, Environment) {
 fn put(store: &Store, environment: &Environment) {
     let environment = environment.clone();
     write(store, move |change| change.put_environment(&environment));
-}
-
-fn write(store: &Store, work: impl FnOnce(&Change<'_>) -> Result<(), StoreError> + Send + 'static) {
-    store.write(move |change: &Change<'_>| work(change)).unwrap();
-}
-
-fn read<T>(store: &Store, work: impl FnOnce(&View<'_>) -> Result<T, StoreError>) -> T {
-    store.read(work).unwrap()
 }
 
 fn a_retired_key_is_found_in_its_environment_and_without_one(kind: Kind) {

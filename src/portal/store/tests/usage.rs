@@ -1,11 +1,11 @@
 //! What environments use: the newest figures of each, by whatever road.
 
-use super::{Kind, add, at, environment, event, on_both, store, subscription};
+use super::{Kind, add, at, environment, event, on_both, read, store, subscription};
 use crate::{
     license::{Enforcement, UsagePeak},
     portal::{
         domain::{ReportedUsage, UsageRoad},
-        store::{Change, Store, StoreError, UsageOf, View},
+        store::{Change, Store, StoreError, UsageOf},
     },
 };
 use jiff::Timestamp;
@@ -65,10 +65,6 @@ fn sold(store: &Store) {
 fn put(store: &Store, usage: &ReportedUsage) -> Result<(), StoreError> {
     let usage = usage.clone();
     store.write(move |change| change.put_usage(&usage))
-}
-
-fn read<T>(store: &Store, work: impl FnOnce(&View<'_>) -> Result<T, StoreError>) -> T {
-    store.read(work).unwrap()
 }
 
 fn kept(store: &Store, environment: u8) -> Option<ReportedUsage> {

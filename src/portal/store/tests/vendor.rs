@@ -1,6 +1,6 @@
 //! What the vendor runs the portal by: searches, kept answers, messages that one process claims.
 
-use super::{Kind, NOW, add, event, on_both, store, subscription};
+use super::{Kind, NOW, add, event, on_both, read, store, subscription, write};
 use crate::portal::{
     access::{ApiToken, Right, TokenDigest},
     domain::Subscription,
@@ -23,17 +23,6 @@ on_both! {
 }
 
 const HOSTILE: &str = "100% _ \\ ' \" $1 ?1";
-
-fn read<T>(store: &Store, work: impl FnOnce(&View<'_>) -> Result<T, StoreError>) -> T {
-    store.read(work).unwrap()
-}
-
-fn write<T: Send + 'static>(
-    store: &Store,
-    work: impl FnOnce(&Change<'_>) -> Result<T, StoreError> + Send + 'static,
-) -> T {
-    store.write(work).unwrap()
-}
 
 fn a_search_takes_text_for_text(kind: Kind) {
     let (_folder, store) = store(kind);
