@@ -45,8 +45,6 @@ pub fn open_offer(text: &str, product: &str) -> Result<(OfferClaims, PublicKey),
         reason: "an offer carries the key that is to take over".to_owned(),
     })?;
     let claims: OfferClaims = document.verify(&key)?;
-    if claims.aud != product {
-        return Err(DocumentError::audience(product, &claims.aud));
-    }
+    super::verify::check_audience(product, &claims.aud)?;
     Ok((claims, key))
 }

@@ -401,9 +401,7 @@ fn verify(
         }
     };
     document.check_signature(&key)?;
-    if claims.aud != product {
-        return Err(DocumentError::audience(product, &claims.aud));
-    }
+    super::verify::check_audience(product, &claims.aud)?;
     claims.check_parts()?;
     if let (Some(consent), Some(consenting)) = (&consent, &consenting) {
         consent.verify(&claims, &key, consenting)?;

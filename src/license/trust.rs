@@ -148,9 +148,7 @@ impl Roots {
         document.check_type::<TrustClaims>()?;
         let root = self.root(document.kid())?;
         let claims: TrustClaims = document.verify(root)?;
-        if claims.aud != product {
-            return Err(DocumentError::audience(product, &claims.aud));
-        }
+        super::verify::check_audience(product, &claims.aud)?;
         claims.check_keys()?;
         if let Some(held) = held {
             claims.check_successor_of(&held.claims)?;

@@ -227,7 +227,8 @@ pub(super) fn verify_by_trust<D: Document>(
     document.verify(trust.portal_key(&document.kid())?)
 }
 
-fn check_audience(expected: &str, found: &str) -> Result<(), DocumentError> {
+/// Whether a document is for the product.
+pub(super) fn check_audience(expected: &str, found: &str) -> Result<(), DocumentError> {
     if expected == found {
         return Ok(());
     }

@@ -194,13 +194,7 @@ async fn a_release_needs_a_reason_and_counts_as_one_by_courier() {
 
 #[tokio::test]
 async fn a_release_that_the_vendor_has_to_approve_waits() {
-    let stage = Stage::new();
-    let id = stage.sell().id;
-    let sold = stage.portal.update_subscription(id, |t| t.releases_a_year = Some(0)).unwrap();
-    let mut agent = Agent::new("a", Purpose::Production);
-    agent.activate(&stage, &sold.activation_code).unwrap();
-    let mut browser = Browser::signed_in(&stage, &sold).await;
-    let page = format!("/environments/{}", agent.id.unwrap());
+    let (stage, mut browser, page) = Browser::of_approved_releases().await;
     let act = format!("{page}/release");
     let offered = browser.get(&page).await;
     offered.has(&["Your vendor approves each one, and until then"]);

@@ -84,13 +84,7 @@ async fn a_release_without_a_reason() {
 
 #[tokio::test]
 async fn the_vendor_s_word_on_a_release_is_read_by_its_customer() {
-    let stage = Stage::new();
-    let id = stage.sell().id;
-    let sold = stage.portal.update_subscription(id, |t| t.releases_a_year = Some(0)).unwrap();
-    let mut agent = Agent::new("a", Purpose::Production);
-    agent.activate(&stage, &sold.activation_code).unwrap();
-    let mut browser = Browser::signed_in(&stage, &sold).await;
-    let page = format!("/environments/{}", agent.id.unwrap());
+    let (stage, mut browser, page) = Browser::of_approved_releases().await;
     let act = format!("{page}/release");
     browser.post_from(&page, &act, &[("reason", "sold")]).await;
     let asked = stage.portal.waiting_releases(None).unwrap().remove(0).id;

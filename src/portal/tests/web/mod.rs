@@ -12,8 +12,11 @@ mod vendor;
 mod vendor_administration;
 mod vendor_lists;
 
-use super::stage::Stage;
-use crate::portal::{Transport, domain::Subscription};
+use super::stage::{Agent, Stage};
+use crate::{
+    license::Purpose,
+    portal::{Transport, domain::Subscription},
+};
 use axum::{
     Router,
     body::Body,
@@ -101,6 +104,17 @@ impl Browser {
     pub(super) fn over(stage: &Stage, transport: Transport) -> Self {
         let router = stage.portal.router_over(transport);
         Self { router, cookies: BTreeMap::new(), headers: Vec::new() }
+    }
+
+    /// A customer's, of a subscription whose releases the vendor approves, and the page of its environment.
+    pub(super) async fn of_approved_releases() -> (Stage, Self, String) {
+        let stage = Stage::new();
+        let id = stage.sell().id;
+        let sold = stage.portal.update_subscription(id, |t| t.releases_a_year = Some(0)).unwrap();
+        let mut agent = Agent::new("a", Purpose::Production);
+        agent.activate(&stage, &sold.activation_code).unwrap();
+        let browser = Self::signed_in(&stage, &sold).await;
+        (stage, browser, format!("/environments/{}", agent.id.unwrap()))
     }
 
     /// One that signed in by the subscription's code.
